@@ -1,0 +1,221 @@
+"""How anyone reads the audit log, also while members append to it: the last records, all records, and is it whole.
+
+Nothing here locks or changes anything, and a log of any length takes the memory of one record (`tail`: of what it
+gives).
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from graced.audit.layout import TORN_PREFIX, backwards, segment_name, segments
+from graced.audit.record import GENESIS, RECORD_MAX_BYTES, Broken, check, parse
+
+LOOKS: Final = 4
+"""How often a broken line is read again, as a torn tail may be set aside while we read it."""
+LOOK_WAIT_S: Final = 0.005
+
+TORN_TOLD_MAX: Final = 20
+"""Torn tails that are noted one by one."""
+
+
+class Breach(NamedTuple):
+    """The first record that is not as written. `line` counts from 1 (0: the whole file), `seq` is the one due."""
+
+    file: str
+    line: int
+    seq: int
+    why: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What `verify` found: `records` whole ones up to the breach or the end, `head` the hash of the last of them."""
+
+    ok: bool
+    records: int
+    head: str
+    broken: Breach | None
+    notes: list[str]
+
+
+class _Place(NamedTuple):
+    """How far the chain was followed within one segment."""
+
+    offset: int
+    line: int
+    seq: int
+    prev: str
+
+
+def verify(folder: str) -> Verdict:
+    """Follows the chain from its first record. Raises OSError when a file may not be read.
+
+    Found are: a missing segment, a gap or repetition in seq, a prev or hash that does not fit, and every line that is
+    not exactly a record (`record.parse`). An unfinished last line and torn tails set aside are noted: no breach.
+    Not found: whole records cut off the end, as a shorter log is a log too; who must know keeps `head` elsewhere.
+    """
+    notes = _torn_notes(folder)
+    numbers = segments(folder)
+    if not numbers:
+        return Verdict(True, 0, GENESIS, None, ["no audit log yet", *notes])
+    place = _Place(0, 0, 1, GENESIS)
+    number = 1
+    while True:
+        place, broken, unfinished = _follow(folder, number, place._replace(offset=0, line=0))
+        if broken is None:
+            # Listed after the segment was read to its end: a new one may have begun meanwhile.
+            later = [n for n in segments(folder) if n > number]
+            if later and unfinished:
+                place, broken, unfinished = _follow(folder, number, place)
+                if broken is None and unfinished:
+                    why = "the line is unfinished, and a later segment follows"
+                    broken = Breach(segment_name(number), place.line + 1, place.seq, why)
+            if broken is None and not later:
+                if unfinished:
+                    notes.append(
+                        f"{segment_name(number)}: the last line is unfinished ({unfinished} bytes): "
+                        "it is being written, or was torn by a crash and will be set aside"
+                    )
+                return Verdict(True, place.seq - 1, place.prev, None, notes)
+        if broken is not None:
+            return Verdict(False, place.seq - 1, place.prev, broken, notes)
+        number += 1
+
+
+def _follow(folder: str, number: int, place: _Place) -> tuple[_Place, Breach | None, int]:
+    """Checks a segment from `place` on: how far it got, the breach, and the bytes of an unfinished last line."""
+    name = segment_name(number)
+    looks = 0
+    while True:
+        try:
+            file = open(os.path.join(folder, name), "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            return place, Breach(name, 0, place.seq, "the file is missing"), 0
+        with file:
+            reached, why, unfinished = _walk(file, place)
+        if why is None:
+            return reached, None, unfinished
+        looks = 1 if reached.offset > place.offset else looks + 1
+        place = reached
+        if looks >= LOOKS:
+            return place, Breach(name, place.line + 1, place.seq, why), 0
+        time.sleep(LOOK_WAIT_S)
+
+
+def _walk(file: BinaryIO, place: _Place) -> tuple[_Place, str | None, int]:
+    """Checks line after line: how far it got, why it went no further, the bytes of an unfinished last line."""
+    offset, line, seq, prev = place
+    file.seek(offset)
+    while text := file.readline(RECORD_MAX_BYTES + 1):
+        if not text.endswith(b"\n") and len(text) <= RECORD_MAX_BYTES:
+            why = _newline_changed(text)
+            return _Place(offset, line, seq, prev), why, 0 if why else len(text)
+        try:
+            record = check(text if text.endswith(b"\n") else text + b"\n", seq, prev)
+        except Broken as error:
+            return _Place(offset, line, seq, prev), str(error), 0
+        offset, line, seq, prev = offset + len(text), line + 1, seq + 1, record["hash"]
+    return _Place(offset, line, seq, prev), None, 0
+
+
+def _newline_changed(text: bytes) -> str | None:
+    """A torn line is the beginning of a record; a whole record and one byte more is none that a crash leaves."""
+    try:
+        parse(text[:-1] + b"\n")
+    except Broken:
+        return None
+    return "the newline at the end of the record was changed"
+
+
+def _torn_notes(folder: str) -> list[str]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.startswith(TORN_PREFIX))
+    except FileNotFoundError:
+        return []
+    notes = []
+    for name in names[:TORN_TOLD_MAX]:
+        size = os.stat(os.path.join(folder, name)).st_size
+        notes.append(f"{name}: a line torn by a crash was set aside ({size} bytes)")
+    if len(names) > TORN_TOLD_MAX:
+        notes.append(f"and {len(names) - TORN_TOLD_MAX} more torn lines")
+    return notes
+
+
+# --- reading, whether the log is whole or not
+
+
+def tail(folder: str, n: int) -> list[dict[str, Any]]:
+    """The last `n` records, oldest first; what is no JSON object is passed over. Raises OSError."""
+    found: list[dict[str, Any]] = []
+    for number in reversed(segments(folder) if n > 0 else []):
+        with open(os.path.join(folder, segment_name(number)), "rb") as file:
+            lines = backwards(file.fileno(), os.fstat(file.fileno()).st_size)
+            next(lines)  # not a line yet
+            for _, line in lines:
+                record = _read(line)
+                if record is not None:
+                    found.append(record)
+                if len(found) == n:
+                    return found[::-1]
+    return found[::-1]
+
+
+def head(folder: str) -> tuple[int, str]:
+    """seq and hash of the last whole record, (0, GENESIS) when there is none: what `status` shows. Raises OSError."""
+    for number in reversed(segments(folder)):
+        with open(os.path.join(folder, segment_name(number)), "rb") as file:
+            lines = backwards(file.fileno(), os.fstat(file.fileno()).st_size)
+            next(lines)
+            for _, line in lines:
+                try:
+                    record = parse(line + b"\n")
+                except Broken:
+                    continue
+                return record["seq"], record["hash"]
+    return 0, GENESIS
+
+
+def records(folder: str, start: int = 1) -> Iterator[dict[str, Any]]:
+    """Every record whose seq is `start` or more, in order; what is no JSON object is passed over. Raises OSError.
+
+    It ends at the last whole line of this moment. Segments that end before `start` are not read.
+    """
+    numbers = segments(folder)
+    while len(numbers) > 1 and _first_seq(folder, numbers[1]) <= start:
+        del numbers[0]
+    for number in numbers:
+        with open(os.path.join(folder, segment_name(number)), "rb") as file:
+            while line := file.readline(RECORD_MAX_BYTES + 1):
+                if not line.endswith(b"\n"):
+                    if len(line) <= RECORD_MAX_BYTES:
+                        break
+                    _skip_line(file)
+                    continue
+                record = _read(line)
+                if record is not None and isinstance(record.get("seq"), int) and record["seq"] >= start:
+                    yield record
+
+
+def _first_seq(folder: str, number: int) -> int:
+    """seq of a segment's first line; when that is no record, a number so large that nothing is passed over for it."""
+    with open(os.path.join(folder, segment_name(number)), "rb") as file:
+        record = _read(file.readline(RECORD_MAX_BYTES + 1))
+    seq = record.get("seq") if record is not None else None
+    return seq if isinstance(seq, int) else 2**63
+
+
+def _skip_line(file: BinaryIO) -> None:
+    while (rest := file.readline(RECORD_MAX_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

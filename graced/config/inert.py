@@ -1,0 +1,109 @@
+"""Keys that are accepted and checked but have no effect yet. One table; an entry goes when its feature comes."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from graced.config.check import RUNGS
+from graced.config.load import Loaded
+from graced.yaml_source.node import Node
+from graced.yaml_source.problem import Problem, join
+from graced.yaml_source.shape import is_null
+
+
+def _given(node: Node) -> bool:
+    """Says something: not null, no empty list or mapping."""
+    return not is_null(node) if node.kind == "scalar" else bool(node.pairs or node.items)
+
+
+def _other_than(*words: str) -> Callable[[Node], bool]:
+    return lambda node: node.kind != "scalar" or node.text not in words
+
+
+class Inert(Struct, frozen=True):
+    """`path`: keys with dots between, under KERNEL for those of kernels and of `defaults`; `when`: for these values."""
+
+    path: str
+    when: Callable[[Node], bool] = _given
+
+
+KERNEL: Final = "KERNEL"
+
+TABLE: Final = (
+    Inert("notify"),
+    Inert("coding_agent.backend"),
+    Inert("coding_agent.verify"),
+    Inert("coding_agent.min_confidence"),
+    Inert("KERNEL.schedule"),
+    Inert("KERNEL.ready.when", _other_than("started", "exited")),
+    Inert("KERNEL.health.kind", _other_than("none")),
+    Inert("KERNEL.limits.memory"),
+    Inert("KERNEL.limits.cpu"),
+    Inert("KERNEL.limits.open_files"),
+    Inert("KERNEL.reload", _other_than("restart")),
+    Inert("KERNEL.restart_mode", _other_than("stop_first")),
+    Inert("KERNEL.hooks.before_start"),
+    Inert("KERNEL.hooks.after_ready"),
+    Inert("KERNEL.hooks.after_exit"),
+    Inert("KERNEL.when_done", _other_than("keep")),
+    Inert("KERNEL.when_failed", _other_than("keep")),
+    Inert("KERNEL.sockets"),
+    Inert("KERNEL.sources"),
+    Inert("KERNEL.log.to", _other_than("file")),
+    Inert("KERNEL.log.max_size"),
+    Inert("KERNEL.log.keep"),
+    Inert("KERNEL.log.max_age"),
+)
+
+EFFECTIVE_RUNGS: Final = ("restart", "notify")
+"""Of a ladder that is written out; any other rung is passed over so far."""
+
+
+def inert_keys(loaded: Loaded) -> list[str]:
+    """The paths of all keys that are set and have no effect yet, in the order of the files."""
+    return [problem.path for problem in inert_warnings(loaded)]
+
+
+def inert_warnings(loaded: Loaded) -> list[Problem]:
+    """The same, each as a line for `start`. A key set in `defaults` is told there alone."""
+    if loaded.root is None:
+        return []
+    found: dict[tuple[str, int, int], Problem] = {}
+    for path, key, message in _walk(loaded.root):
+        found.setdefault((key.file, key.line, key.column), Problem(key.file, key.line, key.column, path, message))
+    rank = {file: index for index, file in enumerate(loaded.files)}
+    return sorted(found.values(), key=lambda p: (rank.get(p.file, len(rank)), p.line, p.column))
+
+
+def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
+    """(path, where, message); `defaults` first, so that what kernels have from there is told for it."""
+    scopes = [("", root)]
+    for name in ("defaults", "kernels"):
+        node = root.get(name)
+        if node is not None:
+            scopes += [(name, node)] if name == "defaults" else [(join(name, key.text), k) for key, k in node.pairs]
+    for scope, node in scopes:
+        for entry in TABLE:
+            parts = entry.path.split(".")
+            if (parts[0] == KERNEL) != bool(scope):
+                continue
+            pair = _find(node, parts[1:] if scope else parts)
+            if pair is not None and entry.when(pair[1]):
+                path = ".".join([*([scope] if scope else []), *(parts[1:] if scope else parts)])
+                yield path, pair[0], "has no effect yet"
+        ladder = node.pair("ladder") if scope else None
+        for index, rung in enumerate(ladder[1].items if ladder else []):
+            if rung.text not in EFFECTIVE_RUNGS:
+                kind = "rung" if rung.text in RUNGS else "playbook"
+                yield f"{scope}.ladder[{index}]", rung, f"the {kind} {rung.text} has no effect here yet"
+
+
+def _find(node: Node, path: list[str]) -> tuple[Node, Node] | None:
+    pair = None
+    for name in path:
+        pair = node.pair(name)
+        if pair is None:
+            return None
+        node = pair[1]
+    return pair

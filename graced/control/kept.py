@@ -1,0 +1,74 @@
+"""What `graced start` leaves in the home for everyone who comes back: configuration, environment, key.
+
+Members never read graced.yaml, and kernels never get the environment of whoever happened to revive the spawner.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from graced.config.replicas import expand_replicas
+from graced.config.schema import Config, Kernel, from_json, to_json
+from graced.control.announce import make_spare
+from graced.control.launch import KERNEL_TAGS
+from graced.posix.files import create_once, write_whole
+from graced.posix.home import Home
+from graced.posix.scan import HOME_TAG
+
+KEY_BYTES: Final = 32
+
+NOT_FOR_KERNELS: Final = frozenset(
+    {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}
+    | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+)
+"""Said by an outer supervisor to this process, not to ours."""
+
+
+def kept_config(home: Home) -> Config:
+    """The configuration that was loaded by the last start; defaults without kernels when there is none to be read."""
+    try:
+        with open(home.config, "rb") as file:
+            return from_json(file.read())
+    except (OSError, msgspec.DecodeError):
+        return Config(home=home.root)
+
+
+def running_kernels(config: Config) -> dict[str, Kernel]:
+    """Every kernel by the name under which it runs, replicas one by one; {} where names clash (`load` refuses that)."""
+    try:
+        return expand_replicas(config)
+    except ValueError:
+        return {}
+
+
+def keep(home: Home, config: Config, environ: Mapping[str, str]) -> None:
+    """Makes the home and leaves in it all that members need. Raises OSError."""
+    home.ensure()
+    home.id()
+    make_spare(home)
+    write_whole(home.config, to_json(config))
+    inherited = {name: value for name, value in environ.items() if name not in NOT_FOR_KERNELS}
+    write_whole(home.environ, json.dumps(inherited).encode())
+    if not os.path.exists(home.key) or os.path.getsize(home.key) < KEY_BYTES:
+        if os.path.exists(home.key):
+            os.unlink(home.key)
+        create_once(home.key, os.urandom(KEY_BYTES))
+
+
+def only(config: Config, names: Sequence[str]) -> Config:
+    """The same with just these kernels, and what they depend on, to be started by themselves; replicas one by one."""
+    kernels = running_kernels(config)
+    wanted: dict[str, None] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in wanted or name not in kernels:
+            continue
+        wanted[name] = None
+        left += [need.name for need in kernels[name].depends_on]
+    chosen = {name: replace(kernel, replicas=1, autostart=name in wanted) for name, kernel in kernels.items()}
+    return replace(config, kernels=chosen)

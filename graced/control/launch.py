@@ -1,0 +1,32 @@
+"""The cold start of a spawner, by a person's `start` or by a survivor. Light: members import this."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from graced.posix.home import Home
+from graced.posix.scan import HOME_TAG
+from graced.posix.spawn import cold_start
+
+SPAWNER_MODULE: Final = "graced.members.spawner"
+KERNEL_TAGS: Final = ("GRACED_KERNEL", "GRACED_RUN", "GRACED_REPLICA")
+"""Of a kernel of another home that runs this command; a spawner with them would count as that kernel."""
+
+
+def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
+    """Starts a spawner in the background and returns its pid. Whether it gets its role is up to the role lock.
+
+    fresh: it is the first, and starts everyone. Raises OSError when it cannot be executed.
+    """
+    argv = [sys.executable, "-P", "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
+    return cold_start(argv, spawner_environ(home, os.environ), home.log("spawner"), as_child=as_child)
+
+
+def spawner_environ(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment, marked with the home, so that `graced stop` finds it in its first milliseconds."""
+    kept = {key: value for key, value in environ.items() if key not in (*KERNEL_TAGS, HOME_TAG)}
+    try:
+        return {**kept, HOME_TAG: home.id()}
+    except OSError:  # the id was deleted and the disk is full: a spawner without a mark is better than none
+        return kept

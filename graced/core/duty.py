@@ -1,0 +1,312 @@
+"""Who acts now: from one member's view to the runs that it begins. Succession, tiers 1 to 3, votes."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from graced.core import engine, liveness, votes
+from graced.core.liveness import Peer
+from graced.core.roles import (
+    EMERGENCY_PLAYBOOK,
+    HEALERS,
+    LAST_RESORT,
+    MEMBERS,
+    MUTUAL_PLAYBOOK,
+    MUTUAL_TRIGGER,
+    PEER,
+    SUCCESSION,
+    tier_of,
+)
+from graced.core.state import Emergency, Setback, State, Stepped, down, incarnation, with_run, without
+from graced.core.vocabulary import Action, AskVote, OpenIncident, Record, Resign, RunNote, TellRun
+
+RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well
+SETTLE_INTERVALS: Final = 2.0  # a newborn waits that long for the beats of those it has not heard
+TELL_INTERVALS: Final = 4.0  # a healer that was told to act and does not is not waited for
+RUN_SLO_S: Final = {1: 60.0, 2: 60.0, 3: 120.0}  # by tier; an executor that is over this is not waited for
+
+
+def rank(state: State, target: str) -> int | None:
+    """This member's place in the line for `target`: 0 acts at once; None: not in the line."""
+    line = SUCCESSION[target]
+    if state.me not in line:
+        return None
+    ahead = sum(1 for m in line[: line.index(state.me)] if m != target and not down(state, m))
+    return None if ahead and state.me in LAST_RESORT else ahead
+
+
+def settled(state: State, now: float) -> bool:
+    """Has a newborn heard everyone who may be at work already, or waited long enough?"""
+    if now - state.born >= SETTLE_INTERVALS * state.timing.interval:
+        return True
+    return all(p.heard or p.down for p in state.peers.values())
+
+
+def in_hand(state: State, target: str, now: float) -> bool:
+    """Is a run on `target` under way, here or by another live member that is within its time?"""
+    if any(r.ok is None and target in r.targets for r in state.runs.values()):
+        return True
+    return any(
+        target in note.targets and now - note.started < RUN_SLO_S[note.tier]
+        for p in state.peers.values() if p.beat is not None and not p.down
+        for note in p.beat.runs
+    )  # fmt: skip
+
+
+def last_will(state: State, target: str) -> RunNote | None:
+    """What a dead executor had got done of the recovery of `target`, as its last heartbeat told."""
+    for peer in state.peers.values():
+        if peer.down and peer.beat is not None:
+            for note in peer.beat.runs:
+                if target in note.targets and note.id == run_id(target, incarnation(state, target)):
+                    return note
+    return None
+
+
+def run_id(target: str, dead: int) -> str:
+    """Every executor gives the same recovery the same name, so a takeover is the same run."""
+    return f"{target}-{dead}"
+
+
+def begin_mutual(
+    state: State, target: str, now: float, *, tier: int | None = None, request: str = "", by: str = ""
+) -> Stepped:
+    """Begin (or go on with) `healer_mutual_restart` on a member that is down."""
+    peer = state.peers[target]
+    tier = tier or tier_of(state.me, target)
+    id = run_id(target, peer.incarnation)
+    run = engine.new_run(
+        id, state.playbooks[MUTUAL_PLAYBOOK], (target,), tier, id, now,
+        request=request, by=by or MUTUAL_TRIGGER, dead={target: peer.incarnation},
+    )  # fmt: skip
+    will = last_will(state, target)
+    if will is not None:
+        return with_run(state, engine.resume(run, will)), (
+            Record(
+                "playbook.step",
+                {
+                    "playbook": MUTUAL_PLAYBOOK,
+                    "run": id,
+                    "step": "takeover",
+                    "ok": True,
+                    "text": f"{state.me} goes on with it",
+                },
+            ),
+        )
+    evidence = peer.evidence or "heartbeat"
+    return with_run(state, run), (
+        OpenIncident(id, target, "member", evidence, tier),
+        Record(
+            "member.down",
+            {"target": target, "evidence": evidence, "pid": peer.pid, "incarnation": peer.incarnation, "incident": id},
+        ),
+        Record(
+            "playbook.started",
+            {
+                "playbook": MUTUAL_PLAYBOOK,
+                "run": id,
+                "targets": [target],
+                "tier": tier,
+                "by": state.me,
+                "on": run.by,
+                "slo_s": run.playbook.slo_s,
+            },
+        ),
+    )
+
+
+def begin_emergency(state: State, now: float) -> Stepped:
+    """Both healers are down: begin the emergency protocol (again, if a run of it failed)."""
+    dead = {h: state.peers[h].incarnation for h in HEALERS}
+    old = state.emergency
+    incident = old.incident if old else "emergency-" + "-".join(str(state.peers[h].incarnation) for h in HEALERS)
+    id = f"{incident}.{old.attempt}" if old and old.attempt else incident
+    run = engine.new_run(
+        id, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by="healer_emergency"
+    )
+    actions: list[Action] = (
+        [] if old else [OpenIncident(incident, "healers", "member", state.peers[HEALERS[0]].evidence, 3)]
+    )
+    # A tier-1 or tier-2 run of ours on one of them is absorbed.
+    absorbed = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
+    for healer in HEALERS:
+        peer = state.peers[healer]
+        actions.append(
+            Record(
+                "member.down",
+                {
+                    "target": healer,
+                    "evidence": peer.evidence or "heartbeat",
+                    "pid": peer.pid,
+                    "incarnation": peer.incarnation,
+                    "incident": incident,
+                },
+            )
+        )
+    actions.append(
+        Record(
+            "playbook.started",
+            {
+                "playbook": EMERGENCY_PLAYBOOK,
+                "run": id,
+                "targets": list(HEALERS),
+                "tier": 3,
+                "by": state.me,
+                "on": run.by,
+                "slo_s": run.playbook.slo_s,
+            },
+        )
+    )
+    state = replace(
+        state,
+        runs={k: r for k, r in state.runs.items() if k not in absorbed},
+        setbacks={k: s for k, s in state.setbacks.items() if k not in HEALERS},
+    )
+    return with_run(state, run), tuple(actions)
+
+
+def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Stepped:
+    """A newborn executor goes on with what the store says is unfinished: the emergency, on the watchdog."""
+    for note in notes:
+        if note.tier != 3 or state.me != "watchdog" or note.id in state.runs or note.playbook not in state.playbooks:
+            continue
+        blank = engine.new_run(
+            note.id,
+            state.playbooks[note.playbook],
+            note.targets,
+            3,
+            note.incident,
+            now,
+            dead=note.dead,
+            by="healer_emergency",
+        )
+        run = engine.resume(blank, note)
+        state = with_run(state, run)
+        if "activate_emergency" in note.done and "deactivate_emergency" not in note.done:
+            state = replace(state, emergency=Emergency(note.incident, note.started))
+    return state, ()
+
+
+def _both_down(state: State) -> bool:
+    return all(state.peers[h].down for h in HEALERS)
+
+
+def _emergency(state: State, now: float) -> Stepped:
+    if any(r.tier == 3 and r.ok is None for r in state.runs.values()):
+        return state, ()
+    again = state.emergency is not None and now >= state.emergency.again_at
+    fresh = state.emergency is None and _both_down(state)
+    if not (fresh or again) or not settled(state, now):
+        return state, ()
+    return begin_emergency(state, now)
+
+
+def _tier_two(state: State, target: str, now: float) -> Stepped:
+    """The watchdog's turn for one healer: tell the live one; if it does not act, do it here."""
+    healer = PEER[target]
+    told = state.told.get(target)
+    if state.peers[healer].state == "healthy" and (told is None or now - told < TELL_INTERVALS * state.timing.interval):
+        if told is not None:
+            return state, ()
+        request = f"tier2/{run_id(target, state.peers[target].incarnation)}"
+        return replace(state, told={**state.told, target: now}), (TellRun(healer, request, MUTUAL_PLAYBOOK, target, 2),)
+    return begin_mutual(state, target, now, tier=2)
+
+
+def acts_at(state: State, target: str) -> float | None:
+    """When it is this member's turn to bring back `target`, which is down; None: not its business."""
+    place = rank(state, target)
+    if place is None:
+        return None
+    at = state.peers[target].down_at + place * RANK_INTERVALS * state.timing.interval
+    setback = state.setbacks.get(target)
+    return max(at, setback.until) if setback else at
+
+
+def recoveries(state: State, now: float) -> Stepped:
+    """Begin what is this member's to begin."""
+    if state.stopping or not state.ready:
+        return state, ()
+    actions: list[Action] = []
+    if state.me == "watchdog":
+        state, actions_ = _emergency(state, now)
+        actions += actions_
+    for target in MEMBERS:
+        if target == state.me or not state.peers[target].down or in_hand(state, target, now):
+            continue
+        at = acts_at(state, target)
+        if at is None or now < at or not settled(state, now):
+            continue
+        if target in HEALERS and (_both_down(state) or (state.emergency and state.me == "watchdog")):
+            continue  # the emergency's business
+        two = state.me == "watchdog" and target in HEALERS
+        state, more = _tier_two(state, target, now) if two else begin_mutual(state, target, now)
+        actions += more
+    return state, tuple(actions)
+
+
+def _vote_due(state: State, peer: Peer) -> float | None:
+    """When this member asks for a vote on a silent peer; None: not its business."""
+    place = rank(state, peer.name)
+    if place is None:
+        return None
+    at = peer.since + state.timing.timeout + place * RANK_INTERVALS * state.timing.interval
+    other = PEER.get(peer.name)
+    if state.me == "watchdog" and other and state.peers[other].state != "healthy" and not state.peers[other].down:
+        at = peer.since + state.timing.timeout + state.timing.confirm  # both silent: the emergency's confirmation
+    return max(at, state.vote_after.get(peer.name, 0.0))
+
+
+def hold_votes(state: State, now: float) -> Stepped:
+    """Ask for votes that are due, and act on those that are decided."""
+    actions: list[Action] = []
+    for target, vote in tuple(state.votes.items()):
+        peer = state.peers[target]
+        if peer.incarnation != vote.incarnation or peer.state in ("healthy", "down"):
+            state = replace(state, votes=without(state.votes, target))
+            continue
+        verdict = votes.decided(vote, now)
+        if verdict is None:
+            continue
+        state = replace(
+            state,
+            votes=without(state.votes, target),
+            vote_after={**state.vote_after, target: now + state.timing.timeout},
+        )
+        for voter, ballot in vote.ballots.items():
+            actions.append(Record("vote.cast", {"vote": vote.id, "voter": voter, "target": target, "down": ballot}))
+        actions.append(
+            Record(
+                "vote.decided", {"vote": vote.id, "target": target, "down": verdict, "electorate": len(vote.voters) + 1}
+            )
+        )
+        if verdict:
+            state = replace(state, peers={**state.peers, target: liveness.outvoted(peer, now)})
+        elif votes.outnumbered(vote):
+            actions.append(Resign(f"deaf: the others hear {target}"))
+    for peer in state.peers.values():
+        if (
+            not state.ready
+            or state.stopping
+            or peer.name in state.votes
+            or not liveness.silent(peer, state.timing, now)
+        ):
+            continue
+        at = _vote_due(state, peer)
+        if at is None or now < at:
+            continue
+        vote = votes.ask(state.me, peer, state.peers, state.timing, now)
+        state = replace(state, votes={**state.votes, peer.name: vote})
+        if vote.voters:
+            actions.append(AskVote(vote.id, vote.voters, peer.name, peer.incarnation))
+    return state, tuple(actions)
+
+
+def setback(state: State, target: str, text: str, now: float) -> State:
+    """A run on `target` failed: wait before the next, ever longer, up to `backoff.max`."""
+    old = state.setbacks.get(target)
+    count = old.count + 1 if old else 1
+    wait = min(
+        state.policy.max, max(state.timing.interval, state.policy.initial) * state.policy.factor ** min(count - 1, 16)
+    )
+    return replace(state, setbacks={**state.setbacks, target: Setback(count, now + wait, text)})

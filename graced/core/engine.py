@@ -1,0 +1,179 @@
+"""The playbook engine: which step begins now, what a step's end means, when a run is over.
+
+Pure and the same for all tiers and for users' playbooks. A step's attempts are counted in all
+(`retries: 3` is three attempts). Steps marked `parallel` begin together with the step before them.
+Ideas: Pebble's persisted tasks with progress (canonical/pebble, internals/overlord/state/task.go).
+"""
+
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graced.core.vocabulary import RunNote
+from graced.playbooks.schema import Playbook, Step
+
+StepState = Literal["pending", "running", "ok", "failed", "skipped"]
+ENDED: Final = frozenset({"ok", "failed", "skipped"})
+
+STEP_TIMEOUT_S: Final = 30.0  # of an attempt whose step does not say
+
+
+class Progress(Struct, frozen=True):
+    """Where one step of a run is. `at`: when it may begin, or began; `deadline` of the running attempt."""
+
+    state: StepState = "pending"
+    attempt: int = 0
+    at: float = 0.0
+    deadline: float = 0.0
+    text: str = ""
+
+
+class Run(Struct, frozen=True):
+    """One execution of a playbook by this process.
+
+    `dead`: target -> the incarnation that is down; `marks`: facts that a takeover must not repeat.
+    """
+
+    id: str
+    playbook: Playbook
+    targets: tuple[str, ...]
+    tier: int
+    incident: str
+    started: float
+    steps: tuple[Progress, ...]
+    dead: dict[str, int] = {}
+    request: str = ""
+    by: str = ""
+    vars: dict[str, Any] = {}
+    marks: tuple[str, ...] = ()
+    ok: bool | None = None
+
+    @property
+    def target(self) -> str:
+        return self.targets[0] if self.targets else ""
+
+
+def new_run(
+    id: str, playbook: Playbook, targets: tuple[str, ...], tier: int, incident: str, now: float,
+    *, dead: dict[str, int] | None = None, request: str = "", by: str = "", vars: dict[str, Any] | None = None,
+) -> Run:  # fmt: skip
+    blank = tuple(Progress() for _ in playbook.steps)
+    return Run(id, playbook, targets, tier, incident, now, blank, dead or {}, request, by, vars or {})
+
+
+def resume(run: Run, note: RunNote) -> Run:
+    """Go on where a dead executor was: steps and marks that it had done are not done again."""
+    done = frozenset(note.done)
+    names = {step.name for step in run.playbook.steps}
+    steps = tuple(
+        Progress("ok", text="done before the takeover") if step.name in done else Progress()
+        for step in run.playbook.steps
+    )
+    return replace(run, started=note.started, steps=steps, marks=tuple(d for d in note.done if d not in names))
+
+
+def note_of(run: Run) -> RunNote:
+    """The run as a heartbeat and the store carry it."""
+    done = tuple(s.name for s, p in zip(run.playbook.steps, run.steps, strict=True) if p.state in ENDED)
+    return RunNote(
+        run.id,
+        run.playbook.name,
+        run.targets,
+        run.tier,
+        current(run),
+        run.incident,
+        run.started,
+        run.dead,
+        done + run.marks,
+    )
+
+
+def current(run: Run) -> int:
+    """Index of the first step that has not ended; the number of steps when all have."""
+    return next((i for i, p in enumerate(run.steps) if p.state not in ENDED), len(run.steps))
+
+
+def _group_end(run: Run, start: int) -> int:
+    end = start + 1
+    while end < len(run.steps) and run.playbook.steps[end].parallel:
+        end += 1
+    return end
+
+
+def due(run: Run, now: float) -> tuple[int, ...]:
+    """Indices of the steps that begin an attempt now."""
+    if run.ok is not None:
+        return ()
+    start = current(run)
+    while start and start < len(run.steps) and run.playbook.steps[start].parallel:
+        start -= 1
+    return tuple(
+        i for i in range(start, _group_end(run, start) if start < len(run.steps) else start)
+        if run.steps[i].state == "pending" and now >= run.steps[i].at
+    )  # fmt: skip
+
+
+def running(run: Run) -> tuple[int, ...]:
+    return tuple(i for i, p in enumerate(run.steps) if p.state == "running")
+
+
+def _put(run: Run, index: int, progress: Progress) -> Run:
+    return replace(run, steps=(*run.steps[:index], progress, *run.steps[index + 1 :]))
+
+
+def mark(run: Run, fact: str) -> Run:
+    return run if fact in run.marks else replace(run, marks=(*run.marks, fact))
+
+
+def attempt(run: Run, index: int, now: float) -> Run:
+    """Begin one attempt of a step."""
+    old = run.steps[index]
+    limit = run.playbook.steps[index].timeout_s or STEP_TIMEOUT_S
+    return _put(run, index, Progress("running", old.attempt + 1, now, now + limit))
+
+
+def skip(run: Run, index: int, text: str) -> Run:
+    return _put(run, index, replace(run.steps[index], state="skipped", text=text))
+
+
+def settle(run: Run, index: int, ok: bool, text: str, now: float) -> Run:
+    """An attempt has ended: the step is done, tried again after its delay, or has failed."""
+    step, old = run.playbook.steps[index], run.steps[index]
+    if ok:
+        return _put(run, index, replace(old, state="ok", text=text))
+    if old.attempt < step.retries:
+        return _put(run, index, replace(old, state="pending", at=now + step.delay_s, text=text))
+    return _put(run, index, replace(old, state="failed", text=text))
+
+
+def _fatal(step: Step) -> bool:
+    return step.on_failure == "stop"
+
+
+def conclude(run: Run) -> Run:
+    """Set `ok` once the outcome is known: a failed step that stops the run, or the end of all steps."""
+    if run.ok is not None:
+        return run
+    failed = [s for s, p in zip(run.playbook.steps, run.steps, strict=True) if p.state == "failed"]
+    if any(_fatal(s) for s in failed) and not running(run):
+        return replace(run, ok=False)
+    if all(p.state in ENDED for p in run.steps):
+        return replace(run, ok=not failed)
+    return run
+
+
+def wake_at(run: Run) -> float:
+    """When time alone can change the run; infinity if only events can."""
+    times = [p.at for p in run.steps if p.state == "pending" and p.at] + [
+        p.deadline for p in run.steps if p.state == "running"
+    ]
+    return min(times, default=float("inf"))
+
+
+def failure(run: Run) -> str:
+    """The text of the first failed step, for people."""
+    for step, progress in zip(run.playbook.steps, run.steps, strict=True):
+        if progress.state == "failed":
+            return f"{step.name}: {progress.text}"
+    return ""

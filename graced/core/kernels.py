@@ -1,0 +1,427 @@
+"""What self_healing decides about kernels: when one is started, restarted, given up, called ready.
+
+One small table of states per kernel; the standing order for the next exit is derived from it ahead of the event
+(graced.core.orders). Pure: (kernels, event, now) -> (kernels, actions).
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graced.config.schema import Kernel as Spec
+from graced.core.intensity import LONG_RUN_S, History, Policy, recent, weigh
+from graced.core.orders import Exit, Order, Running, wants_start
+from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
+
+State = Literal["stopped", "starting", "ready", "healthy", "unhealthy", "backoff", "failed", "exited", "scheduled"]
+
+ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
+RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
+
+
+class Kernel(Struct, frozen=True):
+    """One kernel as self_healing sees it. `wanted`: it is meant to run; `held`: a person stopped it by name."""
+
+    spec: Spec
+    policy: Policy
+    state: State = "stopped"
+    wanted: bool = False
+    held: bool = False
+    run: int = 0
+    pid: int = 0
+    start_ticks: int = 0
+    started: float = 0.0
+    exit: Exit | None = None
+    reason: str = ""
+    restarts: int = 0
+    history: History = History()
+    due: float = 0.0
+    asked: float = 0.0  # when the start of run + 1 was asked for; 0: not
+    ending: Literal["", "stop", "restart"] = ""
+    ended_at: float = 0.0
+    rung: str | None = None
+    incident: str = ""
+    order: Order | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def alive(self) -> bool:
+        return self.pid != 0
+
+
+class Start(Action, frozen=True):
+    """Ask the spawner for `run`."""
+
+    kernel: str
+    run: int
+
+
+class GiveOrder(Action, frozen=True):
+    order: Order
+
+
+class End(Action, frozen=True):
+    """Have the spawner end the run's tree."""
+
+    kernel: str
+    run: int
+    signal: int
+    timeout: float
+
+
+class Save(Action, frozen=True):
+    """Store the kernel's row."""
+
+    kernel: Kernel
+
+
+Kernels = dict[str, Kernel]
+Step = tuple[Kernels, tuple[Action, ...]]
+
+
+def ended_well(kernel: Kernel) -> bool:
+    return kernel.exit is not None and kernel.exit.code is not None and kernel.exit.code in kernel.spec.exit_codes.ok
+
+
+def satisfied(kernel: Kernel) -> bool:
+    """May kernels that depend on it start?"""
+    if kernel.spec.ready.when == "exited":
+        return kernel.state == "exited" and ended_well(kernel)
+    return kernel.state in ("ready", "healthy")
+
+
+def meant(kernel: Kernel) -> bool:
+    """Is it meant to be running (and so counts for `healthy` in status)?"""
+    return kernel.wanted and kernel.state != "exited"
+
+
+def next_order(kernel: Kernel, now: float) -> Order:
+    """The order for the next exit of the run that lives, with the restart intensity counted in."""
+    spec = kernel.spec
+    report = Order(kernel.name, kernel.run)
+    if not kernel.wanted or kernel.ending or spec.restart == "never" or "restart" not in spec.ladder:
+        return report
+    verdict = weigh(kernel.history, kernel.policy, max(0.0, now - kernel.started), now)
+    if verdict.spent or verdict.wait > 0:
+        return report
+    return Order(
+        kernel.name, kernel.run, "start", spec.restart == "on-failure", spec.exit_codes.ok, spec.exit_codes.no_restart
+    )
+
+
+def order_changes_at(kernel: Kernel, now: float) -> float:
+    """When time alone changes the order: the run gets long, or a restart leaves the window."""
+    times = [kernel.started + LONG_RUN_S] + [
+        t + kernel.policy.window for t in (*kernel.history.restarts, *kernel.history.short)
+    ]
+    return min((t for t in times if t > now), default=float("inf"))
+
+
+def _with(kernels: Kernels, kernel: Kernel) -> Kernels:
+    return {**kernels, kernel.name: kernel}
+
+
+def _saved(kernels: Kernels, kernel: Kernel, *actions: Action) -> Step:
+    return _with(kernels, kernel), (*actions, Save(kernel))
+
+
+# --- reports from the spawner ----------------------------------------------------------------------------
+
+
+def born(kernels: Kernels, running: Running, now: float) -> Step:
+    """A run was started: by our request, or by the standing order."""
+    old = kernels.get(running.kernel)
+    if old is None or (running.run <= old.run and old.alive):
+        return kernels, ()
+    actions: list[Action] = [Record("kernel.started", {"kernel": old.name, "run": running.run, "pid": running.pid})]
+    again = old.incident != ""
+    if again:
+        actions += [
+            NoteStep(old.incident, "restart", True, f"run {running.run}, pid {running.pid}"),
+            CloseIncident(old.incident, "recovered", max(0.0, running.started - old.ended_at), 1),
+            Bump("recoveries.kernel"),
+        ]
+    state: State = "starting" if old.spec.ready.when == "exited" else "ready"
+    new = replace(
+        old, state=state, run=running.run, pid=running.pid, start_ticks=running.start_ticks, started=running.started,
+        asked=0.0, due=0.0, incident="", order=None, reason="", ending="",
+    )  # fmt: skip
+    return _saved(kernels, new, *actions)
+
+
+def exited(
+    kernels: Kernels,
+    running: Running,
+    now: float,
+    *,
+    by_order: bool,
+    noise: float,
+    leftovers: bool = False,
+    text: str = "",
+) -> Step:
+    """A run ended. `by_order`: the spawner has started the next one already (its `born` follows)."""
+    old = kernels.get(running.kernel)
+    exit = running.exit or Exit()
+    if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
+        return kernels, ()
+    ran = max(0.0, now - running.started)
+    old = replace(old, run=running.run)
+    actions: list[Action] = [
+        Record(
+            "kernel.exited",
+            {"kernel": old.name, "run": running.run, "pid": running.pid, "exit": exit_data(exit), "text": text},
+        )
+    ]
+    down = replace(old, pid=0, exit=exit, order=None, asked=0.0, ended_at=now, reason=text or str(exit))
+    if old.ending == "stop" or not old.wanted:
+        return _saved(kernels, replace(down, state="stopped", ending="", wanted=False), *actions)
+    if old.ending == "restart":
+        return _saved(kernels, replace(down, state="backoff", ending="", due=now), *actions)
+    well = exit.code is not None and exit.code in old.spec.exit_codes.ok
+    if not by_order and not _restartable(old.spec, exit, well):
+        state: State = "exited" if well else "failed"
+        new = replace(down, state=state, wanted=old.wanted and state == "failed")
+        if state == "failed":
+            return _give_up(kernels, new, actions, f"{down.reason}; restart: {old.spec.restart}")
+        return _saved(kernels, new, *actions)
+    if not well:
+        incident = f"{old.name}-run{running.run}"
+        down = replace(down, incident=incident)
+        actions.append(OpenIncident(incident, old.name, "kernel", str(exit), 1))
+    verdict = weigh(old.history, old.policy, ran, now, noise)
+    if exit.code is not None and exit.code in old.spec.exit_codes.no_restart:
+        return _give_up(kernels, replace(down, state="failed"), actions, f"{exit} is in exit_codes.no_restart")
+    if verdict.spent and not by_order:
+        return _give_up(
+            kernels,
+            replace(down, state="failed", history=verdict.history),
+            actions,
+            f"{down.reason}; restarted {old.policy.max_restarts} times within {old.policy.window:g} s",
+        )
+    new = replace(
+        down,
+        state="backoff",
+        history=verdict.history,
+        due=now + verdict.wait,
+        restarts=old.restarts + 1,
+        rung="restart",
+    )
+    return _saved(kernels, new, *actions)
+
+
+def _restartable(spec: Spec, exit: Exit, well: bool) -> bool:
+    if spec.ready.when == "exited" and well:
+        return False
+    return spec.restart == "always" or (spec.restart == "on-failure" and not well)
+
+
+def _give_up(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str) -> Step:
+    """The ladder's end: a human. (fix_source, restore_source and playbooks as rungs do not apply yet.)"""
+    incident = kernel.incident or f"{kernel.name}-run{kernel.run}"
+    if not kernel.incident:
+        actions.append(OpenIncident(incident, kernel.name, "kernel", kernel.reason, 1))
+    new = replace(kernel, rung="notify", reason=why, incident="", due=0.0)
+    actions += [
+        Record("escalated", {"incident": incident, "subject": kernel.name, "text": why}),
+        NoteStep(incident, "notify", True, why),
+        CloseIncident(incident, "escalated", 0.0, 1),
+    ]
+    return _saved(kernels, new, *actions)
+
+
+def refused(kernels: Kernels, running: Running, now: float) -> Step:
+    """The spawner knows better: take over what it says."""
+    old = kernels.get(running.kernel)
+    if old is None:
+        return kernels, ()
+    if running.alive and running.run > old.run:
+        return born(kernels, running, now)
+    return _with(kernels, replace(old, run=max(old.run, running.run), asked=0.0)), ()
+
+
+def adopt(kernels: Kernels, running: Running, now: float) -> Step:
+    """What the spawner says of a kernel when self_healing (or the spawner) is new."""
+    old = kernels.get(running.kernel)
+    if old is None:
+        return kernels, ()
+    if running.alive:
+        if running.run < old.run or (running.run == old.run and running.pid == old.pid):
+            return kernels, ()
+        return born(kernels, running, now) if running.run > old.run else _saved(kernels, _alive_again(old, running))
+    if old.alive and running.run >= old.run:
+        return exited(kernels, running, now, by_order=False, noise=0.0)
+    return _with(kernels, replace(old, run=max(old.run, running.run))), ()
+
+
+def _alive_again(old: Kernel, running: Running) -> Kernel:
+    state: State = "starting" if old.spec.ready.when == "exited" else "ready"
+    return replace(
+        old,
+        state=state,
+        pid=running.pid,
+        start_ticks=running.start_ticks,
+        started=running.started,
+        asked=0.0,
+        due=0.0,
+        order=None,
+    )
+
+
+# --- what people ask ---------------------------------------------------------------------------------------
+
+
+def with_dependencies(kernels: Kernels, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names and all that they depend on, dependencies first."""
+    seen: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in seen or name not in kernels:
+            return
+        for dependency in kernels[name].spec.depends_on:
+            visit(dependency.name)
+        seen.setdefault(name)
+
+    for name in names:
+        visit(name)
+    return tuple(seen)
+
+
+def stop_waves(kernels: Kernels, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """In which order to stop: each wave may be stopped at once, dependents before what they depend on."""
+    left = [n for n in names if n in kernels]
+    waves: list[tuple[str, ...]] = []
+    while left:
+        needed = {d.name for n in left for d in kernels[n].spec.depends_on}
+        wave = tuple(n for n in left if n not in needed) or tuple(left)
+        waves.append(wave)
+        left = [n for n in left if n not in wave]
+    return tuple(waves)
+
+
+def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
+    """Start by name, with what it depends on; clears `failed`, the count and the rung."""
+    actions: list[Action] = []
+    for name in with_dependencies(kernels, names):
+        old = kernels[name]
+        clear = replace(old, wanted=True, held=False, history=History(), rung=None, due=0.0)
+        if not old.alive:
+            done = old.spec.ready.when == "exited" and old.state == "exited" and ended_well(old) and name not in names
+            clear = replace(clear, state=old.state if done else "backoff", wanted=not done, incident="", reason="")
+        kernels, more = _saved(kernels, clear)
+        actions += more
+    return kernels, tuple(actions)
+
+
+def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
+    """Stop by name: it stays stopped until a person starts it. Dependents of it that run are not touched."""
+    actions: list[Action] = []
+    for name in names:
+        old = kernels.get(name)
+        if old is None:
+            continue
+        new = replace(old, wanted=False, held=True, incident="")
+        new = replace(new, ending="stop") if old.alive or old.asked else replace(new, state="stopped", due=0.0)
+        kernels, more = _saved(kernels, new)
+        actions += more
+    return kernels, tuple(actions)
+
+
+def person_restart(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
+    """Restart by a person: never counts, clears `failed`, starts what was stopped."""
+    actions: list[Action] = []
+    for name in names:
+        old = kernels.get(name)
+        if old is None:
+            continue
+        if not old.alive:
+            kernels, more = person_start(kernels, (name,), now)
+        else:
+            new = replace(old, wanted=True, held=False, ending="restart", history=History(), rung=None)
+            kernels, more = _saved(kernels, new)
+        actions += more
+    return kernels, tuple(actions)
+
+
+# --- the passing of time -----------------------------------------------------------------------------------
+
+
+def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
+    """What is due: starts whose dependencies are ready, ends that were asked for, orders that changed."""
+    actions: list[Action] = []
+    starting = sum(1 for k in kernels.values() if k.asked or k.state == "starting")
+    for old in tuple(kernels.values()):
+        new, more = _tend_one(kernels, old, now, parallel is None or starting < parallel)
+        starting += any(isinstance(a, Start) for a in more)
+        if new is not old:
+            kernels = _with(kernels, new)
+        actions += more
+    return kernels, tuple(actions)
+
+
+def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Kernel, tuple[Action, ...]]:
+    if old.alive and old.ending:
+        if old.asked and now - old.asked < RESEND_S:
+            return old, ()
+        stop = old.spec.stop
+        return replace(old, asked=now, order=None), (End(old.name, old.run, stop.signal, stop.timeout_s),)
+    if old.alive:
+        order = next_order(old, now)
+        return (old, ()) if order == old.order else (replace(old, order=order), (GiveOrder(order),))
+    if not old.wanted or old.state in ("failed", "exited") or now < old.due:
+        return old, ()
+    if old.asked and now - old.asked < RESEND_S:
+        return old, ()
+    if not all(satisfied(kernels[d.name]) for d in old.spec.depends_on if d.name in kernels):
+        return (
+            (old, ())
+            if old.reason == "waits for what it depends on"
+            else (replace(old, reason="waits for what it depends on"), ())
+        )
+    if not room and not old.asked:
+        return old, ()
+    return replace(old, state="starting", asked=now), (Start(old.name, old.run + 1),)
+
+
+def wake_at(kernels: Kernels, now: float) -> float:
+    """When time alone changes something."""
+    at = float("inf")
+    for k in kernels.values():
+        if k.asked:
+            at = min(at, k.asked + RESEND_S)
+        elif k.alive:
+            at = min(at, order_changes_at(k, now))
+        elif k.wanted and k.due > now:
+            at = min(at, k.due)
+    return at
+
+
+def exit_data(exit: Exit | None) -> dict[str, int] | str | None:
+    """`exit` as status and audit show it: {"code": 0} | {"signal": 9} | "unknown" | None while it never ended."""
+    if exit is None:
+        return None
+    if exit.code is not None:
+        return {"code": exit.code}
+    return {"signal": exit.signal} if exit.signal is not None else "unknown"
+
+
+def prune(history: History, policy: Policy, now: float) -> History:
+    return recent(history, policy, now)
+
+
+__all__ = [
+    "Kernel",
+    "Kernels",
+    "adopt",
+    "born",
+    "exited",
+    "person_restart",
+    "person_start",
+    "person_stop",
+    "tend",
+    "wake_at",
+    "wants_start",
+]

@@ -1,0 +1,134 @@
+"""When is a member called dead? One observer's view of its peers, and the rules that change it.
+
+A death is a fact (a pidfd, a role lock without a process, state Z). `stopped` past two intervals is a
+fact too. Silence past the timeout is a suspicion that needs a quorum (core/votes.py) unless facts join.
+A watcher that was itself late does not judge: it moves every deadline by its own lateness.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graced.core.roles import Member
+from graced.core.vocabulary import Action, Beat, Probe, Timing, Watch
+
+State = Literal["unknown", "starting", "healthy", "suspect", "down"]
+Evidence = Literal["", "exit", "zombie", "stopped", "heartbeat"]
+
+SUSPECT_INTERVALS: Final = 2.0  # silence that makes a peer suspect: one missed beat, and the time of the next
+STOPPED_INTERVALS: Final = 2.0  # stopped for that long is a fact like death
+LATE_INTERVALS: Final = 0.5  # a tick later than this makes the watcher itself the suspect
+
+GONE: Final = frozenset({"gone", "zombie"})
+
+
+class Peer(Struct, frozen=True):
+    """What one observer knows of one member. `since`: the start of the silence that is being measured."""
+
+    name: Member
+    state: State = "unknown"
+    evidence: Evidence = ""
+    pid: int = 0
+    start_ticks: int = 0
+    incarnation: int = 0
+    since: float = 0.0
+    stopped_at: float | None = None
+    down_at: float = 0.0
+    heard: bool = False  # this incarnation has been heard by us
+    beat: Beat | None = None
+
+    @property
+    def down(self) -> bool:
+        """Down: by a fact, or by a quorum's word."""
+        return self.state == "down"
+
+    @property
+    def ended(self) -> bool:
+        """Known to be no more; what is only stopped or silent may still come back."""
+        return self.state == "down" and self.evidence in ("exit", "zombie")
+
+
+Heard = tuple[Peer, tuple[Action, ...]]
+
+
+def hear(peer: Peer, beat: Beat, now: float) -> Heard:
+    """A heartbeat: news of a newer incarnation replaces what was known; an older one is ignored."""
+    if beat.incarnation < peer.incarnation:
+        return peer, ()
+    newer = beat.incarnation > peer.incarnation or beat.pid != peer.pid
+    if not newer and peer.ended:
+        return peer, ()  # a beat that was on its way when the sender died
+    state: State = "healthy" if beat.phase == "healthy" else "starting"
+    heard = replace(
+        peer,
+        state=state,
+        evidence="",
+        pid=beat.pid,
+        start_ticks=beat.start_ticks,
+        incarnation=beat.incarnation,
+        since=now,
+        stopped_at=None,
+        heard=True,
+        beat=beat,
+    )
+    return heard, (Watch(peer.name, beat.pid, beat.start_ticks),) if newer else ()
+
+
+def die(peer: Peer, pid: int, evidence: Evidence, now: float) -> Peer:
+    """A fact about `pid`; it says nothing about a successor that has another pid."""
+    if pid != peer.pid or peer.ended:
+        return peer
+    down_at = peer.down_at if peer.down else now
+    return replace(peer, state="down", evidence=evidence, down_at=down_at, stopped_at=None)
+
+
+def find(peer: Peer, pid: int, start_ticks: int, incarnation: int, status: str, now: float) -> Heard:
+    """What the role's lock file says: who holds the role, and whether that process lives."""
+    if incarnation < peer.incarnation or (incarnation == peer.incarnation and peer.heard):
+        return peer, ()
+    known = replace(peer, pid=pid, start_ticks=start_ticks, incarnation=incarnation, heard=False)
+    if status in GONE:
+        return replace(known, state="down", evidence="exit", down_at=now), ()
+    return replace(known, state="starting", evidence="", since=now, stopped_at=None), (
+        Watch(peer.name, pid, start_ticks),
+    )
+
+
+def see(peer: Peer, pid: int, status: str, now: float) -> Peer:
+    """Evidence about a suspect: gone and zombie are facts, stopped becomes one in time."""
+    if pid != peer.pid or peer.ended:
+        return peer
+    if status in GONE:
+        return die(peer, pid, "zombie" if status == "zombie" else "exit", now)
+    if status == "stopped":
+        return peer if peer.stopped_at is not None else replace(peer, stopped_at=now)
+    return peer if peer.stopped_at is None else replace(peer, stopped_at=None)
+
+
+def judge(peer: Peer, timing: Timing, now: float) -> Heard:
+    """The passing of time: healthy -> suspect -> (stopped) down. Silence past the timeout is left to a vote."""
+    if peer.state in ("down", "unknown"):
+        return peer, ()
+    if peer.stopped_at is not None and now - peer.stopped_at >= STOPPED_INTERVALS * timing.interval:
+        return replace(peer, state="down", evidence="stopped", down_at=now), ()
+    if now - peer.since <= SUSPECT_INTERVALS * timing.interval:
+        return peer, ()
+    suspect = peer if peer.state != "healthy" else replace(peer, state="suspect")
+    return suspect, (Probe(peer.name, peer.pid, peer.start_ticks),) if peer.pid else ()
+
+
+def outvoted(peer: Peer, now: float) -> Peer:
+    """A quorum holds the peer for dead."""
+    return replace(peer, state="down", evidence="heartbeat", down_at=now) if not peer.down else peer
+
+
+def silent(peer: Peer, timing: Timing, now: float) -> bool:
+    """Silent past the timeout, without a fact: a kill needs a quorum."""
+    return peer.state in ("suspect", "starting") and now - peer.since >= timing.timeout
+
+
+def excuse(peer: Peer, late: float) -> Peer:
+    """Move the peer's deadlines by the watcher's own lateness (seconds)."""
+    stopped_at = None if peer.stopped_at is None else peer.stopped_at + late
+    return replace(peer, since=peer.since + late, stopped_at=stopped_at)

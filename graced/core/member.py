@@ -1,0 +1,423 @@
+"""The core of every member: one step from (state, event, now) to (state, actions).
+
+A step takes the event in (liveness, restarts, votes, leases), then lets everything that follows from the new
+view happen: duties begin runs, runs begin steps, steps poll the view, until nothing changes any more.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from graced.core import duty, engine, leases, liveness, restart, votes
+from graced.core.engine import Run
+from graced.core.liveness import Peer
+from graced.core.roles import MUTUAL_PLAYBOOK
+from graced.core.state import State, Stepped, with_peer, with_run, without
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, tend_grants
+from graced.core.vocabulary import (
+    Action,
+    AnswerVote,
+    Born,
+    Bump,
+    CloseIncident,
+    Died,
+    DropLock,
+    EndRun,
+    Event,
+    Found,
+    Heard,
+    LeaseAcked,
+    LeaseGiven,
+    LeaseTaken,
+    LockBusy,
+    LockTaken,
+    Look,
+    NoteStep,
+    Perform,
+    Ready,
+    Record,
+    Resumed,
+    RunAsked,
+    SaveRun,
+    Seen,
+    SendBeat,
+    StepDone,
+    Stopping,
+    Tick,
+    TreeDead,
+    Unborn,
+    VoteAsked,
+    VoteCast,
+)
+
+MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load
+REQUESTS_KEPT: Final = 256
+
+
+def step(state: State, event: Event, now: float) -> Stepped:
+    """The whole member core. Raises nothing for any sequence of events."""
+    late = now - state.due
+    if late > liveness.LATE_INTERVALS * state.timing.interval:
+        state = replace(state, peers={m: liveness.excuse(p, late) for m, p in state.peers.items()})
+    before = state
+    state, actions = _absorb(state, event, now)
+    if isinstance(event, Heard) and not actions and _quiet(before, state, event):
+        return replace(state, due=_wake_at(state, now)), ()
+    state, more = _think(state, now)
+    actions += more
+    said = _visible(state)
+    if said != state.said:
+        state = replace(state, said=said)
+        actions = (*actions, SendBeat())
+    return replace(state, due=_wake_at(state, now)), actions
+
+
+def _quiet(before: State, after: State, event: Heard) -> bool:
+    """A beat that tells nothing new: nothing can follow from it."""
+    name = event.beat.member
+    old, new = before.peers.get(name), after.peers.get(name)
+    if old is None or new is None or old.beat is None or after.runs or after.restarts or after.votes:
+        return False
+    return old.state == new.state and old.beat.runs == event.beat.runs and old.beat.hears == event.beat.hears
+
+
+def _visible(state: State) -> tuple[object, ...]:
+    return (
+        state.ready,
+        tuple((p.name, p.incarnation) for p in state.peers.values() if p.heard and not p.down),
+        tuple(engine.note_of(r) for r in state.runs.values()),
+        tuple(state.held),
+    )
+
+
+# --- taking an event in ---------------------------------------------------------------------------------
+
+
+def _absorb(state: State, event: Event, now: float) -> Stepped:
+    match event:
+        case Heard():
+            return _heard(state, event, now)
+        case Tick():
+            return state, ()
+        case Died():
+            return _with(state, event.member, lambda p: (liveness.die(p, event.pid, "exit", now), ()))
+        case Seen():
+            return _with(state, event.member, lambda p: (liveness.see(p, event.pid, event.status, now), ()))
+        case Found():
+            if state.fresh and event.status in liveness.GONE and now - state.born < _fresh_for(state):
+                return state, ()
+            return _with(
+                state,
+                event.member,
+                lambda p: liveness.find(p, event.pid, event.start_ticks, event.incarnation, event.status, now),
+            )
+        case LockTaken() | LockBusy() | TreeDead() | Born() | Unborn():
+            return _restart_event(state, event, now)
+        case VoteAsked() if event.target in state.peers:
+            ballot = votes.answer(state.peers[event.target], event.incarnation, state.timing, now)
+            return state, (AnswerVote(event.vote, event.asker, event.target, ballot),)
+        case VoteCast():
+            held = {
+                t: votes.cast(v, event.voter, event.down) if v.id == event.vote else v for t, v in state.votes.items()
+            }
+            return replace(state, votes=held), ()
+        case LeaseGiven() if event.lease.agent == state.me and event.lease.incarnation == state.incarnation:
+            return replace(
+                state, held={**state.held, event.lease.incident: leases.Held(event.lease, now + event.lease.ttl)}
+            ), ()
+        case LeaseTaken():
+            return replace(state, held=without(state.held, event.incident)), ()
+        case LeaseAcked() if event.agent in state.grants:
+            grant = state.grants[event.agent]
+            if grant.lease.incident == event.incident:
+                grant = replace(grant, acked=grant.acked or event.held, returned=grant.returned or not event.held)
+                state = replace(state, grants={**state.grants, event.agent: grant})
+            return state, ()
+        case RunAsked():
+            return _run_asked(state, event, now)
+        case StepDone():
+            return _step_done(state, event, now)
+        case Resumed():
+            return duty.resume_notes(state, event.runs, now)
+        case Ready():
+            return replace(state, ready=True), ()
+        case Stopping():
+            return replace(state, stopping=event.active), ()
+    return state, ()
+
+
+def _with(state: State, member: str, change: Callable[[Peer], tuple[Peer, tuple[Action, ...]]]) -> Stepped:
+    peer = state.peers.get(member)
+    if peer is None:
+        return state, ()
+    new, actions = change(peer)
+    return with_peer(state, new), actions
+
+
+def _heard(state: State, event: Heard, now: float) -> Stepped:
+    peer = state.peers.get(event.beat.member)
+    if peer is None:
+        return state, ()
+    new, actions = liveness.hear(peer, event.beat, now)
+    state = with_peer(state, new)
+    if new.state == "healthy" and peer.name in state.setbacks and new.incarnation > peer.incarnation:
+        state = replace(state, setbacks=without(state.setbacks, peer.name))
+    return state, actions
+
+
+def _restart_event(state: State, event: "LockTaken | LockBusy | TreeDead | Born | Unborn", now: float) -> Stepped:
+    attempt = state.restarts.get(event.target)
+    if attempt is None:
+        return state, (DropLock(event.target),) if isinstance(event, LockTaken) else ()
+    peer = state.peers[event.target]
+    if isinstance(event, TreeDead):
+        peer = liveness.die(peer, event.pid, "exit", now)
+        state = with_peer(state, peer)
+    new, actions = restart.react(attempt, event, peer, state.timing, now)
+    return replace(state, restarts={**state.restarts, event.target: new}), actions
+
+
+def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
+    if event.request in state.requests:
+        return state, ()
+    state = replace(state, requests=(*state.requests[-REQUESTS_KEPT:], event.request))
+    if event.playbook == MUTUAL_PLAYBOOK and event.target in state.peers:
+        if duty.in_hand(state, event.target, now):
+            return state, ()
+        return duty.begin_mutual(state, event.target, now, tier=event.tier, request=event.request, by=event.by)
+    playbook = state.playbooks.get(event.playbook)
+    if playbook is None:
+        return state, (EndRun(event.request, False, f"no playbook {event.playbook}"),)
+    targets = (event.target,) if event.target else ()
+    run = engine.new_run(
+        event.request,
+        playbook,
+        targets,
+        event.tier,
+        event.request,
+        now,
+        request=event.request,
+        by=event.by,
+        vars=event.vars,
+    )
+    started = Record(
+        "playbook.started",
+        {
+            "playbook": playbook.name,
+            "run": run.id,
+            "targets": list(targets),
+            "tier": event.tier,
+            "by": state.me,
+            "on": event.by,
+            "slo_s": playbook.slo_s,
+        },
+    )
+    return with_run(state, run), (started,)
+
+
+def _step_done(state: State, event: StepDone, now: float) -> Stepped:
+    run = state.runs.get(event.run)
+    if run is None or run.ok is not None:
+        return state, ()
+    progress = run.steps[event.step]
+    if progress.state != "running" or progress.attempt != event.attempt:
+        return state, ()
+    run = replace(
+        run,
+        vars={**run.vars, run.playbook.steps[event.step].name: {"ok": event.ok, "text": event.text, **event.output}},
+    )
+    return _settle(with_run(state, run), run, event.step, event.ok, event.text, now)
+
+
+# --- what follows ---------------------------------------------------------------------------------------
+
+
+def _fresh_for(state: State) -> float:
+    """How long a first start leaves births to the spawner before unheard roles are looked at."""
+    return max(1.0, 5 * state.timing.interval)
+
+
+def _think(state: State, now: float) -> Stepped:
+    actions: list[Action] = []
+    for peer in state.peers.values():
+        judged, more = liveness.judge(peer, state.timing, now)
+        state = with_peer(state, judged)
+        actions += more
+    if state.fresh and not state.looked and now - state.born >= _fresh_for(state):
+        state = replace(state, looked=True)
+        actions += [Look(p.name) for p in state.peers.values() if p.state == "unknown"]
+    if state.held:
+        held = leases.unexpired(state.held, now)
+        state = state if len(held) == len(state.held) else replace(state, held=held)
+    state, more = duty.hold_votes(state, now)
+    actions += more
+    for _ in range(MAX_ROUNDS):
+        before = state
+        state, more = duty.recoveries(state, now)
+        actions += more
+        state, more = _advance_restarts(state, now)
+        actions += more
+        state, more = _advance_runs(state, now)
+        actions += more
+        if state is before:
+            break
+    if state.grants:
+        state, more = tend_grants(state, now)
+        actions += more
+    return state, tuple(actions)
+
+
+def _advance_restarts(state: State, now: float) -> Stepped:
+    actions: list[Action] = []
+    for target, attempt in tuple(state.restarts.items()):
+        new, more = restart.advance(attempt, state.peers[target], state.timing, now)
+        actions += more
+        if new is not attempt:
+            state = replace(state, restarts={**state.restarts, target: new})
+    return state, tuple(actions)
+
+
+def _advance_runs(state: State, now: float) -> Stepped:
+    actions: list[Action] = []
+    for id in tuple(state.runs):
+        for index in engine.running(state.runs[id]):
+            state, more = _poll(state, state.runs[id], index, now)
+            actions += more
+        for index in engine.due(state.runs[id], now):
+            state, more = _begin(state, state.runs[id], index, now)
+            actions += more
+        run = engine.conclude(state.runs[id])
+        if run.ok is not None:
+            state, more = _finish(state, run, now)
+            actions += more
+    return state, tuple(actions)
+
+
+def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
+    run = engine.attempt(run, index, now)
+    state = with_run(state, run)
+    spec, progress = run.playbook.steps[index], run.steps[index]
+    core = CORE_STEPS.get(spec.uses)
+    if core is None:
+        return state, (Perform(run.id, index, progress.attempt, spec.uses, spec.with_, progress.deadline - now),)
+    state = _forget_restart(state, run, index)
+    return core[0](state, run, spec, now)
+
+
+def _forget_restart(state: State, run: Run, index: int) -> State:
+    """A new attempt does not inherit the verdict of the last one."""
+    over = {t for t in run.targets if t in state.restarts and state.restarts[t].over}
+    if not over or run.playbook.steps[index].uses not in ("restart_member", "verify_member"):
+        return state
+    return replace(state, restarts={t: r for t, r in state.restarts.items() if t not in over})
+
+
+def _poll(state: State, run: Run, index: int, now: float) -> Stepped:
+    spec, progress = run.playbook.steps[index], run.steps[index]
+    core = CORE_STEPS.get(spec.uses)
+    verdict = core[1](state, run, spec, now) if core else None
+    if verdict is None and now >= progress.deadline:
+        verdict = (False, f"no result within {progress.deadline - progress.at:g} s")
+    if verdict is None:
+        return state, ()
+    return _settle(state, run, index, *verdict, now)
+
+
+def _settle(state: State, run: Run, index: int, ok: bool, text: str, now: float) -> Stepped:
+    name, attempt = run.playbook.steps[index].name, run.steps[index].attempt
+    run = engine.settle(run, index, ok, text, now)
+    actions: list[Action] = [
+        Record(
+            "playbook.step",
+            {"playbook": run.playbook.name, "run": run.id, "step": name, "attempt": attempt, "ok": ok, "text": text},
+        ),
+        NoteStep(run.incident, name, ok, text),
+    ]
+    if RESTARTED in run.marks and SUCCEEDED not in run.marks and _verified(run):
+        run = engine.mark(run, SUCCEEDED)
+        data = {
+            "tier": run.tier,
+            "targets": list(run.targets),
+            "by": state.me,
+            "duration_s": now - run.started,
+            "incident": run.incident,
+        }
+        actions.append(Record("recovery.succeeded", data))
+        actions.append(Bump("recoveries.emergency" if run.tier == 3 else "recoveries.mutual"))
+    actions.append(SaveRun(engine.note_of(run)))
+    return with_run(state, run), tuple(actions)
+
+
+def _verified(run: Run) -> bool:
+    checks = [p.state for s, p in zip(run.playbook.steps, run.steps, strict=True) if s.uses == "verify_member"]
+    return bool(checks) and all(c == "ok" for c in checks)
+
+
+def _finish(state: State, run: Run, now: float) -> Stepped:
+    """The run is over: record it, and say what comes next when it failed."""
+    span, ok = now - run.started, bool(run.ok)
+    recovered = SUCCEEDED in run.marks
+    actions: list[Action] = []
+    gone = {t for t in run.targets if t in state.restarts}
+    for target in gone:
+        if state.restarts[target].locked:
+            actions.append(DropLock(target))
+    state = replace(
+        state, runs=without(state.runs, run.id), restarts={t: r for t, r in state.restarts.items() if t not in gone}
+    )
+    if RESTARTED in run.marks and not recovered:
+        text = engine.failure(run)
+        data = {
+            "tier": run.tier,
+            "targets": list(run.targets),
+            "by": state.me,
+            "duration_s": span,
+            "incident": run.incident,
+        }
+        actions.append(Record("recovery.failed", {**data, "text": text}))
+        state, more = _failed(state, run, text, now)
+        actions += more
+    if recovered and not ok:  # it is back, but an after-check did not hold: the incident is closed all the same
+        actions.append(CloseIncident(run.incident, "recovered", span, run.tier))
+    actions.append(
+        Record(
+            "playbook.finished",
+            {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok},
+        )
+    )
+    actions.append(EndRun(run.id, ok, engine.failure(run)))
+    return state, tuple(actions)
+
+
+def _failed(state: State, run: Run, text: str, now: float) -> Stepped:
+    actions: list[Action] = []
+    for target in run.targets:
+        state = duty.setback(state, target, text, now)
+    count = max(state.setbacks[t].count for t in run.targets) if run.targets else 1
+    if state.emergency is not None and run.tier == 3:
+        until = max(state.setbacks[t].until for t in run.targets)
+        state = replace(state, emergency=replace(state.emergency, attempt=state.emergency.attempt + 1, again_at=until))
+        actions.append(Record("escalated", {"incident": run.incident, "subject": "healers", "text": text}))
+    elif count == state.policy.max_restarts + 1:
+        actions.append(Record("escalated", {"incident": run.incident, "subject": run.target, "text": text}))
+        actions.append(CloseIncident(run.incident, "escalated", now - run.started, run.tier))
+    return state, tuple(actions)
+
+
+# --- time ---------------------------------------------------------------------------------------------
+
+
+def _wake_at(state: State, now: float) -> float:
+    """When the shell is to call again at the latest, besides the heartbeat's own interval."""
+    interval = state.timing.interval
+    at = (now // interval + 1) * interval
+    for run in state.runs.values():
+        at = min(at, max(now, engine.wake_at(run)))
+    for attempt in state.restarts.values():
+        if attempt.again_at:
+            at = min(at, max(now, attempt.again_at))
+    for vote in state.votes.values():
+        at = min(at, max(now, vote.deadline))
+    busy = state.runs or any(p.state in ("suspect", "down", "starting") for p in state.peers.values())
+    return min(at, now + interval / 2) if busy else at

@@ -1,0 +1,105 @@
+"""The state of one member's core: its view of the others, and the work it has under way."""
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from graced.core.engine import Run
+from graced.core.intensity import Policy
+from graced.core.leases import Grant, Held
+from graced.core.liveness import Peer
+from graced.core.restart import Restart
+from graced.core.roles import MEMBERS
+from graced.core.vocabulary import Action, RunNote, Timing
+from graced.core.votes import Vote
+from graced.playbooks.schema import Playbook
+
+INFINITY = float("inf")
+
+
+class Setback(Struct, frozen=True):
+    """Runs on a target that did not bring it back: no new one before `until`."""
+
+    count: int
+    until: float
+    text: str
+
+
+class Emergency(Struct, frozen=True):
+    """The watchdog's open emergency. `attempt` counts failed runs; no new run before `again_at`."""
+
+    incident: str
+    since: float
+    attempt: int = 0
+    again_at: float = 0.0
+
+
+class State(Struct, frozen=True):
+    """Everything that `graced.core.member.step` decides from."""
+
+    me: str
+    pid: int
+    incarnation: int
+    timing: Timing
+    policy: Policy
+    playbooks: dict[str, Playbook]
+    born: float
+    fresh: bool  # part of a first start: the spawner is starting everyone, silence is no news yet
+    peers: dict[str, Peer]
+    due: float = INFINITY  # when the shell was asked to call again; later than that is our own lateness
+    ready: bool = False
+    looked: bool = False  # a fresh member's second look at roles that nobody holds
+    stopping: bool = False
+    runs: dict[str, Run] = {}
+    restarts: dict[str, Restart] = {}
+    votes: dict[str, Vote] = {}
+    vote_after: dict[str, float] = {}
+    told: dict[str, float] = {}
+    setbacks: dict[str, Setback] = {}
+    emergency: Emergency | None = None
+    grants: dict[str, Grant] = {}
+    held: dict[str, Held] = {}
+    orphans: tuple[RunNote, ...] = ()  # unfinished runs of dead executors that we may have to go on with
+    requests: tuple[str, ...] = ()  # the last requests taken: a repeat is harmless
+    said: tuple[Any, ...] = ()  # what the last heartbeat told, to see when the next is due at once
+
+
+Stepped = tuple[State, tuple[Action, ...]]
+
+
+def new_state(
+    me: str, pid: int, incarnation: int, timing: Timing, policy: Policy, playbooks: dict[str, Playbook], now: float,
+    *, fresh: bool = False,
+) -> State:  # fmt: skip
+    peers = {m: Peer(m, since=now) for m in MEMBERS if m != me}
+    return State(me, pid, incarnation, timing, policy, playbooks, now, fresh, peers)
+
+
+def with_peer(state: State, peer: Peer) -> State:
+    if state.peers[peer.name] is peer:
+        return state
+    return replace(state, peers={**state.peers, peer.name: peer})
+
+
+def with_run(state: State, run: Run) -> State:
+    if state.runs.get(run.id) is run:
+        return state
+    return replace(state, runs={**state.runs, run.id: run})
+
+
+def without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in table.items() if k != key}
+
+
+def down(state: State, member: str) -> bool:
+    """Does this process hold `member` for dead? It never holds itself for dead."""
+    return member != state.me and state.peers[member].down
+
+
+def healthy(state: State, member: str) -> bool:
+    return state.ready if member == state.me else state.peers[member].state == "healthy"
+
+
+def incarnation(state: State, member: str) -> int:
+    return state.incarnation if member == state.me else state.peers[member].incarnation

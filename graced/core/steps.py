@@ -1,0 +1,270 @@
+"""The actions of the two shipped playbooks, as the core performs them.
+
+Each has a `begin` (once an attempt) and a `poll` (after every event, until it gives a verdict). Polling a
+condition over the state keeps them idempotent: a takeover begins a step again and finds what is already so.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from graced.core import leases, restart
+from graced.core.engine import Run, mark
+from graced.core.roles import DELEGATES, HEALERS, PEER, POWERS
+from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
+from graced.core.vocabulary import Action, CloseIncident, Record, SendGrant, SendRevoke
+from graced.playbooks.schema import Step
+
+Verdict = tuple[bool, str] | None
+Begin = Callable[[State, Run, Step, float], Stepped]
+Poll = Callable[[State, Run, Step, float], Verdict]
+
+ACK_INTERVALS: Final = 2.0  # a delegate or mutual test that does not answer by then is not waited for
+ACK_FLOOR_S: Final = 1.0
+RESTARTED: Final = "recovery.started"  # marks: facts on record that a takeover does not repeat
+SUCCEEDED: Final = "recovery.succeeded"
+GRANTED: Final = "granted:"
+REVOKED: Final = "revoked:"
+
+
+def _nothing(state: State, run: Run, step: Step, now: float) -> Stepped:
+    return state, ()
+
+
+def _yes(state: State, run: Run, step: Step, now: float) -> Verdict:
+    return True, "recorded"
+
+
+def _target(run: Run, step: Step) -> str:
+    return str(step.with_.get("target") or run.target) if "{{" not in str(step.with_.get("target")) else run.target
+
+
+def _waited(state: State, run: Run, step: Step, now: float) -> bool:
+    index = run.playbook.steps.index(step)
+    return now - run.steps[index].at >= max(ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval)
+
+
+def dead_incarnation(run: Run, target: str) -> int:
+    """The incarnation of `target` that the run is about."""
+    return run.dead.get(target, 0)
+
+
+# --- restart and verification -------------------------------------------------------------------------
+
+
+def _verify_agent(state: State, run: Run, step: Step, now: float) -> Verdict:
+    return (True, f"{state.me} is fit to recover") if state.ready else None
+
+
+def _back(state: State, run: Run, target: str) -> bool:
+    return healthy(state, target) and incarnation(state, target) > dead_incarnation(run, target)
+
+
+def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    target = _target(run, step)
+    actions: list[Action] = []
+    if RESTARTED not in run.marks:
+        actions.append(
+            Record(
+                "recovery.started",
+                {
+                    "tier": run.tier,
+                    "targets": list(run.targets),
+                    "by": state.me,
+                    "duration_s": 0.0,
+                    "incident": run.incident,
+                },
+            )
+        )
+        run = mark(run, RESTARTED)
+        state = with_run(state, run)
+    if target == state.me or _back(state, run, target) or target in state.restarts:
+        return state, tuple(actions)
+    attempt = run.steps[run.playbook.steps.index(step)].attempt
+    force = bool(step.with_.get("force")) or run.tier == 3
+    begun, more = restart.begin(
+        target, f"{run.id}/{attempt}/{state.me}-{state.incarnation}", dead_incarnation(run, target), force
+    )
+    return replace(state, restarts={**state.restarts, target: begun}), (*actions, *more)
+
+
+def _restart_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    target = _target(run, step)
+    if target == state.me or _back(state, run, target):
+        return True, f"{target} is back as incarnation {incarnation(state, target)}"
+    if healthy(state, target) and target not in state.restarts:
+        return True, f"{target} is alive again by itself"
+    attempt = state.restarts.get(target)
+    if attempt is None:
+        return False, "the restart was given up"
+    if not attempt.over:
+        return None
+    return attempt.phase == "done", attempt.text
+
+
+def _verify_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    target = _target(run, step)
+    if down(state, target) and target not in state.restarts:  # it died again: bring it back, this is one of the tries
+        return _restart_begin(state, run, step, now)
+    return state, ()
+
+
+def _verify_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    target = _target(run, step)
+    if healthy(state, target):
+        return True, f"{target} is healthy, incarnation {incarnation(state, target)}"
+    attempt = state.restarts.get(target)
+    if down(state, target) and (attempt is None or attempt.over):
+        return False, f"{target} is down again"
+    return None
+
+
+def _hears(state: State, listener: str, speaker: str) -> bool:
+    """Does `listener` say that it hears the living incarnation of `speaker`?"""
+    if listener == state.me:
+        return healthy(state, speaker)
+    beat = state.peers[listener].beat
+    return (
+        beat is not None and healthy(state, listener) and beat.hears.get(speaker, 0) >= incarnation(state, speaker) > 0
+    )
+
+
+def _mutual_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    target = _target(run, step)
+    if target == state.me or _hears(state, target, state.me):
+        return True, f"{target} watches {state.me} back"
+    if down(state, target) or _waited(state, run, step, now):
+        return False, f"{target} does not say that it hears {state.me}"
+    return None
+
+
+def _verify_mutual_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    if all(_hears(state, healer, PEER[healer]) for healer in HEALERS):
+        return True, "the healers watch each other"
+    if any(down(state, healer) for healer in HEALERS) or _waited(state, run, step, now):
+        return False, "the healers do not both hear each other"
+    return None
+
+
+# --- the emergency --------------------------------------------------------------------------------------
+
+
+def _activate_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    if state.emergency is not None:  # a second run of the same emergency
+        return state, ()
+    return replace(state, emergency=Emergency(run.incident, now)), (
+        Record("emergency.activated", {"incident": run.incident, "targets": list(run.targets), "by": state.me}),
+    )
+
+
+def _delegate(state: State, run: Run, now: float) -> Stepped:
+    """Grant to every delegate that is healthy and holds nothing yet in this incarnation."""
+    actions: list[Action] = []
+    for agent in DELEGATES:
+        peer = state.peers[agent]
+        held = state.grants.get(agent)
+        if peer.state != "healthy" or (held and held.lease.incarnation == peer.incarnation):
+            continue
+        grant = leases.grant(agent, peer.incarnation, run.incident, state.timing, now)
+        state = replace(state, grants={**state.grants, agent: grant})
+        actions.append(SendGrant(grant.lease))
+        if GRANTED + agent not in run.marks:
+            run = mark(run, GRANTED + agent)
+            actions.append(
+                Record(
+                    "delegation.granted", {"agent": agent, "powers": list(grant.lease.powers), "incident": run.incident}
+                )
+            )
+    return with_run(state, run), tuple(actions)
+
+
+def _delegate_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    return _delegate(state, run, now)
+
+
+def _delegate_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    holders = [a for a, g in state.grants.items() if g.acked]
+    if len(holders) == len(DELEGATES):
+        return True, "powers lent to " + ", ".join(sorted(holders))
+    waiting = [a for a in DELEGATES if a not in holders]
+    if now - run.steps[run.playbook.steps.index(step)].at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
+        return None
+    return bool(holders), f"no answer from {', '.join(waiting)}"
+
+
+def _revoke_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    actions: list[Action] = []
+    grants = {agent: replace(g, revoked=True) for agent, g in state.grants.items()}
+    for agent in DELEGATES:
+        if GRANTED + agent not in run.marks:
+            continue
+        actions.append(SendRevoke(agent, run.incident))
+        if REVOKED + agent not in run.marks:
+            run = mark(run, REVOKED + agent)
+            actions.append(
+                Record("delegation.revoked", {"agent": agent, "powers": list(POWERS[agent]), "incident": run.incident})
+            )
+    return with_run(replace(state, grants=grants), run), tuple(actions)
+
+
+def _revoke_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
+    left = [
+        a
+        for a, g in state.grants.items()
+        if not g.returned and not down(state, a) and g.lease.incarnation == state.peers[a].incarnation
+    ]
+    if left and not _waited(state, run, step, now):
+        return None
+    return (
+        True,
+        "all powers are back"
+        if not left
+        else f"revoked; no answer from {', '.join(left)}, whose leases end by themselves",
+    )
+
+
+def _deactivate_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    span = now - (state.emergency.since if state.emergency else run.started)
+    return replace(state, emergency=None, grants={}), (
+        Record("emergency.ended", {"incident": run.incident, "targets": list(run.targets), "duration_s": span}),
+    )
+
+
+def _audit_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
+    closing = [CloseIncident(run.incident, "recovered", now - run.started, run.tier)]
+    if run.tier == 3:  # a tier-1 recovery that the emergency absorbed
+        closing += [
+            CloseIncident(f"{t}-{dead_incarnation(run, t)}", "recovered", now - run.started, 3) for t in run.targets
+        ]
+    return state, tuple(closing)
+
+
+CORE_STEPS: Final[dict[str, tuple[Begin, Poll]]] = {
+    "verify_agent": (_nothing, _verify_agent),
+    "restart_member": (_restart_begin, _restart_poll),
+    "verify_member": (_verify_begin, _verify_poll),
+    "test_mutual": (_nothing, _mutual_poll),
+    "audit": (_audit_begin, _yes),
+    "activate_emergency": (_activate_begin, _yes),
+    "delegate_powers": (_delegate_begin, _delegate_poll),
+    "revoke_powers": (_revoke_begin, _revoke_poll),
+    "deactivate_emergency": (_deactivate_begin, _yes),
+    "verify_mutual": (_nothing, _verify_mutual_poll),
+}
+
+
+def tend_grants(state: State, now: float) -> Stepped:
+    """Lend to delegates that came back, and renew what runs out, while the emergency lasts."""
+    if state.emergency is None or any(g.revoked for g in state.grants.values()):
+        return state, ()
+    run = next((r for r in state.runs.values() if r.tier == 3 and r.ok is None), None)
+    actions: list[Action] = []
+    if run is not None and any(m.startswith(GRANTED) for m in run.marks):
+        state, granted = _delegate(state, run, now)
+        actions += granted
+    for agent, held in state.grants.items():
+        if now >= held.renew_at:
+            state = replace(state, grants={**state.grants, agent: leases.renew(held, now)})
+            actions.append(SendGrant(held.lease))
+    return state, tuple(actions)

@@ -1,0 +1,374 @@
+"""What goes in and out of the member core: heartbeats, events and actions.
+
+Events are facts and messages that the shell reports; actions are what it is to do. Times are seconds
+of CLOCK_MONOTONIC, which all processes of one boot share. `pid` 0 stands for "not known".
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Timing(Struct, frozen=True):
+    """The four times of `timing:` in graced.yaml, in seconds."""
+
+    interval: float = 1.0
+    timeout: float = 30.0
+    check: float = 10.0
+    confirm: float = 60.0
+
+
+class RunNote(Struct, frozen=True, array_like=True):
+    """A playbook run as its executor's heartbeat tells it; enough for a survivor to go on with it."""
+
+    id: str
+    playbook: str
+    targets: tuple[str, ...]
+    tier: int
+    step: int
+    incident: str
+    started: float
+    dead: dict[str, int] = {}  # target -> the incarnation that is down
+    done: tuple[str, ...] = ()  # names of ended steps, and marks
+
+
+class Beat(Struct, frozen=True, array_like=True):
+    """One heartbeat. `hears` maps each member that the sender holds for alive to its incarnation."""
+
+    member: str
+    pid: int
+    start_ticks: int
+    incarnation: int
+    seq: int
+    phase: str  # starting | healthy
+    lag: float
+    born: float
+    hears: dict[str, int]
+    runs: tuple[RunNote, ...] = ()
+    leases: tuple[str, ...] = ()
+    detail: dict[str, Any] = {}
+
+
+class Lease(Struct, frozen=True):
+    """Powers lent to one incarnation of a delegate for `ttl` seconds; `incident` names the emergency."""
+
+    id: str
+    incident: str
+    agent: str
+    incarnation: int
+    powers: tuple[str, ...]
+    ttl: float
+
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+class Event(Struct, frozen=True):
+    pass
+
+
+class Tick(Event, frozen=True):
+    """The loop's timer fired. The core compares it with when it was due: its own lateness."""
+
+
+class Heard(Event, frozen=True):
+    """A heartbeat came in."""
+
+    beat: Beat
+
+
+class Found(Event, frozen=True):
+    """What a role's lock file and /proc say, read at birth or on demand: a fact, whoever it is about."""
+
+    member: str
+    pid: int
+    start_ticks: int
+    incarnation: int
+    status: str  # gone | zombie | stopped | running ... (graced.posix.proc.Status)
+
+
+class Died(Event, frozen=True):
+    """A pidfd became readable."""
+
+    member: str
+    pid: int
+
+
+class Seen(Event, frozen=True):
+    """The answer to Probe."""
+
+    member: str
+    pid: int
+    status: str
+
+
+class LockTaken(Event, frozen=True):
+    """The restart lock of `target` is held by this process; the rest is read under it."""
+
+    target: str
+    pid: int
+    start_ticks: int
+    incarnation: int
+    status: str
+    stopping: bool = False
+
+
+class LockBusy(Event, frozen=True):
+    """Somebody else holds the restart lock of `target`."""
+
+    target: str
+
+
+class TreeDead(Event, frozen=True):
+    """The process `pid` and all below it are known dead."""
+
+    target: str
+    pid: int
+
+
+class Born(Event, frozen=True):
+    """The spawner gave birth (or found the newborn of an earlier request)."""
+
+    target: str
+    pid: int
+
+
+class Unborn(Event, frozen=True):
+    """No birth. `retry_at` 0: the request was lost or could not be sent; else not before that time."""
+
+    target: str
+    reason: str
+    retry_at: float = 0.0
+
+
+class VoteAsked(Event, frozen=True):
+    vote: str
+    asker: str
+    target: str
+    incarnation: int
+
+
+class VoteCast(Event, frozen=True):
+    vote: str
+    voter: str
+    down: bool
+
+
+class LeaseGiven(Event, frozen=True):
+    """A grant with a good signature reached this delegate; `ttl` is what is left of it."""
+
+    lease: Lease
+
+
+class LeaseTaken(Event, frozen=True):
+    """The watchdog revoked what was lent under `incident`."""
+
+    incident: str
+
+
+class LeaseAcked(Event, frozen=True):
+    """A delegate holds (or, `held` false, gave back) what was lent under `incident`."""
+
+    agent: str
+    incident: str
+    held: bool
+
+
+class RunAsked(Event, frozen=True):
+    """A person or the watchdog wants `playbook` run on `target`. The same `request` twice is one run."""
+
+    request: str
+    playbook: str
+    target: str
+    tier: int
+    by: str
+    vars: dict[str, Any] = {}
+
+
+class StepDone(Event, frozen=True):
+    """A step that a worker performed has ended."""
+
+    run: str
+    step: int
+    attempt: int
+    ok: bool
+    text: str
+    output: dict[str, Any] = {}
+
+
+class Resumed(Event, frozen=True):
+    """Runs that the store holds as unfinished, told to a newborn executor."""
+
+    runs: tuple[RunNote, ...]
+
+
+class Stopping(Event, frozen=True):
+    """`graced stop` is at work (`active`), or has died midway: then healing resumes."""
+
+    active: bool
+
+
+class Ready(Event, frozen=True):
+    """The member's own work is set up: it may call itself healthy."""
+
+
+# --- actions ----------------------------------------------------------------------------------------
+
+
+class Action(Struct, frozen=True):
+    pass
+
+
+class SendBeat(Action, frozen=True):
+    """Publish a heartbeat now instead of at the next multiple of the interval."""
+
+
+class Watch(Action, frozen=True):
+    """Open a pidfd on this process; answer with Died at once if it is gone."""
+
+    member: str
+    pid: int
+    start_ticks: int
+
+
+class Look(Action, frozen=True):
+    """Read the role's lock file and /proc -> Found."""
+
+    member: str
+
+
+class Probe(Action, frozen=True):
+    """Gather evidence (psutil status) about this process -> Seen."""
+
+    member: str
+    pid: int
+    start_ticks: int
+
+
+class TakeLock(Action, frozen=True):
+    """Try run/TARGET.restart.lock without waiting; a holder that is known down is killed -> LockTaken | LockBusy."""
+
+    target: str
+
+
+class DropLock(Action, frozen=True):
+    target: str
+
+
+class Kill(Action, frozen=True):
+    """SIGKILL the process and its tree, wait for the end without blocking -> TreeDead."""
+
+    target: str
+    pid: int
+    start_ticks: int
+
+
+class Birth(Action, frozen=True):
+    """Have `target` started with an incarnation above `floor` -> Born | Unborn. `force` skips the start intensity."""
+
+    target: str
+    request: str
+    floor: int
+    force: bool
+
+
+class AskVote(Action, frozen=True):
+    vote: str
+    voters: tuple[str, ...]
+    target: str
+    incarnation: int
+
+
+class AnswerVote(Action, frozen=True):
+    vote: str
+    asker: str
+    target: str
+    down: bool
+
+
+class SendGrant(Action, frozen=True):
+    lease: Lease
+
+
+class SendRevoke(Action, frozen=True):
+    agent: str
+    incident: str
+
+
+class TellRun(Action, frozen=True):
+    """Have a live healer run a playbook (tier 2)."""
+
+    to: str
+    request: str
+    playbook: str
+    target: str
+    tier: int
+
+
+class Record(Action, frozen=True):
+    """Append to the audit log."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+class SaveRun(Action, frozen=True):
+    """Store the progress of a run for whoever may have to go on with it."""
+
+    note: RunNote
+
+
+class EndRun(Action, frozen=True):
+    """The run is over: forget its progress, report to whoever asked for it."""
+
+    run: str
+    ok: bool
+    text: str
+
+
+class OpenIncident(Action, frozen=True):
+    id: str
+    subject: str
+    kind: str
+    evidence: str
+    tier: int
+
+
+class NoteStep(Action, frozen=True):
+    incident: str
+    step: str
+    ok: bool
+    text: str
+
+
+class CloseIncident(Action, frozen=True):
+    id: str
+    state: str  # recovered | escalated
+    duration: float
+    tier: int
+
+
+class Bump(Action, frozen=True):
+    """Count one in a counter that lives as long as the home."""
+
+    counter: str
+
+
+class Perform(Action, frozen=True):
+    """Run one step of a playbook in a worker process -> StepDone."""
+
+    run: str
+    step: int
+    attempt: int
+    uses: str
+    args: dict[str, Any]
+    timeout: float
+
+
+class Resign(Action, frozen=True):
+    """End this process: it cannot be trusted (deaf, or its role is held by another)."""
+
+    reason: str
+
+
+Actions = tuple[Action, ...]

@@ -1,0 +1,84 @@
+"""What a kernel is started with: its environment, its folder, its log."""
+
+import json
+import os
+from typing import Final
+
+from graced.config.replicas import expand_replicas
+from graced.config.schema import Config, Kernel
+from graced.posix.home import Home
+from graced.posix.spawn import Launch, launch
+
+# Set by an outer supervisor for graced itself; a kernel must not take them for its own.
+STRIPPED: Final = (
+    "NOTIFY_SOCKET",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "MAINPID",
+)
+
+
+class Launcher:
+    """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
+
+    def __init__(self, home: Home, config: Config) -> None:
+        self._home = home
+        self.kernels: dict[str, Kernel] = expand_replicas(config)
+        self._logs: dict[str, int] = {}
+        self._base = self._inherited()
+
+    def _inherited(self) -> dict[str, str]:
+        """The environment of the `graced start` that started the home."""
+        try:
+            with open(self._home.environ, "rb") as file:
+                kept = json.load(file)
+            base = {str(k): str(v) for k, v in kept.items()}
+        except (OSError, ValueError, AttributeError):
+            base = dict(os.environ)
+        for name in STRIPPED:
+            base.pop(name, None)
+        return base
+
+    def environment(self, kernel: Kernel, run: int) -> dict[str, str]:
+        env = dict(self._base)
+        if kernel.env_file:
+            from graced.config.env_file import read_env_file
+
+            env.update(read_env_file(kernel.env_file))
+        env.update(kernel.env)
+        env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
+        return env
+
+    def launch(self, name: str, run: int) -> int:
+        """The pid of run `run`. Raises OSError with a sentence in `strerror`."""
+        kernel = self.kernels.get(name)
+        if kernel is None:
+            raise OSError(2, f"no kernel {name} in the configuration")
+        return launch(
+            Launch(
+                name, list(kernel.command), self.environment(kernel, run), self._log(name), kernel.cwd, kernel.user,
+                kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj,
+            )
+        )  # fmt: skip
+
+    def _log(self, name: str) -> int:
+        """The kernel's log, O_APPEND; opened again when its path is another file (a person moved or deleted it)."""
+        path = self._home.log(name)
+        fd = self._logs.get(name)
+        if fd is not None:
+            try:
+                here, there = os.fstat(fd), os.stat(path)
+                if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
+                    return fd
+            except OSError:
+                pass
+            os.close(fd)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._logs[name] = fd
+        return fd

@@ -1,0 +1,318 @@
+"""Kernels in the spawner: births, standing orders, whole-tree ends, adoption, and the news of all that.
+
+The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc. A run is stored in its slot
+(home/kernels/NAME.slot) before its birth and completed after it, by one pwrite each: no lock, no free disk needed.
+"""
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from graced.bus.protocol import Ask, Reply, to_plain
+from graced.core import orders
+from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
+from graced.core.vocabulary import Action, Beat
+from graced.members.launching import Launcher
+from graced.members.stopping import announced
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.slots import open_slot, read_slot, write_slot
+from graced.posix.tree import TreeKill, members_of, signal_tree
+
+NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
+TREE_STEP_S: Final = 0.002
+NEWS_TIMEOUT_S: Final = 1.0
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """What is stored of a kernel's newest run. `pid` 0: it was about to be born."""
+
+    kernel: str
+    run: int
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+class Ending:
+    """The end of one run's tree: politely until `kill_at`, then by TreeKill until it is known empty."""
+
+    def __init__(self, running: Running, kill_at: float) -> None:
+        self.running = running
+        self.kill_at = kill_at
+        self.exit: Exit | None = None
+        self.tree: TreeKill | None = None
+
+
+class Nursery:
+    """Owned by the spawner's Duty. `known` gives the pids of members, which are nobody's leftovers."""
+
+    def __init__(self, shell: Any, known: Callable[[], set[int]]) -> None:
+        self.shell = shell
+        self.runs: Runs = {}
+        self._known = known
+        self._launcher = Launcher(shell.home, shell.config)
+        self._pids: dict[int, str] = {}
+        self._slots: dict[str, int] = {}
+        self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
+        self._endings: dict[str, Ending] = {}
+        self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
+        self._count = 0
+        self._sent = 0
+        self._listener = 0  # incarnation of self_healing that has synced
+        self._by_order: set[tuple[str, int]] = set()
+
+    # --- adoption
+
+    def adopt(self) -> None:
+        """Find what runs already, by slot and identity, else by the marks in its environment. Before any request."""
+        for name in sorted(os.listdir(self.shell.home.kernels)):
+            if not name.endswith(".slot"):
+                continue
+            slot = self._read(os.path.join(self.shell.home.kernels, name))
+            if slot is not None:
+                self._adopt_one(slot)
+
+    def _read(self, path: str) -> Slot | None:
+        data = read_slot(path)
+        if data is None:
+            return None
+        try:
+            return msgspec.json.decode(data, type=Slot)
+        except msgspec.DecodeError:
+            return None
+
+    def _adopt_one(self, slot: Slot) -> None:
+        identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
+        if slot.pid == 0:
+            found = members_of(self._tags(slot.kernel, slot.run))
+            leader = [i for i in found if proc.session_of(i.pid) == i.pid]
+            identity = leader[0] if leader else (found[0] if found else identity)
+        running = Running(
+            slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
+        )
+        fd = proc.open_pidfd(identity) if identity.pid else None
+        if fd is None:
+            self.runs[slot.kernel] = msgspec.structs.replace(running, exit=Exit())
+            return
+        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
+        self._pidfds[slot.kernel] = fd
+        self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
+
+    def _adopted_died(self, kernel: str, fd: int) -> None:
+        self.shell.drop_reader(fd)
+        os.close(fd)
+        self._pidfds.pop(kernel, None)
+        self.shell.reap()  # it may have become our child after all
+        running = self.runs[kernel]
+        if running.alive and kernel not in self._endings:
+            # Its orphans did not come to us: only a look at all processes proves that nothing of it is left.
+            self._finish(running, Exit(), scan=True)
+        elif kernel in self._endings and self._endings[kernel].exit is None:
+            self._endings[kernel].exit = Exit()
+
+    # --- commands
+
+    def ask(self, ask: Ask) -> Reply:
+        args, now = ask.args, monotonic()
+        match ask.verb:
+            case "kernel.start":
+                self._start(str(args["kernel"]), int(args["run"]), now)
+            case "kernel.order":
+                self.runs = orders.give(self.runs, msgspec.convert(args, Order))
+            case "kernel.end":
+                self.runs, actions = orders.stop(
+                    self.runs, str(args["kernel"]), int(args["run"]), int(args["signal"]), float(args["timeout"])
+                )
+                self._act(actions)
+            case "kernel.sync":
+                self._listener = int(args["incarnation"])
+                return Reply(
+                    ask.id, True, {"runs": [to_plain(r) for r in self.runs.values()], "news": list(self._news)}
+                )
+            case _:
+                return Reply(ask.id, False, error=f"the spawner takes no command {ask.verb}")
+        return Reply(ask.id, True)
+
+    def _start(self, kernel: str, run: int, now: float) -> None:
+        if kernel in self._endings:
+            return  # the old tree is not known dead; it is asked again
+        self.runs, actions = orders.start(self.runs, kernel, run, now, stopping=announced(self.shell.home))
+        self._act(actions)
+
+    def _act(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            self.shell.act(action)
+
+    def acted(self, action: Action) -> bool:
+        match action:
+            case Launch():
+                self._launch(action)
+            case Report():
+                self._report(action)
+            case EndTree():
+                self._end(action)
+            case _:
+                return False
+        return True
+
+    # --- births
+
+    def _launch(self, launch: Launch) -> None:
+        kernel, run = launch.kernel, launch.run
+        if launch.by_order:
+            self._by_order.add((kernel, run - 1))
+        boot_id = self.shell.identity.boot_id
+        self._store(Slot(kernel, run, 0, 0, boot_id))
+        try:
+            pid = self._launcher.launch(kernel, run)
+        except OSError as error:
+            self.runs, actions = orders.not_launched(self.runs, kernel, run, error.strerror or str(error), monotonic())
+            self._act(actions)
+            return
+        ticks = proc.start_ticks(pid) or 0
+        self._store(Slot(kernel, run, pid, ticks, boot_id))
+        self._pids[pid] = kernel
+        self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, monotonic())
+        self._act(actions)
+
+    def _store(self, slot: Slot) -> None:
+        with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
+            fd = self._slots.get(slot.kernel)
+            if fd is None:
+                fd = self._slots[slot.kernel] = open_slot(self.shell.home.slot(slot.kernel))
+            write_slot(fd, msgspec.json.encode(slot), 512)
+
+    # --- deaths
+
+    def reaped(self, pid: int, wait_status: int) -> None:
+        kernel = self._pids.pop(pid, None)
+        if kernel is None:
+            return  # an orphan of some kernel that ended by itself
+        code = os.waitstatus_to_exitcode(wait_status)
+        exit = Exit(code=code) if code >= 0 else Exit(signal=-code)
+        ending = self._endings.get(kernel)
+        if ending is not None:
+            ending.exit = exit
+            self._advance(ending, monotonic())
+        else:
+            self._finish(self.runs[kernel], exit, scan=False)
+
+    def _finish(self, running: Running, exit: Exit, *, scan: bool) -> None:
+        """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
+        if scan or self._strays():
+            ending = self._endings[running.kernel] = Ending(running, 0.0)
+            ending.exit = exit
+            self._advance(ending, monotonic())
+            return
+        self._exited(running, exit)
+
+    def _strays(self) -> bool:
+        """Children that are neither members nor first processes of runs: somebody's orphans, maybe this run's."""
+        known = self._known()
+        return any(pid not in self._pids and pid not in known for pid in proc.own_children())
+
+    def _exited(self, running: Running, exit: Exit) -> None:
+        now = monotonic()
+        self.runs, actions = orders.exited(
+            self.runs, running.kernel, running.pid, exit, now, stopping=announced(self.shell.home)
+        )
+        self._act(actions)
+
+    def _end(self, end: EndTree) -> None:
+        running = self.runs[end.kernel]
+        if end.kernel not in self._endings:
+            ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
+            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+            signal_tree(identity, self._tags(end.kernel, end.run), end.signal, sid=running.pid)
+            self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
+
+    def _advance(self, ending: Ending, now: float) -> None:
+        """One step of an end: wait, kill, and once the tree is known empty tell of the exit."""
+        running = ending.running
+        if self._endings.get(running.kernel) is not ending:
+            return
+        polite = now < ending.kill_at and ending.exit is None
+        if polite:
+            return
+        if ending.exit is not None and now < ending.kill_at and self._tree_alive(running):
+            self.shell.after(0.02, lambda: self._advance(ending, monotonic()))
+            return
+        if ending.tree is None:
+            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+            spare = self._pids.keys() - {running.pid} | self._known()
+            ending.tree = TreeKill(
+                identity, self._tags(running.kernel, running.run), sid=running.pid, subreaper=not running.adopted,
+                spare=lambda pid: pid in spare or pid in self._pids,
+            )  # fmt: skip
+        ending.kill_at = 0.0
+        if not ending.tree.step(now):
+            self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
+            return
+        del self._endings[running.kernel]
+        if ending.exit is None:
+            status = ending.tree.exits.get(running.pid)
+            code = os.waitstatus_to_exitcode(status) if status is not None else None
+            ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
+        self._pids.pop(running.pid, None)
+        self._exited(running, ending.exit)
+
+    def _tree_alive(self, running: Running) -> bool:
+        return bool(members_of(self._tags(running.kernel, running.run), session=running.pid))
+
+    def _tags(self, kernel: str, run: int) -> dict[str, str]:
+        return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
+
+    # --- news
+
+    def _report(self, report: Report) -> None:
+        self._count += 1
+        running = report.running
+        by_order = (running.kernel, running.run) in self._by_order and report.what == "exited"
+        if by_order:
+            self._by_order.discard((running.kernel, running.run))
+        self._news.append(
+            {
+                "n": self._count,
+                "what": report.what,
+                "running": to_plain(running),
+                "at": report.at,
+                "text": report.text,
+                "by_order": by_order,
+            }
+        )
+
+    def heard(self, beat: Beat) -> None:
+        if beat.member == "self_healing" and beat.incarnation != self._listener:
+            self._sent = 0
+
+    def tend(self, now: float) -> None:
+        """Send what self_healing has not taken."""
+        peer = self.shell.state.peers["self_healing"]
+        if not self._news or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
+            return
+        self._sent = self._count
+        top = self._count
+
+        def taken(reply: Reply | None) -> None:
+            if reply is not None and reply.ok:
+                while self._news and self._news[0]["n"] <= top:
+                    self._news.popleft()
+            else:
+                self._sent = 0
+
+        self.shell.send("self_healing", "kernel.news", {"items": list(self._news)}, NEWS_TIMEOUT_S, taken)
+
+    def wake_at(self) -> float:
+        return float("inf")
+
+
+def _started(identity: proc.Identity) -> float:
+    """When it began, in seconds of CLOCK_MONOTONIC as near as the ticks tell."""
+    from graced.posix.clock import boottime
+
+    return monotonic() - (boottime() - identity.start_ticks / os.sysconf("SC_CLK_TCK")) if identity.start_ticks else 0.0

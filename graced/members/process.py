@@ -1,0 +1,135 @@
+"""From a fork to a member: what a newborn does before its loop runs.
+
+The order matters. First every inherited descriptor is closed (a kept copy of the spawner's sockets would hide its
+death from others), then the role lock is taken, then the sockets are bound (libzmq steals the path of a live binder),
+then the facts are read from the lock files.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final, Never
+
+import msgspec
+
+from graced.config.schema import Config, Restarts, from_json
+from graced.core.intensity import Policy
+from graced.core.roles import others
+from graced.core.state import new_state
+from graced.core.vocabulary import Resumed, Timing
+from graced.members import effects, leasing
+from graced.members.shell import LOST_EXIT, Duty, Shell
+from graced.playbooks.schema import Playbook
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.descriptors import close_all_but
+from graced.posix.home import Home
+from graced.posix.locks import LockRecord, RoleLock, read_record
+from graced.store import tables
+
+CRASH_EXIT: Final = 70  # EX_SOFTWARE
+
+DutyFor = Callable[[Shell], Duty]
+
+
+def timing_of(config: Config) -> Timing:
+    t = config.timing
+    return Timing(t.heartbeat_interval_s, t.heartbeat_timeout_s, t.check_interval_s, t.emergency_confirm_s)
+
+
+def policy_of(restarts: Restarts) -> Policy:
+    b = restarts.backoff
+    return Policy(restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter)
+
+
+def kept_config(home: Home) -> Config:
+    """The configuration that `graced start` left in the home; the defaults when it is gone."""
+    try:
+        with open(home.config, "rb") as file:
+            return from_json(file.read())
+    except (OSError, msgspec.DecodeError):
+        return Config(home=home.root)
+
+
+def open_output(home: Home, name: str) -> None:
+    """Standard output and error to logs/NAME.log; on a full disk what is there is kept."""
+    with contextlib.suppress(OSError):
+        fd = os.open(home.log(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        if fd > 2:
+            os.close(fd)
+
+
+def take_role(home: Home, role: str, floor: int) -> tuple[RoleLock, int] | None:
+    """The role lock and this process's incarnation: above the lock file's, `floor` and, without those, the store's."""
+    lock = RoleLock.take(home.lock(role))
+    if lock is None:
+        return None
+    record = read_record(home.lock(role))
+    last = record.incarnation if record else 0
+    if not max(last, floor):
+        last = tables.counters(tables.reader(home.db)).get(f"incarnation.{role}", 0)
+    incarnation = 1 + max(last, floor)
+    with contextlib.suppress(OSError):  # a new file on a full disk: the lock itself holds
+        lock.write(LockRecord.of(proc.me(), incarnation))
+    return lock, incarnation
+
+
+def newborn(
+    home_root: str, role: str, floor: int, fresh: bool, playbooks: dict[str, Playbook], make: Callable[[], DutyFor],
+) -> Never:  # fmt: skip
+    """Everything after the fork of a member, to its end. `make` imports and gives its Duty."""
+    code = CRASH_EXIT
+    try:
+        proc.set_title(f"graced {role} (starting)")
+        close_all_but(())
+        signal.set_wakeup_fd(-1)
+        effects.forget()
+        home = Home(home_root)
+        open_output(home, role)
+        duty_for = make()
+        code = be(home, role, floor, fresh, playbooks, duty_for)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def be(home: Home, role: str, floor: int, fresh: bool, playbooks: dict[str, Playbook], duty_for: DutyFor) -> int:
+    """Hold the role until the end; the exit code."""
+    taken = take_role(home, role, floor)
+    if taken is None:
+        return LOST_EXIT
+    lock, incarnation = taken
+    proc.set_title(f"graced: {role}")
+    proc.set_subreaper()
+    config = kept_config(home)
+    state = new_state(
+        role,
+        os.getpid(),
+        incarnation,
+        timing_of(config),
+        policy_of(config.restarts),
+        playbooks,
+        monotonic(),
+        fresh=fresh,
+    )
+    shell = Shell(home, role, lock, incarnation, config, state)
+    shell.duty = duty_for(shell)
+    shell.send_beat(monotonic())
+    for name in others(role):
+        shell.take(shell.found(name))
+    shell.duty.setup()
+    if role == "watchdog":
+        notes = [leasing.unpack(run.blob) for run in tables.open_runs(shell.store)]
+        shell.take(Resumed(tuple(n for n in notes if n is not None)))
+    tables.raise_to(shell.store, f"incarnation.{role}", incarnation)
+    shell.audit.append("member.started", {"member": role, "pid": os.getpid(), "incarnation": incarnation})
+    return shell.run()

@@ -1,0 +1,45 @@
+"""Playbook runs on request, for the two healers: taking the command, and telling how a run ended."""
+
+from typing import TYPE_CHECKING
+
+from graced.bus.protocol import Ask, Reply
+from graced.core import engine
+from graced.core.vocabulary import RunAsked
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+
+def asked(shell: "Shell", ask: Ask) -> Reply | None:
+    """Answers `run` and `run.result`; None for other verbs."""
+    args = ask.args
+    match ask.verb:
+        case "run":
+            request, playbook = str(args["request"]), str(args["playbook"])
+            if playbook not in shell.state.playbooks:
+                return Reply(ask.id, False, error=f"no playbook {playbook}")
+            shell.take(
+                RunAsked(
+                    request,
+                    playbook,
+                    str(args.get("target") or ""),
+                    int(args["tier"]),
+                    str(args["by"]),
+                    dict(args["vars"]),
+                )
+            )
+            return Reply(ask.id, True, {"accepted": True})
+        case "run.result":
+            request = str(args["request"])
+            run = next((r for r in shell.state.runs.values() if request in (r.id, r.request)), None)
+            if run is not None:
+                steps = [
+                    {"step": s.name, "state": p.state, "text": p.text}
+                    for s, p in zip(run.playbook.steps, run.steps, strict=True)
+                ]
+                return Reply(ask.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
+            if request not in shell.results:
+                return Reply(ask.id, False, error=f"no run {request}")
+            ok, text = shell.results[request]
+            return Reply(ask.id, True, {"running": False, "ok": ok, "text": text})
+    return None

@@ -1,0 +1,203 @@
+"""self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
+
+import random
+from typing import Any, Final
+
+import msgspec
+
+from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
+from graced.config.replicas import expand_replicas
+from graced.config.schema import Config
+from graced.config.schema import Kernel as Spec
+from graced.core import kernels
+from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
+from graced.core.orders import Exit, Running
+from graced.core.vocabulary import Action, Beat
+from graced.members import runs
+from graced.members.process import policy_of
+from graced.members.shell import Duty, Shell
+from graced.posix.clock import monotonic, wall_iso
+from graced.store import tables
+
+SYNC_TIMEOUT_S: Final = 0.5
+SEND_TIMEOUT_S: Final = 1.0
+
+
+class SelfHealing(Duty):
+    """Adopts what runs, keeps it running, leaves the orders for the next exits with the spawner."""
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
+        self.kernels: Kernels = {}
+        self._synced = 0  # incarnation of the spawner whose news we have
+        self._syncing = False
+        self._seen = 0  # number of the last news taken
+        self._parallel = shell.config.restarts.parallel
+
+    # --- birth
+
+    def setup(self) -> None:
+        config, shell = self.shell.config, self.shell
+        rows = {row.name: row for row in tables.kernels(shell.store)}
+        for name, spec in expand_replicas(config).items():
+            self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
+        self._sync()
+
+    def heard(self, beat: Beat) -> None:
+        if beat.member == "spawner" and beat.incarnation != self._synced:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Ask the spawner for all runs and for the news that nobody has taken."""
+        if self._syncing:
+            return
+        self._syncing = True
+        wanted = self.shell.state.peers["spawner"].incarnation
+        self.shell.bus.connect("spawner")
+
+        def answered(reply: Reply | None) -> None:
+            self._syncing = False
+            if reply is None or not reply.ok:
+                return
+            self._synced = wanted or self.shell.state.peers["spawner"].incarnation
+            self._seen = 0
+            self._news(reply.data["news"])
+            for plain in reply.data["runs"]:
+                self._do(kernels.adopt(self.kernels, msgspec.convert(plain, Running), monotonic()))
+
+        self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
+
+    # --- commands
+
+    def ask(self, ask: Ask, address: bytes) -> Reply | None:
+        reply = runs.asked(self.shell, ask)
+        if reply is not None:
+            return reply
+        now = monotonic()
+        match ask.verb:
+            case "kernel.news":
+                self._news(ask.args["items"])
+                return Reply(ask.id, True)
+            case "kernels.start":
+                return self._by_person(ask, kernels.person_start)
+            case "kernels.stop":
+                return self._by_person(ask, kernels.person_stop)
+            case "kernels.restart":
+                return self._by_person(ask, kernels.person_restart)
+        return super().ask(ask, address)
+
+    def _by_person(self, ask: Ask, change: Any) -> Reply:
+        names = tuple(str(n) for n in ask.args["names"])
+        unknown = [n for n in names if n not in self.kernels]
+        if unknown:
+            return Reply(ask.id, False, error=f"no kernel {unknown[0]}")
+        runs_before = {n: self.kernels[n].run for n in names}
+        self._do(change(self.kernels, names, monotonic()))
+        self.tend(monotonic())
+        return Reply(ask.id, True, {"names": list(names), "runs": runs_before})
+
+    def _news(self, items: list[dict[str, Any]]) -> None:
+        for item in items:
+            if int(item["n"]) <= self._seen:
+                continue
+            self._seen = int(item["n"])
+            running = msgspec.convert(item["running"], Running)
+            at = float(item["at"])
+            match item["what"]:
+                case "born":
+                    step = kernels.born(self.kernels, running, at)
+                case "exited":
+                    step = kernels.exited(
+                        self.kernels,
+                        running,
+                        at,
+                        by_order=bool(item["by_order"]),
+                        noise=random.uniform(-1, 1),
+                        text=str(item["text"]),
+                    )
+                case _:
+                    step = kernels.refused(self.kernels, running, at)
+            self._do(step)
+
+    # --- what follows
+
+    def tend(self, now: float) -> None:
+        if self._synced:
+            self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
+
+    def wake_at(self) -> float:
+        return kernels.wake_at(self.kernels, monotonic()) if self._synced else float("inf")
+
+    def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
+        self.kernels, actions = step
+        for action in actions:
+            self.shell.act(action)
+
+    def acted(self, action: Action) -> bool:
+        match action:
+            case Start():
+                self._tell("kernel.start", {"kernel": action.kernel, "run": action.run})
+            case GiveOrder():
+                self._tell("kernel.order", to_plain(action.order))
+            case End():
+                args = {"kernel": action.kernel, "run": action.run, "signal": action.signal, "timeout": action.timeout}
+                self._tell("kernel.end", args)
+            case Save():
+                self._save(action.kernel)
+            case _:
+                return False
+        return True
+
+    def _tell(self, verb: str, args: dict[str, Any]) -> None:
+        self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)
+
+    def _save(self, kernel: Kernel) -> None:
+        started = wall_iso() if kernel.pid else None
+        tables.save_kernel(
+            self.shell.store, kernel.name, kernel.run, kernel.pid, kernel.start_ticks, self.shell.identity.boot_id,
+            kernel.state, kernel.reason, kernels.exit_data(kernel.exit), kernel.restarts, started, kernel.held, kernel.rung,
+        )  # fmt: skip
+
+    def extend(self, view: View) -> View:
+        return msgspec.structs.replace(view, kernels={name: _view(k) for name, k in self.kernels.items()})
+
+
+def _view(k: Kernel) -> KernelView:
+    return KernelView(
+        k.pid, k.start_ticks, k.state, k.run, k.reason, k.started if k.alive else 0.0, k.restarts, kernels.exit_data(k.exit),
+        k.spec.critical, k.rung, kernels.meant(k), k.held, k.due,
+    )  # fmt: skip
+
+
+def _from_row(spec: Spec, config: Config, row: Any, fresh: bool) -> Kernel:
+    """A kernel as the store remembers it: what a person stopped stays stopped, what was given up stays given up."""
+    kernel = Kernel(
+        spec,
+        policy_of(spec.restarts or config.restarts),
+        wanted=spec.autostart,
+        state="backoff" if spec.autostart else "stopped",
+    )
+    if row is None:
+        return kernel
+    kernel = msgspec.structs.replace(kernel, run=row.run, restarts=row.restarts, exit=_exit(row.exit))
+    if row.stopped_by_person:
+        return msgspec.structs.replace(kernel, wanted=False, held=True, state="stopped", reason=row.reason)
+    if fresh:
+        return kernel
+    if row.state in ("failed", "exited"):
+        return msgspec.structs.replace(kernel, wanted=True, state=row.state, reason=row.reason, rung=row.rung)
+    if row.pid:
+        return msgspec.structs.replace(
+            kernel, wanted=True, pid=row.pid, start_ticks=row.start_ticks, state="starting", rung=row.rung
+        )
+    return msgspec.structs.replace(
+        kernel, wanted=spec.autostart or row.state == "backoff", rung=row.rung, reason=row.reason
+    )
+
+
+def _exit(data: Any) -> Exit | None:
+    if data is None:
+        return None
+    if isinstance(data, dict):
+        return Exit(code=data.get("code"), signal=data.get("signal"))
+    return Exit()

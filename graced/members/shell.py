@@ -1,0 +1,458 @@
+"""The loop of one member: poll, tell the core what happened, do what it answers.
+
+One poll over the ZeroMQ sockets and one epoll, which holds the pidfds of the peers and the wake-up pipe of signals; no
+threads, nothing that blocks. What a role adds is a `Duty`.
+"""
+
+import contextlib
+import heapq
+import os
+import select
+import signal
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from graced.audit.log import AuditLog
+from graced.bus.protocol import Ask, PeerView, Reply, View, to_plain
+from graced.bus.sockets import Bus
+from graced.config.schema import Config
+from graced.core import engine, member
+from graced.core.roles import others
+from graced.core.state import INFINITY, State
+from graced.core.vocabulary import (
+    Action,
+    Beat,
+    Died,
+    Event,
+    Found,
+    Heard,
+    Ready,
+    Resign,
+    RunNote,
+    SendBeat,
+    StepDone,
+    Stopping,
+    Tick,
+)
+from graced.members.effects import EFFECTS
+from graced.members.stopping import announced
+from graced.members.sync import Syncer
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.home import Home
+from graced.posix.locks import LockRecord, RoleLock, read_record
+from graced.store.db import Store
+
+POLL_MAX_MS: Final = 60_000
+RETRY_S: Final = 0.005  # until a busy lock (audit, store) or a connection is tried again
+LOST_EXIT: Final = 75  # EX_TEMPFAIL: the role is held by another
+
+
+class Duty:
+    """What one role does beside watching; the methods are called by the shell's loop and must not block."""
+
+    def __init__(self, shell: "Shell") -> None:
+        self.shell = shell
+
+    def setup(self) -> None:
+        """Called once before the member calls itself healthy."""
+
+    def ask(self, ask: Ask, address: bytes) -> Reply | None:
+        """Answer a command of this role; None when the answer comes later by `shell.bus.reply`."""
+        return Reply(ask.id, False, error=f"{self.shell.me} takes no command {ask.verb}")
+
+    def heard(self, beat: Beat) -> None:
+        """A heartbeat was taken in by the core."""
+
+    def died(self, name: str, pid: int) -> None:
+        """A member's pidfd fired."""
+
+    def reaped(self, pid: int, wait_status: int) -> None:
+        """A child of this process ended."""
+
+    def acted(self, action: Action) -> bool:
+        """Do an action that only this role knows; False for those that it does not."""
+        return False
+
+    def tend(self, now: float) -> None:
+        """Called in every turn of the loop."""
+
+    def wake_at(self) -> float:
+        """When `tend` is due at the latest."""
+        return float("inf")
+
+    def detail(self) -> dict[str, Any]:
+        """Goes into the heartbeat and into `detail` of status."""
+        return {}
+
+    def extend(self, view: View) -> View:
+        """Add to the answer to `status`."""
+        return view
+
+
+class Shell:
+    """Everything that one member process holds. `run` returns its exit code."""
+
+    def __init__(
+        self, home: Home, me: str, lock: RoleLock, incarnation: int, config: Config, state: State,
+    ) -> None:  # fmt: skip
+        self.home, self.me, self.lock, self.config, self.state = home, me, lock, config, state
+        self.identity = proc.me()
+        self.incarnation = incarnation
+        self.interval = config.timing.heartbeat_interval_s
+        self.bus = Bus(home, me, others(me))
+        self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
+        self.store = Store(home.db)
+        self.syncer = Syncer(me)
+        self.duty: Duty = Duty(self)
+        self.exit_code: int | None = None
+        self.lag = 0.0
+        self.seq = 0
+        self.results: dict[str, tuple[bool, str]] = {}  # of runs that somebody asked for
+        self._events: deque[Event] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
+        self._epoll = select.epoll()
+        self._watched: dict[str, tuple[int, int]] = {}  # member -> (pidfd, pid)
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._beat_due = 0.0
+        self._beat_wanted = False
+        self._stopping = False
+        self.bus.poller.register(self._epoll.fileno(), select.POLLIN)
+        self._listen_for_signals()
+
+    # --- signals and children
+
+    def _listen_for_signals(self) -> None:
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+        self.add_reader(reader, lambda: self._signalled(reader))
+
+    def _signalled(self, reader: int) -> None:
+        numbers: set[int] = set()
+        with contextlib.suppress(BlockingIOError):
+            numbers.update(os.read(reader, 512))
+        if signal.SIGCHLD in numbers:
+            self.reap()
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self.terminated()
+
+    def reap(self) -> None:
+        for pid, wait_status in proc.reap():
+            self.syncer.reaped(pid)
+            self.duty.reaped(pid, wait_status)
+
+    def terminated(self) -> None:
+        """SIGTERM to a member is a person's wish that this process ends; the others bring the member back."""
+        self.exit_code = 0
+
+    # --- the loop
+
+    def run(self) -> int:
+        self.take(Ready())
+        while self.exit_code is None:
+            self._turn()
+        return self.exit_code
+
+    def _turn(self) -> None:
+        now = monotonic()
+        due = min(
+            self._beat_due,
+            self.state.due,
+            self.duty.wake_at(),
+            self.syncer.due,
+            self._timers[0][0] if self._timers else INFINITY,
+        )
+        wait_ms = 0 if self._events else min(POLL_MAX_MS, max(0, int((due - now) * 1000) + 1))
+        ready = dict(self.bus.poller.poll(wait_ms))
+        now = monotonic()
+        self.lag = max(0.0, now - due) if due < now else 0.0
+        if ready:
+            self._receive(ready)
+        self._expire(now)
+        if now >= self.state.due:
+            self.take(Tick())
+        self.duty.tend(now)
+        self._drain()
+        if self._beat_wanted or now >= self._beat_due:
+            self.send_beat(now)
+        self._flush(now)
+
+    def _receive(self, ready: dict[object, int]) -> None:
+        if self._epoll.fileno() in ready:
+            for fd, _ in self._epoll.poll(0):
+                reader = self._readers.get(fd)
+                if reader is not None:
+                    reader()
+        for address, ask in self.bus.asks():
+            self._asked(address, ask)
+        for _, reply in self.bus.replies(set(ready)):
+            waiting = self._waiting.pop(reply.id, None)
+            if waiting is not None:
+                waiting[2](reply)
+        for beat in self.bus.beats():
+            self.take(Heard(beat))
+            self.duty.heard(beat)
+        self.bus.subscribers()
+
+    # --- events and actions
+
+    def take(self, event: Event) -> None:
+        """Have the core take an event in; events that come of its actions follow in order."""
+        self._events.append(event)
+        if len(self._events) == 1:
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._events:
+            event = self._events[0]
+            self.state, actions = member.step(self.state, event, monotonic())
+            for action in actions:
+                self.act(action)
+            self._events.popleft()
+
+    def act(self, action: Action) -> None:
+        match action:
+            case SendBeat():
+                self._beat_wanted = True
+            case Resign():
+                self.resign(action.reason)
+            case _:
+                effect = EFFECTS.get(type(action))
+                if effect is not None:
+                    effect(self, action)
+                elif not self.duty.acted(action):
+                    raise TypeError(f"{self.me} cannot do {action!r}")
+
+    def resign(self, reason: str) -> None:
+        os.write(2, f"{self.me} ends itself: {reason}\n".encode(errors="replace"))
+        self.exit_code = LOST_EXIT
+
+    # --- heartbeats
+
+    def beat(self) -> Beat:
+        state = self.state
+        hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
+        runs: tuple[RunNote, ...] = tuple(engine.note_of(r) for r in state.runs.values())
+        return Beat(
+            self.me, self.identity.pid, self.identity.start_ticks, self.incarnation, self.seq,
+            "healthy" if state.ready else "starting", round(self.lag, 6), state.born, hears, runs,
+            tuple(state.held), self.duty.detail(),
+        )  # fmt: skip
+
+    def send_beat(self, now: float) -> None:
+        """Publish; at the interval's own beats also look whether run/ is still ours."""
+        if now >= self._beat_due:
+            self._beat_due = (now // self.interval + 1) * self.interval
+            self._keep_place()
+            self.bus.tend(now)
+            self._look_for_stop()
+        self._beat_wanted = False
+        self.seq += 1
+        self.bus.publish(self.beat())
+
+    def _keep_place(self) -> None:
+        """If run/ was deleted, make it again and take the role in it; somebody else has it: end."""
+        if self.lock.still_mine():
+            return
+        try:
+            self.home.ensure()
+            lock = RoleLock.take(self.home.lock(self.me))
+            if lock is None:
+                self.resign("run/ was deleted, and another process holds the role in the new one")
+                return
+            lock.write(LockRecord.of(self.identity, self.incarnation))
+            self.lock.close()
+            self.lock = lock
+            self.home.reopen_run()
+            self.bus.rebind()
+        except OSError as error:
+            os.write(2, f"{self.me}: run/ is gone and cannot be made again: {error}\n".encode(errors="replace"))
+
+    # --- stop
+
+    @property
+    def stopping(self) -> bool:
+        """Read anew: births depend on it."""
+        return announced(self.home)
+
+    def _look_for_stop(self) -> None:
+        """run/stopping is obeyed while the process that wrote it lives, or it says that it is done."""
+        active = announced(self.home)
+        if active != self._stopping:
+            self._stopping = active
+            self.take(Stopping(active))
+
+    # --- watching
+
+    def add_reader(self, fd: int, call: Callable[[], None]) -> None:
+        self._readers[fd] = call
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def drop_reader(self, fd: int) -> None:
+        if self._readers.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def watch(self, name: str, pid: int, start_ticks: int) -> None:
+        """Hold a pidfd of a member; its death comes as Died, at once if it is dead already."""
+        held = self._watched.get(name)
+        if held is not None:
+            if held[1] == pid:
+                return
+            self._unwatch(name)
+        ticks = start_ticks or proc.start_ticks(pid) or 0
+        fd = proc.open_pidfd(proc.Identity(pid, ticks, self.identity.boot_id))
+        if fd is None:
+            self._died(name, pid)
+            return
+        self._watched[name] = (fd, pid)
+        self.add_reader(fd, lambda: self._fired(name, pid))
+        if name == "spawner":
+            self.bus.connect(name)
+
+    def _unwatch(self, name: str) -> None:
+        fd, _ = self._watched.pop(name)
+        self.drop_reader(fd)
+        os.close(fd)
+
+    def _fired(self, name: str, pid: int) -> None:
+        if self._watched.get(name, (0, 0))[1] == pid:
+            self._unwatch(name)
+        self._died(name, pid)
+
+    def _died(self, name: str, pid: int) -> None:
+        if pid == self.state.peers[name].pid:
+            self.bus.lost(name, monotonic())
+            for id, (_, to, call) in tuple(self._waiting.items()):
+                if to == name:
+                    del self._waiting[id]
+                    call(None)
+        self._look_for_stop()
+        self.duty.died(name, pid)
+        self.take(Died(name, pid))
+
+    def found(self, name: str) -> Found:
+        """What a role's lock file and /proc say of it now."""
+        record = read_record(self.home.lock(name))
+        if record is None:
+            return Found(name, 0, 0, 0, "gone")
+        return Found(name, record.pid, record.start_ticks, record.incarnation, proc.status(record.identity))
+
+    # --- commands
+
+    def send(
+        self, to: str, verb: str, args: dict[str, Any], timeout: float, answer: Callable[[Reply | None], None] | None = None,
+        id: str = "",
+    ) -> None:  # fmt: skip
+        """Send a command; `answer` is called once, with None when none came in `timeout` seconds or `to` died."""
+        now = monotonic()
+        id = id or f"{self.me}-{self.incarnation}-{self._next()}"
+        self.bus.send(to, Ask(id, verb, args, self.me, 0, now + timeout))
+        if answer is not None:
+            self._waiting[id] = (now + timeout, to, answer)
+            self.after(timeout, lambda: self._unanswered(id))
+        self.after(RETRY_S, self._resend)
+
+    def _resend(self) -> None:
+        if self.bus.resend(monotonic()):
+            self.after(RETRY_S, self._resend)
+
+    def _unanswered(self, id: str) -> None:
+        waiting = self._waiting.pop(id, None)
+        if waiting is not None:
+            waiting[2](None)
+
+    def _asked(self, address: bytes, ask: Ask) -> None:
+        if (ask.deadline and monotonic() > ask.deadline) or ask.incarnation not in (0, self.incarnation):
+            return
+        try:
+            reply = self._answer(address, ask)
+        except (KeyError, TypeError, ValueError) as error:
+            reply = Reply(ask.id, False, error=f"{ask.verb}: {type(error).__name__} {error}")
+        if reply is not None:
+            self.bus.reply(address, reply)
+
+    def _answer(self, address: bytes, ask: Ask) -> Reply | None:
+        match ask.verb:
+            case "status":
+                return Reply(ask.id, True, to_plain(self.duty.extend(self.view())))
+            case "resign":
+                self.resign(str(ask.args.get("reason", "asked to")))
+                return Reply(ask.id, True)
+            case "vote":
+                from graced.members.effects import ballot
+
+                return ballot(self, address, ask)
+        return self.duty.ask(ask, address)
+
+    def view(self) -> View:
+        now, state = monotonic(), self.state
+        peers = {
+            p.name: PeerView(
+                p.state, p.evidence, p.pid, p.start_ticks, p.incarnation, now - p.since if p.heard else -1.0
+            )
+            for p in state.peers.values()
+        }
+        runs = [
+            {
+                "id": r.id,
+                "playbook": r.playbook.name,
+                "targets": list(r.targets),
+                "tier": r.tier,
+                "step": engine.current(r),
+                "incident": r.incident,
+            }
+            for r in state.runs.values()
+        ]
+        leases = [
+            {
+                "agent": self.me,
+                "powers": list(h.lease.powers),
+                "incident": h.lease.incident,
+                "expires_in": h.until - now,
+            }
+            for h in state.held.values()
+        ]
+        hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
+        return View(
+            self.me, self.identity.pid, self.identity.start_ticks, self.incarnation, state.born, now, state.ready, self.lag,
+            peers, runs, state.emergency.incident if state.emergency else "", leases, self.audit.pending + self.store.pending,
+            self.audit.degraded, {**self.duty.detail(), "hears": hears},
+        )  # fmt: skip
+
+    # --- timers
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (monotonic() + seconds, self._next(), call))
+
+    def _next(self) -> int:
+        self._timer_count += 1
+        return self._timer_count
+
+    def _expire(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+
+    # --- what is written
+
+    def _flush(self, now: float) -> None:
+        wrote = self.audit.pending
+        if wrote:
+            self.audit.flush()
+            for finding in self.audit.findings:
+                self.audit.append("escalated", {"incident": "audit", "subject": "audit", "text": finding})
+            self.audit.findings.clear()
+        if self.store.pending:
+            self.store.flush()
+        self.syncer.wrote(self.audit, now)
+        self.syncer.tend(self.audit, now)
+        if self.audit.pending or self.store.pending:
+            self.after(RETRY_S if not self.audit.degraded else self.interval, lambda: None)
+
+    def step_done(self, run: str, step: int, attempt: int, ok: bool, text: str, output: dict[str, Any]) -> None:
+        self.take(StepDone(run, step, attempt, ok, text, output))

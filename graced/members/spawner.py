@@ -1,0 +1,221 @@
+"""The spawner: fork server, reaper, subreaper and fd store. It gives birth, carries out standing orders, reports exits.
+
+It is the only parent; it decides nothing. Members are forked from this process with their modules already imported;
+an import that fails here is tried again in the child, where it ends only the child.
+"""
+
+import argparse
+import gc
+import importlib
+import os
+import random
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from graced.bus.protocol import Ask, Reply, View
+from graced.core import births
+from graced.core.births import Answer, Fork, KillNewborn, Starts
+from graced.core.roles import MEMBERS, START_ORDER
+from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
+from graced.members import process
+from graced.members.logtail import last_lines
+from graced.members.nursery import Nursery
+from graced.members.process import DutyFor
+from graced.members.shell import LOST_EXIT, Duty, Shell
+from graced.playbooks.schema import Playbook
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.home import Home
+
+DUTIES: Final[dict[str, tuple[str, str]]] = {
+    "watchdog": ("graced.members.watchdog", "Watchdog"),
+    "self_healing": ("graced.members.self_healing", "SelfHealing"),
+    "coding_agent": ("graced.members.coding_agent", "CodingAgent"),
+    "trigger": ("graced.members.trigger", "Trigger"),
+    "parliament": ("graced.members.delegates", "Parliament"),
+    "architect": ("graced.members.delegates", "Architect"),
+}
+
+
+def load_duty(role: str) -> DutyFor:
+    """Import the class that does the role's work. Raises whatever the import raises."""
+    module, name = DUTIES[role]
+    duty: DutyFor = getattr(importlib.import_module(module), name)
+    return duty
+
+
+def preload() -> None:
+    """Import all members here, so that a fork has them; one that cannot be imported is left to its own child."""
+    for role in DUTIES:
+        try:
+            load_duty(role)
+        except Exception as error:  # whatever a broken file raises must not end the spawner
+            module = DUTIES[role][0]
+            sys.modules.pop(module, None)
+            print(f"spawner: {module} cannot be imported: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    importlib.invalidate_caches()
+
+
+class Spawner(Duty):
+    """Births of members here, of kernels in the Nursery."""
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
+        self.fresh = False
+        self.starts: Starts = {}
+        self.roles: dict[int, str] = {}
+        self.nursery = Nursery(shell, self._known)
+        self._answers: dict[str, Callable[[Event], None]] = {}
+        self._policy = shell.state.policy
+
+    def setup(self) -> None:
+        self.nursery.adopt()
+        if self.fresh:
+            for row in START_ORDER:
+                for role in row:
+                    self._fork(Fork(role, f"start/{role}", 0), fresh=True)
+
+    def _known(self) -> set[int]:
+        return set(self.roles)
+
+    # --- commands
+
+    def ask(self, ask: Ask, address: bytes) -> Reply | None:
+        if ask.verb != "birth":
+            return self.nursery.ask(ask)
+        args = ask.args
+        birth = Birth(str(args["target"]), str(args["request"]), int(args["floor"]), bool(args["force"]))
+        self._bear(birth, lambda event: self.shell.bus.reply(address, _as_reply(ask.id, event)))
+        return None
+
+    def acted(self, action: Action) -> bool:
+        match action:
+            case Fork():
+                self._fork(action)
+            case Answer():
+                answer = self._answers.pop(action.request, None)
+                if answer is not None:
+                    answer(action.event)
+            case KillNewborn():
+                identity = proc.identify(action.pid)
+                if identity is not None and action.pid in self.roles:
+                    proc.signal_identity(identity, 9)
+            case _:
+                return self.nursery.acted(action)
+        return True
+
+    def _bear(self, birth: Birth, answer: Callable[[Event], None]) -> None:
+        if self.shell.stopping:
+            answer(Unborn(birth.target, "graced is being stopped", monotonic() + 1.0))
+            return
+        self._answers[birth.request] = answer
+        found = self.shell.found(birth.target)
+        alive = found.status not in ("gone", "zombie", "stopped") and found.incarnation > birth.floor
+        self.starts, actions = births.ask(self.starts, birth, monotonic(), holder=found.pid if alive else 0)
+        for action in actions:
+            self.shell.act(action)
+        self._answers.pop(birth.request, None)
+
+    def bear(self, birth: Birth) -> None:
+        """The spawner's own last resort: the watchdog, when everyone else is known dead."""
+        self._bear(birth, self.shell.take)
+
+    # --- births
+
+    def _fork(self, fork: Fork, *, fresh: bool = False) -> None:
+        role, shell = fork.role, self.shell
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self.shell.act(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
+            return
+        if pid == 0:
+            process.newborn(shell.home.root, role, fork.floor, fresh, shell.state.playbooks, lambda: load_duty(role))
+        self.roles[pid] = role
+        self.starts = births.forked(self.starts, role, pid, monotonic())
+        shell.bus.follow(role)
+        shell.act(Answer(fork.request, Born(role, pid)))
+
+    def heard(self, beat: Beat) -> None:
+        if beat.phase == "healthy" and beat.member in MEMBERS:
+            self.starts = births.healthy(self.starts, beat.member, beat.pid)
+        self.nursery.heard(beat)
+
+    def reaped(self, pid: int, wait_status: int) -> None:
+        role = self.roles.pop(pid, None)
+        if role is None:
+            self.nursery.reaped(pid, wait_status)
+            return
+        words = _words(wait_status)
+        lines = last_lines(self.shell.home.log(role), 1) if wait_status and not os.WIFSIGNALED(wait_status) else []
+        reason = f"{words}: {lines[0][:200]}" if lines else words
+        self.starts = births.died(self.starts, role, pid, reason, self._policy, monotonic(), random.uniform(-1, 1))
+        self.shell.take(Died(role, pid))
+
+    def tend(self, now: float) -> None:
+        self.starts, actions = births.overdue(self.starts, self.shell.interval, now)
+        for action in actions:
+            self.shell.act(action)
+        self.nursery.tend(now)
+
+    def wake_at(self) -> float:
+        return self.nursery.wake_at()
+
+    def detail(self) -> dict[str, Any]:
+        return {"failing": births.failing(self.starts)} if self.starts else {}
+
+    def extend(self, view: View) -> View:
+        return msgspec.structs.replace(view, failing=births.failing(self.starts))
+
+
+def _as_reply(id: str, event: Event) -> Reply:
+    if isinstance(event, Born):
+        return Reply(id, True, {"pid": event.pid})
+    assert isinstance(event, Unborn)
+    return Reply(id, True, {"pid": 0, "reason": event.reason, "retry_at": event.retry_at})
+
+
+def _words(wait_status: int) -> str:
+    if os.WIFSIGNALED(wait_status):
+        return f"killed by signal {os.WTERMSIG(wait_status)}"
+    return f"exit code {os.waitstatus_to_exitcode(wait_status)}"
+
+
+def shipped_playbooks() -> dict[str, Playbook]:
+    from graced.playbooks.load import shipped
+
+    return shipped()
+
+
+def main(home_root: str, *, fresh: bool, foreground: bool = False) -> int:
+    """Be the spawner of a home until the end. Returns its exit code; LOST_EXIT when the role is held."""
+    home = Home(home_root)
+    proc.set_title("graced spawner (starting)")
+    preload()
+    playbooks = shipped_playbooks()
+    gc.collect()
+    gc.freeze()
+
+    def duty(shell: Shell) -> Duty:
+        spawner = Spawner(shell)
+        spawner.fresh = fresh
+        return spawner
+
+    return process.be(home, "spawner", 0, fresh, playbooks, duty)
+
+
+def _command_line() -> int:
+    parser = argparse.ArgumentParser(prog="graced.members.spawner")
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--fresh", action="store_true")
+    words = parser.parse_args()
+    return main(words.home, fresh=words.fresh)
+
+
+if __name__ == "__main__":
+    sys.exit(_command_line())
+
+__all__ = ["LOST_EXIT", "main"]

@@ -1,0 +1,115 @@
+"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member."""
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from graced.core.vocabulary import Perform
+from graced.posix import proc
+from graced.posix.descriptors import close_all_but
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+READ_BYTES: Final = 1 << 20
+
+
+def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
+    """Fork a worker that calls `work(fd)` and ends; what it writes to fd is read from the descriptor returned.
+
+    The worker dies with its member: it is told so by the kernel (PR_SET_PDEATHSIG). Returns (pid, fd); raises OSError.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(writer)
+        os.set_blocking(reader, False)
+        return pid, reader
+    try:
+        proc.set_title(f"graced: {member} worker")
+        signal.set_wakeup_fd(-1)
+        close_all_but((writer,))
+        _die_with(parent)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        work(writer)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _die_with(parent: int) -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def collect(shell: "Shell", pid: int, fd: int, timeout: float, done: Callable[[bytes], None]) -> None:
+    """Read a worker's output in the loop; `done` gets all of it at its end, what came so far after `timeout`."""
+    parts: list[bytes] = []
+    over = [False]
+
+    def finish() -> None:
+        if not over[0]:
+            over[0] = True
+            shell.drop_reader(fd)
+            os.close(fd)
+            done(b"".join(parts))
+
+    def readable() -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(fd, READ_BYTES)
+            if data:
+                parts.append(data)
+            else:
+                finish()
+
+    def late() -> None:
+        if not over[0]:
+            identity = proc.identify(pid)
+            if identity is not None and proc.parent_of(pid) == os.getpid():
+                proc.signal_identity(identity, 9)
+            finish()
+
+    shell.add_reader(fd, readable)
+    if timeout > 0:
+        shell.after(timeout, late)
+
+
+def perform(shell: "Shell", action: Perform) -> None:
+    """Run one step of a user's playbook in a worker and report its outcome."""
+
+    def work(fd: int) -> None:
+        from graced.playbooks.perform import perform as do
+
+        outcome = do(action.uses, action.args, {})
+        os.write(fd, msgspec.msgpack.encode({"ok": outcome.ok, "text": outcome.text, "output": outcome.output}))
+
+    def done(data: bytes) -> None:
+        outcome: dict[str, Any] = {"ok": False, "text": f"no result within {action.timeout:g} s", "output": {}}
+        with contextlib.suppress(msgspec.DecodeError):
+            outcome = msgspec.msgpack.decode(data)
+        shell.step_done(
+            action.run, action.step, action.attempt, bool(outcome["ok"]), str(outcome["text"]), outcome["output"]
+        )
+
+    try:
+        pid, fd = start(shell.me, work)
+    except OSError as error:
+        shell.step_done(action.run, action.step, action.attempt, False, f"no worker: {error.strerror}", {})
+        return
+    collect(shell, pid, fd, action.timeout, done)
+
+
+__all__ = ["collect", "perform", "select", "start"]

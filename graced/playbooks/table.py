@@ -1,0 +1,129 @@
+"""Every key of a playbook: its shape, default and meaning. Needs YAML; `schema` does not."""
+
+import re
+from typing import Any, Final
+
+from graced.playbooks.actions import KNOWN_POWERS
+from graced.playbooks.expression import ExpressionError, parse_expression
+from graced.playbooks.schema import Playbook, Step
+from graced.yaml_source.node import Node
+from graced.yaml_source.scalars import Choice, Flag, Text, Written, duration, text_of, whole
+from graced.yaml_source.shape import (
+    INVALID,
+    Either,
+    Key,
+    ListOf,
+    MapOf,
+    Nullable,
+    Reading,
+    Record,
+    Shape,
+    Spot,
+    is_null,
+)
+
+STEPS_LIMIT: Final = 200
+RETRIES_LIMIT: Final = 100
+SHORTEST_S: Final = 0.001
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
+_NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
+
+BUILT_IN_NAMES: Final = ("steps", "event", "result")
+"""Variables that are there without being declared: outcomes of earlier steps by name, what the trigger told, and
+in `until` the outcome of this step. An outcome is {ok, text, output}."""
+
+
+def _name(text: str) -> str:
+    if not _NAME.match(text):
+        raise ValueError("needs a name of letters, digits, _ . -")
+    return text
+
+
+def variable_fault(name: str) -> str:
+    if not (name.isascii() and name.isidentifier()) or len(name) > 64:
+        return "is no name for a variable: letters, digits and _"
+    return "is a name that graced sets" if name in BUILT_IN_NAMES else ""
+
+
+def _expression(text: str) -> str:
+    try:
+        parse_expression(text)
+    except ExpressionError as wrong:
+        raise ValueError(str(wrong)) from None
+    return text
+
+
+class AnyValue(Shape):
+    """Whatever YAML says; texts may hold `{{ … }}`."""
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        if spot.node.kind == "scalar" and text_of(spot, reading) is INVALID:
+            return INVALID
+        return spot.node.value()
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+class Condition(Shape):
+    """An expression; `true` and `false` need no quotes."""
+
+    wants = "an expression such as target == 'trigger'"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        if spot.node.kind != "scalar" or is_null(spot.node):
+            return self.refuse(spot, reading, 'quote it: "{{ … }}"' if spot.node.kind == "mapping" else "")
+        return text_of(spot, reading, _expression)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "boolean"]}
+
+    def surface(self, node: Node) -> Any:
+        return node.text
+
+
+class OnShape(Either):
+    """A trigger or a list of them."""
+
+    def __init__(self) -> None:
+        name = Text("the name of a trigger", _name)
+        super().__init__(scalar=name, sequence=ListOf(name, unique=str))
+        self.wants = "the name of a trigger, or a list of them"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        value = super().read(spot, reading)
+        return (value,) if isinstance(value, str) else value
+
+
+STEP: Final = Record(
+    Step,
+    [
+        Key("name", Text("a name", _name), None, "of this step; no other of the playbook has it"),
+        Key("uses", Text("the name of an action"), None, "the action"),
+        Key("with", MapOf(AnyValue(), lambda name: ""), "{}", "its arguments", field="with_"),
+        Key("when", Nullable(Condition()), "null", "false: the step is skipped"),
+        Key("retries", whole(1, RETRIES_LIMIT), "1", "attempts in all"),
+        Key("delay", duration(), "0", "between two attempts"),
+        Key("timeout", Nullable(duration(SHORTEST_S)), "null", "of each attempt"),
+        Key("parallel", Flag(), "false", "starts together with the step before it"),
+        Key("until", Nullable(Condition()), "null", "an attempt after which this is false has failed"),
+        Key("on_failure", Choice("stop", "continue"), "stop", "what comes after the last attempt failed"),
+        Key("power", Nullable(Choice(*KNOWN_POWERS)), "null", "the power without which it may not run"),
+        Key("approve", Flag(), "false", "a person is asked first"),
+    ],
+    {"run": "write uses: run_command, with: {command: ...}", "if": "write `when`", "args": "write `with`"},
+)
+
+PLAYBOOK: Final = Record(
+    Playbook,
+    [
+        Key("name", Text("a name", _name), None, "what it is called; overrides a shipped one of this name"),
+        Key("description", Written(), '""', "one line for people"),
+        Key("slo", duration(SHORTEST_S), "5m", "it is meant to be over within"),
+        Key("on", OnShape(), "[]", "the triggers that start it"),
+        Key("vars", MapOf(AnyValue(), variable_fault), "{}", "names and defaults of what steps refer to"),
+        Key("steps", ListOf(STEP, limit=STEPS_LIMIT, unique=lambda step: step.name), None, "in order"),
+    ],
+    wants="a mapping with `name` and `steps`",
+)

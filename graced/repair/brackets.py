@@ -1,0 +1,177 @@
+"""Brackets: missing, superfluous, of the wrong kind."""
+
+from collections.abc import Iterator
+
+from graced.repair.edits import Candidate
+from graced.repair.lex import CLOSES, NAME, NUMBER, OP, OPENS, STRING, Token
+from graced.repair.site import Site
+
+MAX_GAPS = 48
+"""Places tried for one missing bracket; statements with more tokens get those nearest to the fault."""
+
+
+class Balance:
+    """What does not match among the brackets of `tokens` (indices into them)."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.unclosed: list[int] = []
+        self.unopened: list[int] = []
+        self.mismatched: list[tuple[int, int]] = []
+        stack: list[int] = []
+        for index, token in enumerate(tokens):
+            if token.kind != OP:
+                continue
+            if token.text in OPENS:
+                stack.append(index)
+            elif token.text in CLOSES:
+                if not stack:
+                    self.unopened.append(index)
+                elif OPENS[tokens[stack[-1]].text] == token.text:
+                    stack.pop()
+                else:
+                    self.mismatched.append((stack[-1], index))
+                    deeper = [at for at in stack[:-1] if OPENS[tokens[at].text] == token.text]
+                    while deeper and stack[-1] != deeper[-1]:
+                        stack.pop()
+                    stack.pop()
+        self.unclosed = stack
+
+    def __bool__(self) -> bool:
+        return bool(self.unclosed or self.unopened or self.mismatched)
+
+
+def candidates(site: Site) -> Iterator[Candidate]:
+    tokens = site.tokens
+    if not tokens:
+        return
+    balance = Balance(tokens)
+    for opener, closer in balance.mismatched[:2]:
+        yield from _mismatch(site, opener, closer)
+    for opener in balance.unclosed[-2:]:
+        yield from _close(site, opener, len(tokens), 1.5)
+        yield Candidate("delete_open", 3.5, (_removal(site.text, tokens[opener]),), 0.6)
+    for closer in balance.unopened[:2]:
+        token = tokens[closer]
+        trust = 0.9 if closer == 0 or closer == len(tokens) - 1 else 0.7
+        yield Candidate("delete_close", 2.5, (_removal(site.text, token),), trust)
+        yield from _open(site, CLOSES[token.text], 0, closer)
+        yield from _open_above(site, CLOSES[token.text])
+    if site.fault.kind == "IndentationError" and not balance:
+        yield from _open_before(site)
+
+
+def _open_above(site: Site, bracket: str) -> Iterator[Candidate]:
+    """An opening bracket at the end of one of the lines above: it was lost with what it began there."""
+    src = site.src
+    at = src.previous_logical(site.low)
+    for _ in range(12):
+        if at is None:
+            return
+        code = src.code(at)
+        if code and code[-1].text not in (":", ";"):
+            yield Candidate("missing_open", 2.5, ((code[-1].end, code[-1].end, bracket),), 0.8)
+            if code[-1].text == ",":
+                for token in code[1:-1]:
+                    yield Candidate("missing_open", 3.0, ((token.start, token.start, bracket),), 0.75)
+        at = src.previous_logical(at)
+
+
+def _open_before(site: Site) -> Iterator[Candidate]:
+    """Lines indented below a statement that ends nowhere special, and a closing bracket later on: it lacks its opener."""
+    src = site.src
+    above = src.previous_logical(site.low)
+    if above is None:
+        return
+    code = src.code(src.logical_end(above))
+    line = src.lines[site.low]
+    depth = 0
+    for token in src.tokens[line.first : line.first + 600]:
+        if token.text in OPENS:
+            depth += 1
+        elif token.text in CLOSES:
+            if not depth and code:
+                bracket = CLOSES[token.text]
+                yield Candidate("missing_open", 0.0, ((code[-1].end, code[-1].end, bracket),), 0.9)
+                for other in code[1:]:
+                    yield Candidate("missing_open", 1.5, ((other.start, other.start, bracket),), 0.8)
+            if not depth:
+                return
+            depth -= 1
+
+
+def _removal(text: str, token: Token) -> tuple[int, int, str]:
+    """Takes a bracket out; a blank stays where two words would run together."""
+    glued = text[token.start - 1 : token.start].isalnum() and text[token.end : token.end + 1].isalnum()
+    return token.start, token.end, " " if glued else ""
+
+
+def _mismatch(site: Site, opener: int, closer: int) -> Iterator[Candidate]:
+    tokens = site.tokens
+    left, right = tokens[opener], tokens[closer]
+    yield Candidate("wrong_close", 1.0, ((right.start, right.end, OPENS[left.text]),), 0.9)
+    yield Candidate("wrong_open", 2.0, ((left.start, left.end, CLOSES[right.text]),), 0.8)
+    yield Candidate("delete_close", 4.0, ((right.start, right.end, ""),), 0.6)
+    yield Candidate("delete_open", 4.5, (_removal(site.text, left),), 0.6)
+    yield from _close(site, opener, closer, 1.5)
+    yield from _open(site, CLOSES[right.text], opener + 1, closer)
+
+
+def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidate]:
+    """A closing bracket behind any token after `opener`, on its line or at a line's end, and on the fault's line."""
+    tokens, text = site.tokens, site.text
+    close = OPENS[tokens[opener].text]
+    gaps = []
+    for index in range(opener, stop):
+        token = tokens[index]
+        at_end = index + 1 == len(tokens) or "\n" in text[token.end : tokens[index + 1].start]
+        if at_end or index - opener < 24 or abs(index - site.here) < 6:
+            gaps.append(token.end)
+            if at_end and index + 1 < len(tokens) and token.text == ",":
+                gaps.append(tokens[index + 1].start)
+    if len(gaps) > MAX_GAPS:
+        gaps = gaps[: MAX_GAPS - 8] + gaps[-8:]
+    for gap in gaps:
+        yield Candidate("missing_close", cost, ((gap, gap, close),), 0.85)
+
+
+def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candidate]:
+    """An opening bracket before any token, or inside a name that two known names were run together to."""
+    tokens, text = site.tokens, site.text
+    for index in range(max(start, closer - MAX_GAPS), closer + 1):
+        token = tokens[index]
+        yield Candidate("missing_open", 2.0, ((token.start, token.start, bracket),), 0.85)
+        if index == closer:
+            continue
+        if index and tokens[index - 1].end < token.start and tokens[index - 1].kind in (NAME, OP, STRING):
+            gap = tokens[index - 1].end
+            yield Candidate("missing_open", 2.2, ((gap, gap, bracket),), 0.85)
+        yield from split_names(site, index, bracket, 1.0)
+
+
+def split_names(site: Site, index: int, between: str, cost: float) -> Iterator[Candidate]:
+    """`between` put inside token `index`, where it falls into two words of which this file knows at least one."""
+    token = site.tokens[index]
+    text, scorer = token.text, site.scorer
+    if token.kind == STRING:
+        for size in (1, 2):
+            quote = text[size : size + 1]
+            if quote in ("'", '"') and text[:size].isalpha():
+                at = token.start + size
+                yield Candidate("split_name", cost + 3.0, ((at, at, between),), 0.7)
+        return
+    if token.kind != NAME or len(text) < 2:
+        return
+    for at in range(1, len(text)):
+        left, right = text[:at], text[at:]
+        if not left.isidentifier() or not (right.isidentifier() or right.isdigit()):
+            continue
+        unknown = (not scorer.knows(left)) + (not (right.isdigit() or scorer.knows(right)))
+        if unknown == 2:
+            continue
+        short = 1.5 * (len(left) < 2) + 1.5 * (len(right) < 2 and not right.isdigit())
+        gap = token.start + at
+        yield Candidate("split_name", cost + 3.5 * unknown + short, ((gap, gap, between),), 0.85 - 0.2 * unknown)
+
+
+def is_operand(token: Token) -> bool:
+    return token.kind in (NAME, NUMBER, STRING)

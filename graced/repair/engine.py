@@ -1,0 +1,116 @@
+"""One file from bytes to `Repair`: decoding, characters, search, confidence, and the last check on the bytes."""
+
+import sys
+import time
+
+from graced.repair import MAX_BYTES, Repair, conflict
+from graced.repair.bounded import fault_of_wild, mend_wild
+from graced.repair.chars import ascii_code, without_invisible
+from graced.repair.check import Fault, fault_of, is_tame
+from graced.repair.confidence import confidence_of
+from graced.repair.edits import applied
+from graced.repair.search import Check, State, search
+from graced.repair.text import Decoded, decode
+
+RESERVE = 0.25
+"""The part of the budget that is kept for what follows the search."""
+
+
+def mend(
+    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, budget_s: float
+) -> Repair:
+    """See `graced.repair.repair`."""
+    begun = time.monotonic()
+
+    def result(state: str, fixed: bytes | None, errors: list[str], edits: int, confidence: float, *notes: str) -> Repair:
+        ms = (time.monotonic() - begun) * 1000
+        return Repair(state, fixed, tuple(errors), edits, confidence, ms, notes)  # type: ignore[arg-type]
+
+    if not is_tame(source):
+        fault = fault_of_wild(source, budget_s * 0.4)
+        if fault is None:
+            return result("intact", None, [], 0, 1.0)
+        left = budget_s - (time.monotonic() - begun)
+        if len(source) > MAX_BYTES:
+            return result("not_fixed", None, [str(fault)], 0, 0.0, f"larger than {MAX_BYTES} bytes: not repaired")
+        found = mend_wild(source, filename, python, min_confidence, left * 0.8)
+        if found is None:
+            return result("not_fixed", None, [str(fault)], 0, 0.0, "gave up: too large or too deep for the time it has")
+        return found
+    return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
+
+
+def mend_tame(
+    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, deadline: float
+) -> Repair:
+    """The repair of source that is safe to compile in this process (or in one that has limits)."""
+    begun = time.monotonic()
+    feature = python if python is not None and python < sys.version_info[:2] else None
+
+    def fault_in(data: bytes) -> Fault | None:
+        return fault_of(data, filename=filename, feature=feature)
+
+    def result(state: str, fixed: bytes | None, edits: int, confidence: float) -> Repair:
+        ms = (time.monotonic() - begun) * 1000
+        return Repair(state, fixed, tuple(errors), edits, confidence, ms, tuple(notes))  # type: ignore[arg-type]
+
+    errors: list[str] = []
+    notes: list[str] = []
+    if python is not None and python > sys.version_info[:2]:
+        notes.append(f"checked by Python {sys.version_info[0]}.{sys.version_info[1]}, which runs graced")
+    fault = fault_in(source)
+    if fault is None:
+        return result("intact", None, 0, 1.0)
+    errors.append(str(fault))
+    decoded = decode(source)
+    if decoded.note:
+        notes.append(decoded.note)
+
+    def check(text: str) -> Fault | None:
+        try:
+            return fault_in(decoded.encode(text))
+        except UnicodeEncodeError as error:
+            return Fault("UnicodeEncodeError", str(error), 1, 0, 1, 0)
+
+    plain = _plain(decoded, check, notes)
+    changed = int(plain != decoded.text) + bool(decoded.note)
+    fault = check(plain)
+    best: State | None = State(plain, None, 0.0, (), 99.0)
+    if fault is not None:
+        if changed and str(fault) not in errors:
+            errors.append(str(fault))
+        best = search(_resolved(plain, fault, check), check, deadline)
+    if best is None:
+        return result("not_fixed", None, 0, 0.0)
+    fixed = decoded.encode(best.text)
+    if fixed == source or fault_in(fixed) is not None:
+        return result("not_fixed", None, 0, 0.0)
+    notes += dict.fromkeys(step.rule for step in best.steps)
+    confidence = confidence_of(plain, best)
+    edits = changed + sum(len(step.edits) for step in best.steps)
+    return result("fixed" if confidence >= min_confidence else "suggested", fixed, edits, confidence)
+
+
+def _plain(decoded: Decoded, check: Check, notes: list[str]) -> str:
+    """The text without characters that do not belong: the invisible ones first, more only if that is not enough."""
+    text = without_invisible(decoded.text)
+    if text != decoded.text:
+        notes.append("invisible characters")
+        if check(text) is None:
+            return text
+    plain = ascii_code(text)
+    if plain != text:
+        notes.append("look-alikes of ASCII")
+    return plain
+
+
+def _resolved(text: str, fault: Fault, check: Check) -> list[State]:
+    """Where the search starts: the text, or if it holds merge conflicts, the ways to resolve them, best first."""
+    ways = []
+    for candidate in conflict.candidates(text):
+        new = applied(text, candidate.edits)
+        left = check(new)
+        cost = candidate.cost + (4.0 if left is not None else 2.0 * min(conflict.undefined_names(new), 5))
+        ways.append(State(new, left, cost, (candidate,), 99.0))
+    ways.sort(key=lambda state: state.cost)
+    return ways or [State(text, fault, 0.0, (), 99.0)]

@@ -1,0 +1,121 @@
+"""How plausible a text is: the model of the standard library, mixed with what the file itself does elsewhere."""
+
+import builtins
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from graced.repair.edits import Candidate, Edit, applied
+from graced.repair.lex import KEYWORDS, NAME, OP, Source, Token, tokens_of
+from graced.repair.ngram import BEGIN, Model, load, sequence
+
+OWN_WEIGHT_TWO = 0.30
+OWN_WEIGHT_THREE = 0.35
+"""How much the file's own pairs and triples of tokens count against the model's, once seen often."""
+BUILTINS = frozenset(dir(builtins))
+COINED = 4.0
+"""Nats (before weighting) for a name that an edit makes and that nobody knows."""
+NEAR_LINES = 6
+CONTEXT_LINES = 40
+"""A statement is followed this many lines to its ends when a candidate is scored."""
+
+
+def _own(word: str, token: Token | None) -> str:
+    """What a token is called in the counts of the file itself: its text if that tells something."""
+    return token.text if token is not None and token.kind in (NAME, OP) else word
+
+
+class Scorer:
+    """Made once for a file; `skip` are the lines to leave out of its own counts (those of the fault)."""
+
+    def __init__(self, src: Source, skip: tuple[int, int], model: Model | None = None) -> None:
+        self.model = model or load()
+        self.names: Counter[str] = Counter()
+        self._two: Counter[tuple[str, str]] = Counter()
+        self._three: Counter[tuple[str, str, str]] = Counter()
+        self._one: Counter[str] = Counter()
+        low, high = src.lines[skip[0]].first, src.lines[skip[1]].stop
+        for part in (src.tokens[:low], src.tokens[high:]):
+            run = [_own(word, token) for word, token in sequence(part, [0], src.text)]
+            self._one.update(run[:-1])
+            self._two.update(zip(run, run[1:], strict=False))
+            self._three.update(zip(run, run[1:], run[2:], strict=False))
+            self.names.update(token.text for token in part if token.kind == NAME)
+        self._regions: dict[tuple[int, int], tuple[float, set[str]]] = {}
+
+    def forget(self) -> None:
+        """Drops what was remembered about regions of the text: it has changed."""
+        self._regions.clear()
+
+    def knows(self, name: str) -> bool:
+        """Is `name` a word that this file or Python uses?"""
+        return name in self.names or name in KEYWORDS or name in BUILTINS or name in self.model.ids
+
+    def cost_of(self, items: Sequence[tuple[str, Token | None]], start: int = 2) -> float:
+        """Nats of the items from `start` on; those before it are context."""
+        id_of, cost = self.model.id_of, self.model.cost
+        ids = [id_of(word, token) for word, token in items]
+        own = [_own(word, token) for word, token in items]
+        total = 0.0
+        for at in range(start, len(items)):
+            p = math.exp(-cost(ids[at - 2], ids[at - 1], ids[at]))
+            before = own[at - 1]
+            seen = self._one.get(before)
+            if seen:
+                pair = (own[at - 2], before)
+                weight = OWN_WEIGHT_TWO * seen / (seen + 2)
+                p = p * (1 - weight) + weight * self._two.get((before, own[at]), 0) / seen
+                seen = self._two.get(pair)
+                if seen:
+                    weight = OWN_WEIGHT_THREE * seen / (seen + 1)
+                    p = p * (1 - weight) + weight * self._three.get((*pair, own[at]), 0) / seen
+            total -= math.log(p)
+        return total
+
+    def delta(self, src: Source, candidate: Candidate, at: int) -> float:
+        """How many nats less usual `src` becomes by the candidate near line `at` (negative: more usual).
+
+        Of a candidate that edits many places only those by the fault count, so that it compares with others that
+        leave the other places for later.
+        """
+        if candidate.delta is not None:
+            return candidate.delta
+        edits = _near(src, candidate.edits, at)
+        low = src.logical_start(src.line_at(edits[0][0]), CONTEXT_LINES)
+        before = src.previous_logical(low)
+        if before is not None and low - before <= CONTEXT_LINES:
+            low = before
+        high = src.logical_end(src.line_at(max(edits[-1][0], edits[-1][1] - 1)), CONTEXT_LINES)
+        after = src.next_logical(high)
+        if after is not None and after - high <= CONTEXT_LINES:
+            high = src.logical_end(after, CONTEXT_LINES)
+        start, end = src.lines[low].start, max(src.lines[high].next, edits[-1][1])
+        levels = src.levels(low)
+        if src.lines[low].width not in levels:
+            levels.append(src.lines[low].width)
+        key = (start, end)
+        old = self._regions.get(key)
+        if old is None:
+            old = self._regions[key] = self._region(src.text[start:end], levels)
+        shifted = tuple((s - start, e - start, new) for s, e, new in edits)
+        cost, names = self._region(applied(src.text[start:end], shifted), levels)
+        coined = sum(1 for name in names - old[1] if not self.knows(name))
+        return cost - old[0] + COINED * coined
+
+    def _region(self, text: str, levels: list[int]) -> tuple[float, set[str]]:
+        """Nats of a run of whole statements, and the names in it."""
+        tokens = tokens_of(text)
+        context: list[tuple[str, Token | None]] = [(BEGIN, None), (BEGIN, None)]
+        return self.cost_of(context + sequence(tokens, levels, text)), {t.text for t in tokens if t.kind == NAME}
+
+
+def _near(src: Source, edits: tuple[Edit, ...], at: int) -> tuple[Edit, ...]:
+    """The edits within a few lines of line `at`; all of them if they are few or none is that near."""
+    if len(edits) == 1:
+        return edits
+    low, high = src.lines[max(0, at - NEAR_LINES)].start, src.lines[min(len(src.lines) - 1, at + NEAR_LINES)].next
+    near = tuple(edit for edit in edits if low <= edit[0] <= high)
+    return near or edits[:8]
+
+
+__all__ = ["BUILTINS", "Scorer"]

@@ -1,0 +1,156 @@
+"""The search: candidates at the first fault, cheapest first, each checked by the interpreter; then the next fault."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from graced.repair import blocks, brackets, fallback, foreign, indent, py2, statements, strings, tokens
+from graced.repair.check import Fault
+from graced.repair.edits import Candidate, applied
+from graced.repair.lex import Source
+from graced.repair.score import Scorer
+from graced.repair.site import Site
+
+FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
+    statements.candidates, blocks.candidates, indent.candidates, strings.candidates, foreign.candidates,
+    brackets.candidates, tokens.candidates, fallback.candidates,
+)  # fmt: skip
+WEIGHT = 0.6
+"""What a nat of the token model counts beside a nat of a rule's cost."""
+CHECKS = 70
+"""Candidates compiled at one fault at most."""
+ENOUGH = 4
+"""As many that get past the fault are enough to choose from,"""
+MARGIN = 4.0
+"""once all others cost so many nats more than the best."""
+BEAM = 3
+ROUNDS = 60
+"""Faults mended in one file at most."""
+STUCK = 3.0
+"""Nats added to a candidate that only moves the fault within the same statement."""
+
+
+class State(NamedTuple):
+    """A text on the way to compiling. `steps` are the candidates taken, `rivals` the cost to the next best choice."""
+
+    text: str
+    fault: Fault | None
+    cost: float
+    steps: tuple[Candidate, ...]
+    rivals: float
+    stuck: int = 0
+
+
+Check = Callable[[str], Fault | None]
+
+
+def search(beam: list[State], check: Check, deadline: float) -> State | None:
+    """The cheapest text found that compiles, or None. `deadline` is on the clock of `time.monotonic`."""
+    whole = [state for state in beam if state.fault is None]
+    best = min(whole, key=lambda state: state.cost) if whole else None
+    beam = [state for state in beam if state.fault is not None and (best is None or state.cost < best.cost)]
+    seen = {state.text for state in beam}
+    scorer: Scorer | None = None
+    for _ in range(ROUNDS if beam else 0):
+        grown: list[State] = []
+        for state in beam:
+            if time.monotonic() > deadline:
+                return best
+            source = Source(state.text)
+            assert state.fault is not None
+            at = min(state.fault.line - 1, len(source.lines) - 1)
+            if scorer is None:
+                scorer = Scorer(source, (source.logical_start(at, 3), source.logical_end(at, 3)))
+            else:
+                scorer.forget()
+            grown += _grown(state, source, scorer, check, deadline, seen)
+        if not grown:
+            return best
+        done = [state for state in grown if state.fault is None]
+        if done:
+            first = min(done, key=lambda state: state.cost)
+            if best is None or first.cost < best.cost:
+                others = [s.cost for s in done if s.text != first.text]
+                best = first._replace(rivals=min([first.rivals, *(cost - first.cost for cost in others)]))
+        grown = [s for s in grown if s.fault is not None and (best is None or s.cost < best.cost)]
+        grown.sort(key=lambda state: state.cost)
+        beam = grown[:1] if grown and len(grown) > 1 and grown[1].cost - grown[0].cost > MARGIN else grown[:BEAM]
+        if not beam:
+            return best
+    return best
+
+
+def _grown(
+    state: State, source: Source, scorer: Scorer, check: Check, deadline: float, seen: set[str]
+) -> Iterator[State]:
+    """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
+    assert state.fault is not None
+    ranked = sorted(_candidates(state.fault, source, scorer), key=lambda pair: pair[0])
+    tried: set[str] = set()
+    past: list[State] = []
+    moved: list[State] = []
+    checks = 0
+    for cost, candidate in ranked:
+        if checks >= CHECKS and past or checks >= 3 * CHECKS:
+            break
+        if past and (cost > past[0].cost - state.cost + MARGIN or len(past) >= ENOUGH):
+            break
+        text = applied(state.text, candidate.edits)
+        if text in tried or text == state.text:
+            continue
+        tried.add(text)
+        if time.monotonic() > deadline:
+            break
+        checks += 1
+        fault = check(text)
+        total = state.cost + cost
+        kind = _progress(state, source, candidate, fault)
+        if kind == "past":
+            past.append(State(text, fault, total, (*state.steps, candidate), state.rivals))
+        elif kind == "moved" and state.stuck < 2 and len(moved) < 6:
+            moved.append(
+                State(text, fault, total + STUCK, (*state.steps, candidate), state.rivals, state.stuck + 1)
+            )
+    for out in (past, moved[: 2 if past else 6]):
+        for index, new in enumerate(out):
+            if new.text in seen:
+                continue
+            seen.add(new.text)
+            if not index and len(out) > 1:
+                new = new._replace(rivals=min(new.rivals, out[1].cost - new.cost))
+            elif index:
+                new = new._replace(rivals=0.0)
+            yield new
+
+
+def _progress(state: State, source: Source, candidate: Candidate, fault: Fault | None) -> str:
+    """Is the candidate "past" the fault (nothing wrong near it any more), has it "moved" it, or neither ("")?"""
+    if fault is None:
+        return "past"
+    old = state.fault
+    assert old is not None
+    low, high = candidate.edits[0], candidate.edits[-1]
+    grown = sum(new.count("\n") - source.text.count("\n", start, end) for start, end, new in candidate.edits)
+    first = source.logical_start(min(source.line_at(low[0]), old.line - 1))
+    last = max(source.line_at(max(high[0], high[1] - 1)), old.line - 1) + grown
+    line = fault.line - 1
+    if line > last and "never closed" not in fault.message:
+        return "past" if line > source.logical_end(min(last, len(source.lines) - 1)) else "moved"
+    if line < first and "never closed" not in fault.message and "triple-quoted" not in fault.message:
+        return "past"
+    if "never closed" in fault.message and line > last:
+        return "past"
+    if (fault.line, fault.column) > (old.line, old.column) or fault.message != old.message:
+        return "moved"
+    return ""
+
+
+def _candidates(fault: Fault, source: Source, scorer: Scorer) -> Iterator[tuple[float, Candidate]]:
+    """All candidates with their costs in nats."""
+    site = Site(source, fault, scorer)
+    for candidate in py2.candidates(source, fault):
+        yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate
+    for family in FAMILIES:
+        for candidate in family(site):
+            if candidate.edits:
+                yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate

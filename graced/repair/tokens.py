@@ -1,0 +1,255 @@
+"""One token too few, too many, or wrong, at or a little before the fault: the search behind the rules."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from graced.repair.brackets import Balance, split_names
+from graced.repair.edits import Candidate
+from graced.repair.indent import newline_of, step_of
+from graced.repair.lex import BAD, BADSTR, HEADERS, KEYWORDS, NAME, OP, STRING, Token
+from graced.repair.ngram import BEGIN, END_PLAIN, class_of
+from graced.repair.site import Site
+
+BACK, AHEAD = 8, 2
+"""How many tokens before and behind the fault are looked at."""
+KEPT = 30
+"""The most plausible single-token candidates that are passed on."""
+
+INSERTED = {
+    ",": 1.0, "=": 1.5, ".": 1.8, ":": 2.0, "(": 5.0, ")": 5.0, "==": 3.0, "+": 2.5, "-": 3.5, "*": 3.5, "/": 4.0,
+    "%": 2.5, "in": 2.5, "and": 3.0, "or": 3.0, "is": 3.5, "not": 4.0, "import": 2.0, "as": 3.0, "if": 3.0, "else": 3.0,
+    "for": 3.0, "<": 4.0, ">": 4.0, "|": 4.5, "&": 4.5, "**": 5.0, "//": 5.0, "->": 3.0, "lambda": 6.0, "from": 3.5,
+    "return": 4.0, "def": 3.0, "class": 3.0, "None": 6.0, "+=": 4.5, "!=": 5.0, ">=": 5.0, "<=": 5.0,
+}  # fmt: skip
+"""Tokens that may be missing, and the cost of supposing so."""
+CONFUSED = {
+    ";": ((":", 1.5), (",", 2.0)), "=": (("==", 1.0), (":", 3.0), ("-", 3.0), (",", 4.0)), ".": ((",", 2.5),),
+    ",": ((".", 2.5), (":", 3.0), (";", 6.0)), ":": (("=", 2.5), (",", 2.5), (".", 4.0), (";", 6.0)), "==": (("=", 2.0),),
+    "<": (("(", 4.0),), ">": ((")", 4.0), (":", 4.5)), "-": (("=", 3.0), ("_", 4.0)), "+": (("=", 4.0),), "?": ((":", 4.0),),
+    "&": ((" and ", 2.5),), "|": ((" or ", 2.5),), "~": (("-", 4.0), ("not ", 4.0)), "*": (("**", 6.0),), "->": ((":", 4.0),),
+    ":=": ((":", 3.0), ("=", 3.0)), "{": (("(", 4.0), (":", 3.0)), "}": ((")", 4.0),), "[": (("(", 4.0),), "]": ((")", 4.0),),
+}  # fmt: skip
+"""Tokens typed for one another."""
+NOT_PYTHON = {
+    "elseif": "elif", "elsif": "elif", "elif": "elif", "function": "def", "func": "def", "fn": "def", "foreach": "for",
+    "null": "None", "nil": "None", "true": "True", "false": "False", "catch": "except", "throw": "raise",
+    "switch": "match", "const": "", "var": "", "let": "", "new": "", "void": "def", "include": "import",
+    "require": "import", "until": "while", "unless": "if", "then": "", "do": "", "public": "", "private": "",
+}  # fmt: skip
+"""Words of other languages, and the Python for them ("": leave it out)."""
+
+
+def candidates(site: Site) -> Iterator[Candidate]:
+    tokens = site.tokens
+    if not tokens:
+        return
+    low, high = max(0, site.here - BACK), min(len(tokens), site.there + 1 + AHEAD)
+    if high - low > 3 * BACK:  # a fault that spans much: its two ends
+        spans = [range(low, site.here + AHEAD + 1), range(max(low, site.there - BACK), high)]
+    else:
+        spans = [range(low, high)]
+    indices = sorted({index for span in spans for index in span if index < len(tokens)})
+    balanced = not Balance(tokens)
+    found = [*_misspelt(site), *_singles(site, indices, balanced)]
+    yield from _split_lines(site, indices)
+    found.sort(key=lambda candidate: candidate.cost + (candidate.delta or 0.0))
+    yield from found[:KEPT]
+    for index in indices:
+        if tokens[index].kind == NAME and tokens[index].text not in KEYWORDS:
+            for between, cost in (("=", 2.0), (".", 2.0), (" ", 2.5), ("(", 4.0), (", ", 3.5)):
+                if between != "(" or not balanced:
+                    yield from split_names(site, index, between, cost)
+
+
+def _split_lines(site: Site, indices: list[int]) -> Iterator[Candidate]:
+    """A newline lost between two statements: the second begins at a level that is open, or deeper behind a colon."""
+    tokens, text, src = site.tokens, site.text, site.src
+    line = src.lines[site.low]
+    newline = newline_of(text)
+    indents = {line.indent: 0.0}
+    for at in range(site.low - 1, max(-1, site.low - 60), -1):
+        above = src.lines[at]
+        if above.logical and above.width < min(len(i.expandtabs(8)) for i in indents):
+            indents[above.indent] = 0.5
+    for index in indices:
+        token, before = tokens[index], tokens[index - 1]
+        if not index or token.kind not in (NAME, STRING) or "\n" in text[before.end : token.start]:
+            continue
+        if before.text not in (")", "]", "}", ":") and before.kind == OP or token.text in ("in", "and", "or", "is"):
+            continue
+        options = {line.indent + step_of(src, site.low): 0.0} if before.text == ":" else indents
+        for indent, cost in options.items():
+            yield Candidate("missing_newline", 3.0 + cost, ((before.end, token.start, newline + indent),), 0.75)
+
+
+def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candidate]:
+    """Inserted, deleted and replaced tokens, with their deltas taken from the model without lexing anew."""
+    tokens, text, scorer = site.tokens, site.text, site.scorer
+    line: list[tuple[str, Token | None]] = [(BEGIN, None), (BEGIN, None)]
+    line += [(class_of(token), token) for token in tokens]
+    line += [(END_PLAIN, None), (BEGIN, None)]
+
+    def cost_around(at: int, middle: list[tuple[str, Token | None]], skipped: int) -> float:
+        return scorer.cost_of(line[at : at + 2] + middle + line[at + 2 + skipped : at + 4 + skipped])
+
+    for index in indices:
+        token = tokens[index]
+        gap = token.start
+        near = 0.25 * abs(index - site.here) if index <= site.here else 0.5 * (index - site.there)
+        near = max(near, 0.0)
+        base = cost_around(index, [], 0)
+        glued = not index or tokens[index - 1].end == gap
+        for string, cost in INSERTED.items():
+            if string in "()" and balanced:
+                continue
+            new = Token(NAME if string.isalpha() else OP, string, gap, gap)
+            delta = cost_around(index, [(class_of(new), new)], 0) - base
+            cost += _fit(string, text, tokens, index)
+            yield Candidate("missing_operator" if string != "," else "missing_comma", cost + near,
+                            (_insertion(text, gap, string, glued),), 0.85, delta)  # fmt: skip
+        one = cost_around(index, [line[index + 2]], 1)
+        weight = 3.5 if token.kind in (OP, BAD, BADSTR) else 6.0
+        lone = token.kind == BAD or token.kind == NAME and len(token.text) == 1
+        lone += 2 * _is_litter(text, tokens, index, scorer.names[token.text])
+        yield Candidate("delete_token", weight + near - 1.0 * lone, ((token.start, token.end, ""),), 0.75,
+                        0.5 * (cost_around(index, [], 1) - one))  # fmt: skip
+        for string, cost in CONFUSED.get(token.text, ()):
+            bare = string.strip()
+            new = Token(NAME if bare.isalpha() else OP, bare, gap, gap)
+            delta = cost_around(index, [(class_of(new), new)], 1) - one
+            yield Candidate("wrong_token", cost + near, ((token.start, token.end, string),), 0.85, delta)
+        if token.kind == NAME and index and tokens[index - 1].text == token.text and token.text in KEYWORDS:
+            yield Candidate("doubled_word", 1.0, ((tokens[index - 1].end, token.end, ""),), 0.95)
+    last = tokens[-1]
+    if site.here >= len(tokens) - 2 or site.there >= len(tokens) - 2:
+        at = len(tokens)
+        base = cost_around(at, [], 0)
+        if tokens[0].text in HEADERS:
+            new = Token(OP, ":", last.end, last.end)
+            delta = cost_around(at, [(":", new)], 0) - base
+            yield Candidate("missing_colon", 1.0, ((last.end, last.end, ":"),), 0.95, min(delta, 0.0))
+        if last.kind == OP and last.text not in (")", "]", "}", ":", ";", ","):
+            new = Token(NAME, "None", last.end, last.end)
+            delta = cost_around(at, [("None", new)], 0) - base
+            yield Candidate("missing_value", 2.0, ((last.end, last.end, " None"),), 0.6, delta)
+
+
+def _is_litter(text: str, tokens: list[Token], index: int, seen: int) -> bool:
+    """A word glued to the end of a statement, as a slip of the hand leaves it (`print(x)s`)."""
+    token = tokens[index]
+    if not index or token.kind != NAME or token.text in KEYWORDS or seen > 1 or len(token.text) > 2:
+        return False
+    before = tokens[index - 1]
+    return before.end == token.start and (before.text in (")", "]", "}") or before.kind == STRING) and (
+        index + 1 == len(tokens) or text[token.end : token.end + 1] in ("\n", "\r")
+    )
+
+
+def _fit(string: str, text: str, tokens: list[Token], index: int) -> float:
+    """How the blanks around a gap speak for (below zero) or against a token that was there.
+
+    Two blanks where one would do are what a lost operator leaves; none, what a `.`, `(` or a keyword's `=` leaves.
+    """
+    if not index or "\n" in text[tokens[index - 1].end : tokens[index].start]:
+        return 0.0
+    left = tokens[index - 1]
+    blanks = tokens[index].start - left.end
+    cost = 0.0
+    if string in (".", "("):
+        cost = 1.5 if blanks else -0.5
+    elif string == ",":
+        cost = -0.3 if blanks == 1 else 1.0
+    elif string not in (":", "=", ")"):
+        cost = -1.2 if blanks == 2 else 0.8 if not blanks else 0.3
+    elif string == "=":
+        cost = -1.0 if blanks in (0, 2) else 0.5
+    if string == "%" and left.kind == STRING and "%" in left.text:
+        cost -= 2.5
+    return cost
+
+
+def _insertion(text: str, gap: int, string: str, glued: bool) -> tuple[int, int, str]:
+    """Where to put a missing token, and the blanks around it, as a person would."""
+    start = gap
+    while start and text[start - 1] in " \t":
+        start -= 1
+    if start and text[start - 1] in "\r\n":  # at the beginning of a line
+        return gap, gap, string + (" " if string.isalpha() else "")
+    if string == ",":
+        return start, start, "," if start < gap else ", "
+    if string in (".", "("):
+        return gap, gap, string
+    if start < gap:
+        if gap - start >= 2 and not string.isalpha():
+            return start + 1, start + 1, string
+        return gap, gap, string + " "
+    return gap, gap, f" {string} " if string.isalpha() or not glued else string
+
+
+def _misspelt(site: Site) -> Iterator[Candidate]:
+    """Keywords written wrong, anywhere in the statement up to the fault, and words from other languages."""
+    tokens = site.tokens
+    for index in range(min(len(tokens), site.there + 2)):
+        token = tokens[index]
+        if token.kind != NAME or token.text in KEYWORDS and token.text not in ("else", "is", "as", "or", "in", "if", "async"):
+            continue
+        first = not index
+        near = 0.1 * max(0, site.here - index)
+        other = NOT_PYTHON.get(token.text)
+        if other is not None and other != token.text:
+            end = token.end if other or index + 1 == len(tokens) else tokens[index + 1].start
+            yield Candidate("not_python", 1.0 + near, ((token.start, end, other),), 0.9)
+        for word, distance in near_keywords(token.text):
+            known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
+            cost = 0.6 * distance + known + near + (0.0 if first else 1.0)
+            yield Candidate("misspelt_keyword", cost, ((token.start, token.end, word),), 0.95)
+        if first and index + 1 < len(tokens) and tokens[1].kind == NAME:
+            glued = token.text + tokens[1].text
+            if glued in KEYWORDS:
+                yield Candidate("misspelt_keyword", 1.0, ((token.start, tokens[1].end, glued),), 0.95)
+    for index, token in enumerate(tokens[: site.there + 1]):
+        if token.kind == NAME and token.text not in KEYWORDS and token.text != "_":
+            for word in ("if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif",
+                         "def", "class", "as", "raise", "del", "yield", "await", "assert", "except", "with"):  # fmt: skip
+                rest = token.text[len(word) :]
+                if token.text.startswith(word) and rest and (site.scorer.knows(rest) or index == 0):
+                    at = token.start + len(word)
+                    yield Candidate("split_name", 2.5, ((at, at, " "),), 0.85)
+
+
+@lru_cache(maxsize=4096)
+def near_keywords(word: str) -> tuple[tuple[str, int], ...]:
+    """Keywords that one slip (a letter missing, extra, wrong, or two swapped) away, or two for long words."""
+    if len(word) > 10:
+        return ()
+    found = []
+    for keyword in KEYWORDS:
+        if keyword == word or abs(len(keyword) - len(word)) > 2:
+            continue
+        if word.lower() == keyword.lower():
+            found.append((keyword, 1))
+            continue
+        limit = 1 if min(len(keyword), len(word)) < 5 else 2
+        distance = _distance(word, keyword, limit)
+        total, swapped = len(word) + len(keyword), sorted(word) == sorted(keyword)
+        if distance <= limit and (min(len(word), len(keyword)) > 2 or distance == 1 and (total > 4 or swapped)):
+            found.append((keyword, distance))
+    return tuple(sorted(found, key=lambda pair: (pair[1], pair[0])))
+
+
+def _distance(a: str, b: str, limit: int) -> int:
+    """Damerau-Levenshtein (swaps of neighbours count one), `limit` + 1 if it is more."""
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        before, above, row = row, before, [i]
+        for j, right in enumerate(b, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == right:
+                best = min(best, above[j - 2] + 1)
+            row.append(best)
+        if min(row) > limit:
+            return limit + 1
+    return row[-1]

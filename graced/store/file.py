@@ -1,0 +1,136 @@
+"""state.db while it is open: is it still the file that the path names, and what to do about an error."""
+
+import contextlib
+import sqlite3
+from enum import Enum
+from typing import Final
+
+from graced.store.errors import CONTENTION, DAMAGE, PASSING, Newer, primary
+from graced.store.opening import Inode, inode_of, open_reader, open_writer, set_aside, shared_of, whole
+from graced.store.schema import VERSION, version
+
+BUSY_IS_TROUBLE: Final = 20
+"""Tries in a row that found another process writing, after which it counts as trouble: that process may be stopped."""
+
+
+class Remedy(Enum):
+    """What an error leaves to do."""
+
+    MISTAKE = "raise: the SQL is wrong"
+    HEALED = "try again at once"
+    BUSY = "try again soon"
+    TROUBLE = "try again on the timer"
+
+
+class File:
+    """The connection of one thread of one process. `trouble`, `findings` and `generation` are as `Store` tells."""
+
+    def __init__(self, path: str, readonly: bool) -> None:
+        self.path = path
+        self.readonly = readonly
+        self.trouble = ""
+        self.findings: list[str] = []
+        self.generation = 0
+        self._conn: sqlite3.Connection | None = None
+        self._inode: Inode | None = None
+        self._shared: Inode | None = None
+        self._busy = 0
+        self._suspected = False  # damage was met, and a second look found none
+
+    @property
+    def absent(self) -> bool:
+        """There is nothing to read, and none of this process's business to make it."""
+        return self.readonly and inode_of(self.path) is None
+
+    def connection(self) -> sqlite3.Connection | None:
+        """A connection to the file that the path names now; None when it is `absent`. Raises sqlite3.Error."""
+        if self._conn is not None:
+            if inode_of(self.path) == self._inode and shared_of(self.path) == self._shared:
+                return self._conn
+            self.drop()
+        opened = open_reader(self.path) if self.readonly else open_writer(self.path)
+        if opened is None:
+            return None
+        if opened.created and self.generation:
+            self.findings.append("state.db was removed while graced ran: a new one was begun, what was in it is lost")
+        if (opened.inode, opened.shared) != (self._inode, self._shared):
+            self.generation += 1
+        self._conn, self._inode, self._shared = opened.conn, opened.inode, opened.shared
+        return self._conn
+
+    def drop(self) -> None:
+        """Closes the connection. SQLite knows when its file has moved, and leaves the -wal of a new one alone."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+
+    def close(self) -> None:
+        """Closes in good order: the last of all to close writes the WAL back, synced. It may wait for the disk."""
+        if self._conn is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._conn.execute("PRAGMA synchronous=NORMAL")
+        self.drop()
+
+    def forget(self) -> None:
+        """In a forked child: the parent's connection must never be closed here.
+
+        SQLite would touch files by descriptor numbers that are other files by now. So the connection is made immortal,
+        by a cycle through SQLite itself that no collector sees.
+        """
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.create_function("forgotten", 0, lambda: bool(conn))
+
+    # --- errors
+
+    def fine(self) -> None:
+        """Something worked."""
+        self.trouble = ""
+        self._busy = 0
+        self._suspected = False
+
+    def judge(self, error: sqlite3.Error) -> Remedy:
+        """Notes what an error says of the file, and heals what can be healed."""
+        code = primary(error)
+        self._busy = self._busy + 1 if code in CONTENTION else 0
+        if code in CONTENTION:
+            if self._busy >= BUSY_IS_TROUBLE:
+                self.trouble = f"state.db: {PASSING[code]} ({error})"
+            return Remedy.BUSY
+        if code in DAMAGE:
+            return self._heal(str(error))
+        if code in PASSING:
+            self.trouble = str(error) if isinstance(error, Newer) else f"state.db: {PASSING[code]} ({error})"
+            return Remedy.TROUBLE
+        if code == sqlite3.SQLITE_ERROR and self._emptied():
+            self.drop()
+            self._inode = None
+            return Remedy.HEALED
+        return Remedy.MISTAKE
+
+    def _emptied(self) -> bool:
+        """Whether tables are missing because the file was truncated, or overwritten by another, in its place."""
+        if self._conn is None:
+            return False
+        try:
+            return version(self._conn) != VERSION
+        except sqlite3.Error:
+            return True
+
+    def _heal(self, why: str) -> Remedy:
+        """Damage: look again with fresh eyes (the -shm may have been at fault), then set the file aside."""
+        inode = self._inode if self._conn is not None else inode_of(self.path)
+        self.trouble = f"state.db is damaged: {why}"
+        self.drop()
+        if self.readonly or inode is None:
+            return Remedy.TROUBLE
+        if not self._suspected and whole(self.path):
+            self._suspected = True
+            return Remedy.HEALED
+        try:
+            aside = set_aside(self.path, inode)
+        except sqlite3.Error:
+            return Remedy.BUSY
+        if aside is not None:
+            self.findings.append(f"state.db was damaged ({why}): it was set aside as {aside}, a new one was begun")
+        return Remedy.HEALED

@@ -1,0 +1,193 @@
+"""How state.db is made, opened, and set aside when it is damaged. Every failure is a sqlite3.Error.
+
+No fsync happens in a member (`synchronous=OFF`, in WAL mode): that would be milliseconds under the write lock, in the
+middle of recoveries. kill -9 takes nothing back, as the page cache outlives a process. What a power loss takes is up to
+a worker (`checkpoint`).
+
+POSIX locks belong to the process: closing *any* descriptor of a file drops them all. So nothing here opens state.db or
+its -shm but SQLite itself, and a file is told from another by stat(2) of its path.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from graced.posix.locks import LockRecord, take_now
+from graced.posix.proc import me
+from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Unopenable, primary
+from graced.store.schema import migrate, version
+
+WAL_MAX_PAGES: Final = 4096
+"""16 MiB of WAL; more of it is written back by whoever commits next, as no worker has."""
+
+CACHE_KIB: Final = 256
+"""Page cache of a connection; SQLite's own 2 MiB, seven times, would be felt."""
+
+CORRUPT_MAX: Final = 5
+"""Damaged files kept as state.db.corrupt-N; past that the last one is replaced."""
+
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+
+Inode = tuple[int, int]
+"""Device and number."""
+
+
+class Opened(NamedTuple):
+    """`inode` of state.db; `shared` that of its -shm, through which all processes must meet (None without one)."""
+
+    conn: sqlite3.Connection
+    inode: Inode
+    shared: Inode | None
+    created: bool
+
+
+def inode_of(path: str) -> Inode | None:
+    """Which file the path names now; None when there is none or it cannot be looked at."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def shared_of(path: str) -> Inode | None:
+    return inode_of(f"{path}-shm")
+
+
+def open_writer(path: str) -> Opened:
+    """Opens the database, made and migrated if need be; to read only where it may not be written. Never waits."""
+    before = inode_of(path)
+    created = before is None and _create(path)
+    before = before or inode_of(path)
+    try:
+        conn = connect(path, "mode=rw")
+    except sqlite3.Error as error:
+        conn = _connect_reader(path, error)
+    try:
+        conn.execute("PRAGMA synchronous=OFF")
+        conn.execute(f"PRAGMA wal_autocheckpoint={WAL_MAX_PAGES}")
+        if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            conn.execute("PRAGMA journal_mode=WAL")  # it stays as it is where files cannot be shared memory
+        migrate(conn)
+    except sqlite3.Error as error:
+        conn.close()
+        conn = _connect_reader(path, error)
+    return _same(path, conn, before, created)
+
+
+def open_reader(path: str) -> Opened | None:
+    """Opens the database to read only, None when there is none. It makes no database and no folder.
+
+    Where not even the -shm may be made, what stands in the WAL alone is not seen.
+    """
+    before = inode_of(path)
+    if before is None:
+        return None
+    return _same(path, _connect_reader(path, None), before, False)
+
+
+def _same(path: str, conn: sqlite3.Connection, before: Inode | None, created: bool) -> Opened:
+    shared = shared_of(path)
+    if before is None or inode_of(path) != before:
+        conn.close()
+        raise Contended("state.db is being replaced")
+    return Opened(conn, before, shared, created)
+
+
+def _connect_reader(path: str, cause: sqlite3.Error | None) -> sqlite3.Connection:
+    """A connection that may only read. `cause`: why one that writes could not be had; raised when it was not that."""
+    if cause is not None and primary(cause) not in UNOPENABLE:
+        raise cause
+    for query in ("mode=ro", "mode=ro&immutable=1"):
+        conn = None
+        try:
+            conn = connect(path, query)
+            version(conn)
+        except sqlite3.Error as error:
+            if conn is not None:
+                conn.close()
+            if primary(error) not in UNOPENABLE:
+                raise
+            cause = cause or error
+        else:
+            return conn
+    assert cause is not None
+    raise cause
+
+
+def connect(path: str, query: str) -> sqlite3.Connection:
+    """A bare connection that waits for nobody; the caller begins and commits."""
+    quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    conn = sqlite3.connect(f"file:{quoted}?{query}", uri=True, timeout=0, isolation_level=None)
+    conn.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    conn.execute("PRAGMA temp_store=MEMORY")
+    return conn
+
+
+# --- making and setting aside
+
+
+@contextlib.contextmanager
+def _maker_lock(path: str) -> Iterator[None]:
+    """Held by whoever gives the path another file."""
+    try:
+        lock = take_now(f"{path}.lock", LockRecord.of(me()))
+    except OSError as error:
+        raise Unopenable(error.strerror or str(error)) from None
+    if lock is None:
+        raise Contended("state.db is being made by another process")
+    try:
+        yield
+    except OSError as error:
+        raise Unopenable(error.strerror or str(error)) from None
+    finally:
+        with contextlib.suppress(OSError):  # it blanks its record first, which a full disk may refuse
+            lock.close()
+
+
+def _create(path: str) -> bool:
+    """Makes an empty file; False when another has."""
+    with _maker_lock(path):
+        if os.path.lexists(path):
+            return False
+        _create_locked(path)
+        return True
+
+
+def _create_locked(path: str) -> None:
+    # Those of a database that was deleted may be in use still: a new one must not share memory with its ghosts.
+    for suffix in _SIDE_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + suffix)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def set_aside(path: str, inode: Inode) -> str | None:
+    """Renames the damaged file and makes an empty one; the new name, or None when the path names another by now."""
+    with _maker_lock(path):
+        if inode_of(path) != inode:
+            return None
+        kept = next((n for n in range(1, CORRUPT_MAX) if not os.path.exists(f"{path}.corrupt-{n}")), CORRUPT_MAX)
+        aside = f"{path}.corrupt-{kept}"
+        os.rename(path, aside)
+        for suffix in _SIDE_FILES:  # SQLite finds the WAL of a renamed file by its name
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + suffix, aside + suffix)
+        _create_locked(path)
+        return aside
+
+
+def whole(path: str) -> bool:
+    """Whether a fresh connection finds the file in order (some 5 ms a MiB). One that is busy gets the benefit."""
+    try:
+        conn = connect(path, "mode=rw")
+    except sqlite3.Error as error:
+        return primary(error) not in DAMAGE
+    try:
+        return bool(conn.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error as error:
+        return primary(error) not in DAMAGE
+    finally:
+        conn.close()

@@ -70,7 +70,7 @@ def _exchange(context: "zmq.Context[Any]", home: Home, asks: dict[str, Ask], dea
             poller.register(socket, zmq.POLLOUT)
     replies: dict[str, Reply] = {}
     while member_of and (left_s := deadline - monotonic()) > 0:
-        for socket, event in poller.poll(left_s * 1000):
+        for socket, event in poller.poll(max(1, int(left_s * 1000))):
             member = member_of[socket]
             if event & zmq.POLLOUT:  # the connection stands: only now is anything sent, so never to a successor
                 with contextlib.suppress(zmq.Again):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from graced.config import schema as s
 from graced.config import words
 from graced.config.kernel_table import KERNEL, RESTART_KEYS
+from graced.yaml_source.node import Node
 from graced.yaml_source.scalars import Choice, Command, Number, PathTo, Text, duration, whole
 from graced.yaml_source.shape import Either, Key, ListOf, MapOf, Nullable, Reading, Record, Shape, Spot
 
@@ -86,6 +87,10 @@ class BackendShape(Shape):
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [self.by_command.schema(), self.by_url.schema()]}
+
+    def surface(self, node: Node) -> Any:
+        record = self._record({key.text for key, _ in node.pairs})
+        return record.surface(node) if record else node.value()
 
 
 TIMING = Record(

@@ -83,7 +83,9 @@ def _line(depth: int, name: str, value: Any, origin: str) -> str:
 
 def _flow(value: Any) -> str:
     """Any value as YAML on one line."""
-    text = yaml.safe_dump(_escaped(value), default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    text = yaml.safe_dump(
+        _escaped(value), default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+    )
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 

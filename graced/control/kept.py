@@ -72,3 +72,24 @@ def only(config: Config, names: Sequence[str]) -> Config:
         left += [need.name for need in kernels[name].depends_on]
     chosen = {name: replace(kernel, replicas=1, autostart=name in wanted) for name, kernel in kernels.items()}
     return replace(config, kernels=chosen)
+
+
+# --- where the count of members' restarts began
+
+
+def keep_base(home: Home, incarnations: Mapping[str, int]) -> None:
+    """Before a start from nothing: each member's last incarnation, so that `restarts` counts from there."""
+    write_whole(_base_path(home), json.dumps(dict(incarnations)).encode(), durable=False)
+
+
+def read_base(home: Home) -> dict[str, int]:
+    """{} where it was never kept."""
+    try:
+        with open(_base_path(home), "rb") as file:
+            return msgspec.json.decode(file.read(), type=dict[str, int])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _base_path(home: Home) -> str:
+    return os.path.join(home.root, "base")

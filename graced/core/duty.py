@@ -188,7 +188,7 @@ def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Steppe
 
 
 def _both_down(state: State) -> bool:
-    return all(state.peers[h].down for h in HEALERS)
+    return all(down(state, h) for h in HEALERS)
 
 
 def _emergency(state: State, now: float) -> Stepped:

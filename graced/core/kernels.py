@@ -399,7 +399,7 @@ def wake_at(kernels: Kernels, now: float) -> float:
     return at
 
 
-def exit_data(exit: Exit | None) -> dict[str, int] | str | None:
+def exit_data(exit: Exit | None) -> dict[str, int] | Literal["unknown"] | None:
     """`exit` as status and audit show it: {"code": 0} | {"signal": 9} | "unknown" | None while it never ended."""
     if exit is None:
         return None

@@ -18,6 +18,7 @@ Evidence = Literal["", "exit", "zombie", "stopped", "heartbeat"]
 
 SUSPECT_INTERVALS: Final = 2.0  # silence that makes a peer suspect: one missed beat, and the time of the next
 STOPPED_INTERVALS: Final = 2.0  # stopped for that long is a fact like death
+PROBE_INTERVALS: Final = 0.25  # between two looks at a suspect
 LATE_INTERVALS: Final = 0.5  # a tick later than this makes the watcher itself the suspect
 
 GONE: Final = frozenset({"gone", "zombie"})
@@ -34,6 +35,7 @@ class Peer(Struct, frozen=True):
     incarnation: int = 0
     since: float = 0.0
     stopped_at: float | None = None
+    probed_at: float = 0.0
     down_at: float = 0.0
     heard: bool = False  # this incarnation has been heard by us
     beat: Beat | None = None
@@ -115,6 +117,9 @@ def judge(peer: Peer, timing: Timing, now: float) -> Heard:
     if now - peer.since <= SUSPECT_INTERVALS * timing.interval:
         return peer, ()
     suspect = peer if peer.state != "healthy" else replace(peer, state="suspect")
+    if now - peer.probed_at < PROBE_INTERVALS * timing.interval:
+        return suspect, ()
+    suspect = replace(suspect, probed_at=now)
     return suspect, (Probe(peer.name, peer.pid, peer.start_ticks),) if peer.pid else ()
 
 

@@ -5,7 +5,7 @@ view happen: duties begin runs, runs begin steps, steps poll the view, until not
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -50,6 +50,7 @@ from graced.core.vocabulary import (
     VoteAsked,
     VoteCast,
 )
+from graced.playbooks import expression
 
 MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load
 REQUESTS_KEPT: Final = 256
@@ -100,8 +101,9 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
             return _heard(state, event, now)
         case Tick():
             return state, ()
-        case Died():
-            return _with(state, event.member, lambda p: (liveness.die(p, event.pid, "exit", now), ()))
+        case Died() if event.member in state.peers:
+            state, _ = _with(state, event.member, lambda p: (liveness.die(p, event.pid, "exit", now), ()))
+            return _restart_event(state, event.member, event, now)
         case Seen():
             return _with(state, event.member, lambda p: (liveness.see(p, event.pid, event.status, now), ()))
         case Found():
@@ -113,7 +115,7 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
                 lambda p: liveness.find(p, event.pid, event.start_ticks, event.incarnation, event.status, now),
             )
         case LockTaken() | LockBusy() | TreeDead() | Born() | Unborn():
-            return _restart_event(state, event, now)
+            return _restart_event(state, event.target, event, now)
         case VoteAsked() if event.target in state.peers:
             ballot = votes.answer(state.peers[event.target], event.incarnation, state.timing, now)
             return state, (AnswerVote(event.vote, event.asker, event.target, ballot),)
@@ -166,16 +168,14 @@ def _heard(state: State, event: Heard, now: float) -> Stepped:
     return state, actions
 
 
-def _restart_event(state: State, event: "LockTaken | LockBusy | TreeDead | Born | Unborn", now: float) -> Stepped:
-    attempt = state.restarts.get(event.target)
+def _restart_event(state: State, target: str, event: Event, now: float) -> Stepped:
+    attempt = state.restarts.get(target)
     if attempt is None:
-        return state, (DropLock(event.target),) if isinstance(event, LockTaken) else ()
-    peer = state.peers[event.target]
+        return state, (DropLock(target),) if isinstance(event, LockTaken) else ()
     if isinstance(event, TreeDead):
-        peer = liveness.die(peer, event.pid, "exit", now)
-        state = with_peer(state, peer)
-    new, actions = restart.react(attempt, event, peer, state.timing, now)
-    return replace(state, restarts={**state.restarts, event.target: new}), actions
+        state = with_peer(state, liveness.die(state.peers[target], event.pid, "exit", now))
+    new, actions = restart.react(attempt, event, state.peers[target], state.timing, now)
+    return replace(state, restarts={**state.restarts, target: new}), actions
 
 
 def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
@@ -223,11 +223,14 @@ def _step_done(state: State, event: StepDone, now: float) -> Stepped:
     progress = run.steps[event.step]
     if progress.state != "running" or progress.attempt != event.attempt:
         return state, ()
-    run = replace(
-        run,
-        vars={**run.vars, run.playbook.steps[event.step].name: {"ok": event.ok, "text": event.text, **event.output}},
-    )
-    return _settle(with_run(state, run), run, event.step, event.ok, event.text, now)
+    spec, ok, text = run.playbook.steps[event.step], event.ok, event.text
+    run = replace(run, vars={**run.vars, spec.name: {"ok": ok, "text": text, **event.output}})
+    try:
+        if ok and spec.until and not expression.holds(spec.until, _variables(state, run)):
+            ok, text = False, f"not yet: {spec.until}"
+    except ValueError as error:
+        ok, text = False, str(error)
+    return _settle(with_run(state, run), run, event.step, ok, text, now)
 
 
 # --- what follows ---------------------------------------------------------------------------------------
@@ -303,6 +306,24 @@ def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
         return state, (Perform(run.id, index, progress.attempt, spec.uses, spec.with_, progress.deadline - now),)
     state = _forget_restart(state, run, index)
     return core[0](state, run, spec, now)
+
+
+def _variables(state: State, run: Run) -> dict[str, Any]:
+    return {**run.playbook.vars, "target": run.target, "agent": state.me, **run.vars}
+
+
+def _begin_performed(state: State, run: Run, index: int, now: float) -> Stepped:
+    """A step of a user's playbook: its condition, its arguments filled in, then a worker."""
+    spec, progress = run.playbook.steps[index], run.steps[index]
+    if spec.approve:
+        return _settle(state, run, index, False, "it waits for an approval, which this version cannot ask for", now)
+    try:
+        if not expression.holds(spec.when, _variables(state, run)):
+            return with_run(state, engine.skip(run, index, f"when: {spec.when}")), ()
+        args = expression.render(spec.with_, _variables(state, run))
+    except (ValueError, TypeError) as error:
+        return _settle(state, run, index, False, str(error), now)
+    return state, (Perform(run.id, index, progress.attempt, spec.uses, args, progress.deadline - now),)
 
 
 def _forget_restart(state: State, run: Run, index: int) -> State:

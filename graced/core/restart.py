@@ -16,6 +16,7 @@ from graced.core.vocabulary import (
     Actions,
     Birth,
     Born,
+    Died,
     DropLock,
     Event,
     Kill,
@@ -106,7 +107,10 @@ def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float
         case TreeDead() if restart.phase == "killing" and event.pid == restart.pid:
             return replace(restart, phase="birthing", pid=0), (_birth(restart, peer),)
         case Born() if restart.phase in ("birthing", "awaiting"):
-            return replace(restart, phase="awaiting", pid=event.pid, again_at=0.0), ()
+            awaiting = replace(restart, phase="awaiting", pid=event.pid, again_at=0.0)
+            return awaiting, (Watch(restart.target, event.pid, 0),)
+        case Died() if restart.phase == "awaiting" and event.pid == restart.pid:
+            return finish(restart, "failed", f"pid {event.pid} ended while it was starting")
         case Unborn() if restart.phase == "birthing":
             if event.retry_at == 0.0:
                 return replace(restart, again_at=now + _pause(timing), text=event.reason), ()

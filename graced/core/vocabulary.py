@@ -4,7 +4,7 @@ Events are facts and messages that the shell reports; actions are what it is to 
 of CLOCK_MONOTONIC, which all processes of one boot share. `pid` 0 stands for "not known".
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -329,7 +329,7 @@ class EndRun(Action, frozen=True):
 class OpenIncident(Action, frozen=True):
     id: str
     subject: str
-    kind: str
+    kind: Literal["member", "kernel", "code"]
     evidence: str
     tier: int
 
@@ -343,7 +343,7 @@ class NoteStep(Action, frozen=True):
 
 class CloseIncident(Action, frozen=True):
     id: str
-    state: str  # recovered | escalated
+    state: Literal["recovered", "escalated"]
     duration: float
     tier: int
 

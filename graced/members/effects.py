@@ -67,7 +67,8 @@ def forget() -> None:
 
 
 def _patience(shell: Shell) -> float:
-    return max(ANSWER_FLOOR_S, ANSWER_INTERVALS * shell.interval)
+    interval: float = shell.interval
+    return max(ANSWER_FLOOR_S, ANSWER_INTERVALS * interval)
 
 
 def _watch(shell: Shell, a: Watch) -> None:

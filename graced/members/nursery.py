@@ -228,7 +228,7 @@ class Nursery:
         if end.kernel not in self._endings:
             ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
             identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            signal_tree(identity, self._tags(end.kernel, end.run), end.signal, sid=running.pid)
+            signal_tree(end.signal, self._tags(end.kernel, end.run), running.pid, identity)
             self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
 
     def _advance(self, ending: Ending, now: float) -> None:
@@ -262,7 +262,7 @@ class Nursery:
         self._exited(running, ending.exit)
 
     def _tree_alive(self, running: Running) -> bool:
-        return bool(members_of(self._tags(running.kernel, running.run), session=running.pid))
+        return bool(members_of(self._tags(running.kernel, running.run), running.pid))
 
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}

@@ -29,6 +29,7 @@ from graced.posix.descriptors import close_all_but
 from graced.posix.home import Home
 from graced.posix.locks import LockRecord, RoleLock, read_record
 from graced.store import tables
+from graced.store.db import Store
 
 CRASH_EXIT: Final = 70  # EX_SOFTWARE
 
@@ -72,7 +73,7 @@ def take_role(home: Home, role: str, floor: int) -> tuple[RoleLock, int] | None:
     record = read_record(home.lock(role))
     last = record.incarnation if record else 0
     if not max(last, floor):
-        last = tables.counters(tables.reader(home.db)).get(f"incarnation.{role}", 0)
+        last = tables.counters(Store(home.db, readonly=True)).get(f"incarnation.{role}", 0)
     incarnation = 1 + max(last, floor)
     with contextlib.suppress(OSError):  # a new file on a full disk: the lock itself holds
         lock.write(LockRecord.of(proc.me(), incarnation))

@@ -38,7 +38,7 @@ class SelfHealing(Duty):
 
     def setup(self) -> None:
         config, shell = self.shell.config, self.shell
-        rows = {row.name: row for row in tables.kernels(shell.store)}
+        rows = tables.kernels(shell.store)
         for name, spec in expand_replicas(config).items():
             self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
         self._sync()
@@ -73,7 +73,6 @@ class SelfHealing(Duty):
         reply = runs.asked(self.shell, ask)
         if reply is not None:
             return reply
-        now = monotonic()
         match ask.verb:
             case "kernel.news":
                 self._news(ask.args["items"])

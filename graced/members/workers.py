@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -91,9 +90,12 @@ def perform(shell: "Shell", action: Perform) -> None:
     """Run one step of a user's playbook in a worker and report its outcome."""
 
     def work(fd: int) -> None:
+        from graced.playbooks.perform import Context
         from graced.playbooks.perform import perform as do
 
-        outcome = do(action.uses, action.args, {})
+        config = shell.config
+        context = Context(config.folder, dict(os.environ), config.notify, action.timeout)
+        outcome = do(action.uses, action.args, context)
         os.write(fd, msgspec.msgpack.encode({"ok": outcome.ok, "text": outcome.text, "output": outcome.output}))
 
     def done(data: bytes) -> None:
@@ -112,4 +114,3 @@ def perform(shell: "Shell", action: Perform) -> None:
     collect(shell, pid, fd, action.timeout, done)
 
 
-__all__ = ["collect", "perform", "select", "start"]

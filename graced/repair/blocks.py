@@ -38,7 +38,7 @@ def _colon(site: Site) -> Iterator[Candidate]:
                 edits = ((tokens[0].start, tokens[1].end, "elif"), (tokens[-1].end, tokens[-1].end, ":"))
                 yield Candidate("else_if", 1.0, edits, 0.9)
         if tokens[-1].text == ":":
-            yield Candidate("else_condition", 2.5, ((tokens[0].end, tokens[-1].start, ""),), 0.5)
+            yield Candidate("else_condition", 2.5, ((tokens[0].end, tokens[-1].start, ""),), 0.5, 0.0)
     line_end = site.src.lines[site.low]
     code = site.src.code(site.low)
     if code and code[-1].text != ":" and line_end.first < line_end.stop:

@@ -49,11 +49,11 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _mismatch(site, opener, closer)
     for opener in balance.unclosed[-2:]:
         yield from _close(site, opener, len(tokens), 1.5)
-        yield Candidate("delete_open", 3.5, (_removal(site.text, tokens[opener]),), 0.6)
+        yield Candidate("delete_open", 3.5 - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),), 0.6)
     for closer in balance.unopened[:2]:
         token = tokens[closer]
         trust = 0.9 if closer == 0 or closer == len(tokens) - 1 else 0.7
-        yield Candidate("delete_close", 2.5, (_removal(site.text, token),), trust)
+        yield Candidate("delete_close", 2.5 - _doubled(tokens, closer), (_removal(site.text, token),), trust)
         yield from _open(site, CLOSES[token.text], 0, closer)
         yield from _open_above(site, CLOSES[token.text])
     if site.fault.kind == "IndentationError" and not balance:
@@ -99,6 +99,12 @@ def _open_before(site: Site) -> Iterator[Candidate]:
             depth -= 1
 
 
+def _doubled(tokens: list[Token], index: int) -> float:
+    """Nats off for a bracket that stands beside one of its kind: it was typed twice."""
+    near = [tokens[i].text for i in (index - 1, index + 1) if 0 <= i < len(tokens)]
+    return 1.0 if tokens[index].text in near else 0.0
+
+
 def _removal(text: str, token: Token) -> tuple[int, int, str]:
     """Takes a bracket out; a blank stays where two words would run together."""
     glued = text[token.start - 1 : token.start].isalnum() and text[token.end : token.end + 1].isalnum()
@@ -111,7 +117,7 @@ def _mismatch(site: Site, opener: int, closer: int) -> Iterator[Candidate]:
     yield Candidate("wrong_close", 1.0, ((right.start, right.end, OPENS[left.text]),), 0.9)
     yield Candidate("wrong_open", 2.0, ((left.start, left.end, CLOSES[right.text]),), 0.8)
     yield Candidate("delete_close", 4.0, ((right.start, right.end, ""),), 0.6)
-    yield Candidate("delete_open", 4.5, (_removal(site.text, left),), 0.6)
+    yield Candidate("delete_open", 4.5 - _doubled(tokens, opener), (_removal(site.text, left),), 0.6)
     yield from _close(site, opener, closer, 1.5)
     yield from _open(site, CLOSES[right.text], opener + 1, closer)
 
@@ -120,18 +126,20 @@ def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidat
     """A closing bracket behind any token after `opener`, on its line or at a line's end, and on the fault's line."""
     tokens, text = site.tokens, site.text
     close = OPENS[tokens[opener].text]
-    gaps = []
+    gaps: list[tuple[int, int]] = []
+    lines = 0
     for index in range(opener, stop):
         token = tokens[index]
         at_end = index + 1 == len(tokens) or "\n" in text[token.end : tokens[index + 1].start]
         if at_end or index - opener < 24 or abs(index - site.here) < 6:
-            gaps.append(token.end)
+            gaps.append((token.end, lines))
             if at_end and index + 1 < len(tokens) and token.text == ",":
-                gaps.append(tokens[index + 1].start)
+                gaps.append((tokens[index + 1].start, lines))
+        lines += at_end
     if len(gaps) > MAX_GAPS:
         gaps = gaps[: MAX_GAPS - 8] + gaps[-8:]
-    for gap in gaps:
-        yield Candidate("missing_close", cost, ((gap, gap, close),), 0.85)
+    for gap, lines in gaps:
+        yield Candidate("missing_close", cost + min(0.3 * lines, 2.0), ((gap, gap, close),), 0.85)
 
 
 def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candidate]:

@@ -37,6 +37,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float, float], ...] = (
     (re.compile(r"\bnotin\b"), "not in", "word_order", 0.5, 0.97),
     (re.compile(r"\bfor[ \t]+each\b"), "for", "not_python", 1.0, 0.9),
     (re.compile(r"\b0+(?=\d)"), "", "leading_zero", 0.5, 0.85),
+    (re.compile(r"[;,`?]+[ \t]*$"), "", "stray_mark", 2.0, 0.85),
     (re.compile(r"[ \t]*\{[ \t]*$"), ":", "brace_block", 3.0, 0.6),
     (re.compile(r"^[ \t]*\}[ \t]*;?[ \t]*$"), "", "brace_block", 3.0, 0.6),
     (re.compile(r"^([ \t]*)(?:>>>|\.\.\.)[ \t]"), r"\1", "prompt", 0.5, 0.9),
@@ -141,12 +142,12 @@ def _late_comment(site: Site) -> Iterator[Candidate]:
         if token.kind == STRING and rest[-1] is token and site.text[before.end : token.start].startswith((" ", "\t")):
             trust = 0.9
             if token.text.lstrip("rRbBuU")[:3] in ('"""', "'''") and "\n" not in token.text:
-                yield Candidate("late_docstring", 1.5, ((token.start, token.start, "# "),), trust)
+                yield Candidate("late_docstring", -3.0, ((token.start, token.start, "# "),), trust, 0.0)
             elif "\n" not in token.text:
-                yield Candidate("late_docstring", 4.0, ((token.start, token.start, "# "),), 0.7)
+                yield Candidate("late_docstring", 3.0, ((token.start, token.start, "# "),), 0.7, 0.0)
         words = sum(1 for t in rest if t.kind == NAME)
         if token.start < line_end and words >= 2 and site.text[before.end : token.start]:
-            yield Candidate("late_comment", 6.0 - min(words, 6) * 0.3, ((token.start, token.start, "# "),), 0.6)
+            yield Candidate("late_comment", 6.0 - min(words, 6) * 0.3, ((token.start, token.start, "# "),), 0.6, 0.0)
 
 
 def is_prose(src: Source, index: int) -> bool:
@@ -181,27 +182,31 @@ def _prose(site: Site) -> Iterator[Candidate]:
         high += 1
     while high > site.at and not src.has_code(high):
         high -= 1
-    edits = tuple((lines[i].start + len(lines[i].indent), lines[i].start + len(lines[i].indent), "# ")
-                  for i in range(low, high + 1) if lines[i].first < lines[i].stop and src.has_code(i))  # fmt: skip
-    one = (lines[site.at].start + len(lines[site.at].indent),) * 2
+    marks = [lines[i].start + len(lines[i].indent) for i in range(low, high + 1) if src.has_code(i)]
+    here = lines[site.at].start + len(lines[site.at].indent)
     first_code = next((i for i in range(len(lines)) if src.has_code(i)), 0)
-    trust = 0.85
-    yield Candidate("prose", 2.0, ((*one, "# "),), trust)
-    if lines[site.at].indent and low == high == 0:
-        yield Candidate("prose", 1.5, ((lines[0].start, one[0], "# "),), trust)
+    cost = 2.5 - 1.5 * min(_wordiness(src, site.at), 4) - 1.0 * (site.at == first_code)
+    start = lines[0].start if low == high == 0 else here  # a heading with a stray indent
+    yield Candidate("prose", cost, ((start, here, "# "),), 0.85, 0.0)
     if high > low:
-        yield Candidate("prose", 1.5, edits, trust)
-    top = low if low <= first_code else None
-    if top is not None and high - low >= 2:
-        end = _code_after(src, high)
-        last = end - 1
+        cost -= min(high - low, 3)
+        yield Candidate("prose", cost, tuple((mark, mark, "# ") for mark in marks), 0.85, 0.0)
+    if low <= first_code and high - low >= 2:
+        last = _code_after(src, high) - 1
         while last > low and not src.text[lines[last].start : lines[last].end].strip():
             last -= 1
-        newline = newline_of(src.text)
-        begin = lines[low].start
-        quoted = ((begin, begin, '"""'), (lines[last].end, lines[last].end, '"""'))
-        yield Candidate("prose_docstring", 0.8, quoted, 0.7)
-        yield Candidate("prose_docstring", 1.2, (quoted[0], (lines[last].end, lines[last].end, newline + '"""')), 0.7)
+        opened, end = (lines[low].start, lines[low].start, '"""'), lines[last].end
+        yield Candidate("prose_docstring", cost - 2.0, (opened, (end, end, '"""')), 0.7, 0.0)
+        yield Candidate("prose_docstring", cost - 1.5, (opened, (end, end, newline_of(src.text) + '"""')), 0.7, 0.0)
+
+
+def _wordiness(src: Source, index: int) -> int:
+    """How many neighbours on the line are both plain words."""
+    tokens = src.code(index)
+    return sum(
+        a.kind == NAME and b.kind == NAME and b.text not in KEYWORDS and b.start > a.end
+        for a, b in zip(tokens, tokens[1:], strict=False)
+    )
 
 
 def _plain(src: Source, index: int) -> bool:

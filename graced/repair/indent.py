@@ -48,7 +48,8 @@ def block_body(site: Site) -> Iterator[Candidate]:
     runs = list(_runs(src, follow))
     for count, run in enumerate(runs):
         edits = _reindented(src, run, base + step)
-        cost = 1.5 + 0.4 * count - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
+        whole = src.first_word(header) in ("def", "class")
+        cost = 1.5 + 0.4 * (len(runs) - 1 - count if whole else count) - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
         if _before_clause(src, run[-1], level):
             cost -= 2.0
         cost += 2.0 * min(3, sum(not src.has_code(i) for i in range(src.logical_end(header) + 1, follow)))
@@ -101,6 +102,7 @@ def _tabs(site: Site) -> Iterator[Candidate]:
     """Tabs of the line, and of every line, as so many spaces as the lines around it say."""
     src = site.src
     lines = [line for line in src.lines if "\t" in line.indent and line.first < line.stop and not line.inside]
+    tabbed = "\t" in src.lines[site.low].indent or site.fault.kind == "TabError"
     near = [site.low]
     before = src.previous_logical(site.low)
     while before is not None and len(near) < 4:
@@ -111,12 +113,12 @@ def _tabs(site: Site) -> Iterator[Candidate]:
             line = src.lines[index]
             if "\t" in line.indent:
                 one = (line.start, line.start + len(line.indent), line.indent.expandtabs(size))
-                yield Candidate("tabs", 0.5 + 0.1 * abs(size - 4) + 0.5 * order, (one,), 0.9)
+                yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order, (one,), 0.9)
         if len(lines) > 1:
             edits = tuple(
                 (line.start, line.start + len(line.indent), line.indent.expandtabs(size)) for line in lines
             )
-            yield Candidate("tabs_all", 1.0 + 0.1 * abs(size - 4), edits, 0.85)
+            yield Candidate("tabs_all", 1.0 + 3.0 * (not tabbed) + 0.1 * abs(size - 4), edits, 0.85)
 
 
 def _shifts(site: Site) -> Iterator[Candidate]:
@@ -129,11 +131,13 @@ def _shifts(site: Site) -> Iterator[Candidate]:
         if len(starts) < 2 or above is not None and src.lines[above].width != src.lines[before].width:
             starts.append(before)
         before = above
+    step = max(1, len(step_of(src, site.low).expandtabs(8)))
     for order, start in enumerate(starts):
         line = src.lines[start]
         levels = _indents(src, start)
         above = src.previous_logical(start)
-        if above is not None and src.first_word(above) in HEADERS and _ends_in_colon(src, above):
+        missing = site.said("expected an indented block") and not order  # for `block_body` to say
+        if above is not None and src.first_word(above) in HEADERS and _ends_in_colon(src, above) and not missing:
             deeper = src.lines[above].indent + step_of(src, above)
             levels.setdefault(len(deeper.expandtabs(8)), deeper)
         below = src.next_logical(src.logical_end(start))
@@ -142,7 +146,8 @@ def _shifts(site: Site) -> Iterator[Candidate]:
         for width, indent in levels.items():
             if indent == line.indent:
                 continue
-            cost = 1.0 + min(1.5 * order, 3.0 + 0.3 * order) + 0.2 * min(abs(width - line.width), 6)
+            cost = 1.0 + min(2.5 * order, 3.0 + 0.3 * order) + 0.3 * min(abs(width - line.width), 6)
+            cost += _fit(src, start, width, step)
             single = list(range(start, start + 1))
             whole = list(range(start, src.logical_end(start) + 1))
             yield Candidate("indent_line", cost, _reindented(src, single, indent), 0.85)
@@ -151,6 +156,20 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
                     yield Candidate(kind, cost + 0.7 + min(0.1 * len(run), 3.0), _reindented(src, run, indent), 0.75)
+
+
+def _fit(src: Source, start: int, width: int, step: int) -> float:
+    """How well a new width suits the statement: the file's grid, the body below it, `self` in a class."""
+    line = src.lines[start]
+    cost = 1.5 * (width % step != 0) - (3.0 if line.width % step and not width % step else 0.0)
+    if src.first_word(start) in HEADERS and _ends_in_colon(src, start):
+        body = src.next_logical(src.logical_end(start))
+        if body is not None and src.lines[body].width > line.width:
+            cost += 1.5 * (src.lines[body].width - width != step) - 1.5 * (src.lines[body].width - line.width != step)
+    code = src.code(start)
+    if not width and code[0].text == "def" and len(code) > 3 and code[3].text in ("self", "cls"):
+        cost += 2.5
+    return cost
 
 
 def _indents(src: Source, index: int) -> dict[int, str]:

@@ -41,10 +41,10 @@ UNSEEN = 14.0
 """Nats for a class that the training text did not hold."""
 DISCOUNT = 0.75
 
-BEGIN, INDENT, DEDENT, BLANK, BADDENT = "<begin>", "<indent>", "<dedent>", "<blank>", "<baddent>"
+BEGIN, INDENT, DEDENT, BLANK, BLANKS, BADDENT = "<begin>", "<indent>", "<dedent>", "<blank>", "<blanks>", "<baddent>"
 END_PLAIN, END_JUMP, END_HEADER = "<end>", "<end-jump>", "<end-header>"
 _FIXED = (
-    BEGIN, INDENT, DEDENT, BLANK, BADDENT, END_PLAIN, END_JUMP, END_HEADER,
+    BEGIN, INDENT, DEDENT, BLANK, BLANKS, BADDENT, END_PLAIN, END_JUMP, END_HEADER,
     "<number>", "<string>", "<doc>", "<fstring>", "<badstr>", "<bad>", "<lower>", "<Camel>", "<CONST>", "<_private>", "<__dunder__>",
 )  # fmt: skip
 
@@ -81,17 +81,17 @@ def sequence(tokens: Sequence[Token], levels: Sequence[int], text: str) -> list[
     out: list[tuple[str, Token | None]] = []
     stack = list(levels) or [0]
     depth = blank_run = 0
-    at_start = True
+    at_start, commented = True, False
     end = END_PLAIN
     for token in tokens:
         kind = token.kind
         if kind == COMMENT:
-            if at_start:
-                blank_run = 0
+            commented = at_start
             continue
         if kind == NEWLINE:
             if at_start:
-                blank_run += 1
+                blank_run += not commented
+                commented = False
             elif not depth:
                 out.append((end, None))
                 at_start, blank_run = True, 0
@@ -102,7 +102,7 @@ def sequence(tokens: Sequence[Token], levels: Sequence[int], text: str) -> list[
             depth, at_start, blank_run = 0, True, 0
         if at_start:
             if blank_run:
-                out.append((BLANK, None))
+                out.append((BLANK if blank_run == 1 else BLANKS, None))
             line_start = max(text.rfind("\n", 0, token.start), text.rfind("\r", 0, token.start)) + 1
             _dent(out, stack, width_of(text[line_start : token.start]))
             at_start = False

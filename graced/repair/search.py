@@ -60,7 +60,7 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
             assert state.fault is not None
             at = min(state.fault.line - 1, len(source.lines) - 1)
             if scorer is None:
-                scorer = Scorer(source, (source.logical_start(at, 3), source.logical_end(at, 3)))
+                scorer = Scorer(source, (source.logical_start(at), source.logical_end(at)))
             else:
                 scorer.forget()
             grown += _grown(state, source, scorer, check, deadline, seen)

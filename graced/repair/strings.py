@@ -11,7 +11,7 @@ MAX_PLACES = 40
 """Places on one line tried for a missing quote."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
-_SWALLOWED = re.compile(r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$")
+_SWALLOWED = re.compile(r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w")
 """Code in a string: it begins or ends with punctuation, holds a call, an assignment, the end of another string."""
 
 
@@ -25,7 +25,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _triple(site, bad[0].start)
     elif site.said("triple-quoted"):
         yield from _triple(site, site.src.lines[site.at].start + site.fault.column)
-    if bad or site.said("unterminated string"):
+    if bad or site.said("unterminated string", "after line continuation"):
         yield from _one_line(site)
     if site.said("f-string"):
         yield from _nested(site)
@@ -58,7 +58,7 @@ def _one_line(site: Site) -> Iterator[Candidate]:
             yield from _checked(site, index, Candidate("unescaped_quote", 4.0, ((at, at, "\\"),), 0.6))
             yield from _checked(site, index, Candidate("extra_quote", 3.5, ((at, at + 1, ""),), 0.7))
             if text[at - 1] == "\\":
-                lone = 2.5 * (text[at - 2 : at - 1] == quote)
+                lone = 2.5 * (text[line.start : at].rstrip("\\").endswith(quote))
                 yield from _checked(site, index, Candidate("escaped_end", 2.0 - lone, ((at, at, "\\"),), 0.8))
         other = _QUOTES[1 - _QUOTES.index(quote)]
         for at in range(line.start, line.end):
@@ -89,20 +89,23 @@ def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate
     )  # fmt: skip
     inside = next((t for t in tokens if t.kind == STRING and len(t.text) > 2), None)
     code_like = sum(_code_in(site, token.text) for token in tokens if token.kind == STRING)
-    yield candidate._replace(cost=candidate.cost + 3.0 * glued + 0.8 * code_like + (0.0 if inside else 0.5))
+    yield candidate._replace(cost=candidate.cost + 3.0 * glued + 1.4 * code_like + (0.0 if inside else 0.5))
 
 
 def _code_in(site: Site, string: str) -> int:
     """How many signs there are that a string literal has swallowed code."""
     found = len(_SWALLOWED.findall(string))
     last = re.search(r",\s*([A-Za-z_]\w*)\W*.$", string)
-    return found + (last is not None and site.scorer.knows(last.group(1)))
+    opened = sum(string.count(c) for c in "([{") - sum(string.count(c) for c in ")]}")
+    return found + (opened != 0) + (last is not None and site.scorer.knows(last.group(1)))
 
 
 def _odd_quotes(site: Site) -> Iterator[Candidate]:
     """A quote too many between strings that all end: `'a''b' c'`, or words between two strings."""
     for left, right in zip(site.tokens, site.tokens[1:], strict=False):
-        if left.kind == STRING and right.kind == NAME and left.end == right.start:
+        if left.kind == STRING and right.kind == NAME and left.end == right.start and left.text[-2:-1].isalnum():
+            if left.text[-1] != "'":
+                continue
             at = left.end - 1
             yield Candidate("unescaped_quote", 3.0, ((at, at, "\\"),), 0.6)
 
@@ -115,21 +118,21 @@ def _triple(site: Site, start: int) -> Iterator[Candidate]:
     if quotes not in ('"""', "'''"):
         return
     opened = src.line_at(start)
-    yield Candidate("extra_triple", 3.0, ((start, start + 3, ""),), 0.5)
+    yield Candidate("extra_triple", 3.0, ((start, start + 3, ""),), 0.5, 0.0)
     line_end = src.lines[opened].end
-    yield Candidate("missing_triple", 2.0, ((line_end, line_end, quotes),), 0.7)
+    yield Candidate("missing_triple", 2.0, ((line_end, line_end, quotes),), 0.7, 0.0)
     lone = text[start + 3 : line_end].find(quotes[0])
     if lone >= 0:  # closed by one or two quotes
         at = start + 3 + lone
         width = 2 if text[at + 1 : at + 2] == quotes[0] else 1
-        yield Candidate("short_triple", 1.0, ((at, at + width, quotes),), 0.85)
-        yield Candidate("long_open", 1.5, ((start, start + 3, quotes[0]),), 0.8)
+        yield Candidate("short_triple", 1.0, ((at, at + width, quotes),), 0.85, 0.0)
+        yield Candidate("long_open", 1.5, ((start, start + 3, quotes[0]),), 0.8, 0.0)
     yield from _ends(site, start, quotes, 2.5)
     end = len(text.rstrip())
-    yield Candidate("missing_triple", 4.0, ((end, end, "\n" + quotes if "\n" in body.strip() else quotes),), 0.55)
+    yield Candidate("missing_triple", 4.0, ((end, end, "\n" + quotes if "\n" in body.strip() else quotes),), 0.55, 0.0)
     before = [at for at in _all(text, quotes, start) if at < start]
     if before:  # an earlier one may be the stray
-        yield Candidate("extra_triple", 4.0, ((before[-1], before[-1] + 3, ""),), 0.4)
+        yield Candidate("extra_triple", 4.0, ((before[-1], before[-1] + 3, ""),), 0.4, 0.0)
 
 
 _CODE = re.compile(r"(?:def |class |import |from \w+ import|return\b|if .*:$|for .*:$|@\w|self\.\w+ = |\w+ = |while .*:$|try:|with .*:$)")
@@ -149,11 +152,11 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
         while at > opened and not text[lines[at].start : lines[at].end].strip():
             at -= 1
         end = lines[at].start + len(text[lines[at].start : lines[at].end].rstrip())
-        yield Candidate("missing_triple", cost + 0.3 * tried - 1.0 * code, ((end, end, quotes),), 0.6)
+        yield Candidate("missing_triple", cost + 0.3 * tried - 1.0 * code, ((end, end, quotes),), 0.6, 0.0)
         if at + 1 < index and not text[lines[at + 1].start : lines[at + 1].end].strip():
             blank = lines[at + 1]
             new = lines[opened].indent + quotes
-            yield Candidate("missing_triple", cost + 0.3 * tried - 0.7 * code, ((blank.start, blank.end, new),), 0.6)
+            yield Candidate("missing_triple", cost + 0.3 * tried - 0.7 * code, ((blank.start, blank.end, new),), 0.6, 0.0)
         tried += 1
         if tried > 8 or code:
             return
@@ -171,10 +174,10 @@ def _flipped(site: Site) -> Iterator[Candidate]:
             body = token.text.split("\n")[1:]
             if not any(_looks_like_code(line.strip()) for line in body):
                 continue
-            yield from _ends(site, token.start, quotes, 1.0 + order)
+            yield from _ends(site, token.start, quotes, -2.0 + order)
             end = site.src.lines[site.src.line_at(token.start)].end
-            yield Candidate("missing_triple", 0.5 + order, ((end, end, quotes),), 0.7)
-            yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.5)
+            yield Candidate("missing_triple", -1.5 + order, ((end, end, quotes),), 0.7, 0.0)
+            yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.5, 0.0)
             order += 1.0
             if order > 2:
                 break

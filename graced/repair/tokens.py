@@ -108,7 +108,9 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
             yield Candidate("missing_operator" if string != "," else "missing_comma", cost + near,
                             (_insertion(text, gap, string, glued),), 0.85, delta)  # fmt: skip
         one = cost_around(index, [line[index + 2]], 1)
-        weight = 3.5 if token.kind in (OP, BAD, BADSTR) else 6.0
+        if token.kind == BADSTR or "\n" in token.text:
+            continue
+        weight = 3.5 if token.kind in (OP, BAD) else 6.0
         lone = token.kind == BAD or token.kind == NAME and len(token.text) == 1
         lone += 2 * _is_litter(text, tokens, index, scorer.names[token.text])
         yield Candidate("delete_token", weight + near - 1.0 * lone, ((token.start, token.end, ""),), 0.75,
@@ -201,7 +203,7 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
             yield Candidate("not_python", 1.0 + near, ((token.start, end, other),), 0.9)
         for word, distance in near_keywords(token.text):
             known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
-            cost = 0.6 * distance + known + near + (0.0 if first else 1.0)
+            cost = 0.6 * distance + known + near + (0.0 if first else 1.0) - 1.0 * (not site.scorer.knows(token.text))
             yield Candidate("misspelt_keyword", cost, ((token.start, token.end, word),), 0.95)
         if first and index + 1 < len(tokens) and tokens[1].kind == NAME:
             glued = token.text + tokens[1].text

@@ -1,8 +1,8 @@
 """What a worker does for state.db, as it takes fsync(2): make last second's commits durable, and empty the WAL.
 
 `checkpoint` syncs the WAL, writes it back, syncs state.db and truncates the WAL, in that order. A WAL that is *reused*
-instead of truncated could, with its new header unsynced, replay old pages after a power loss: that is why members do not
-write back themselves (short of `opening.WAL_MAX_PAGES`).
+instead of truncated could, with its new header unsynced, replay old pages after a power loss: that is why members do
+not write back themselves (short of `opening.WAL_MAX_PAGES`).
 """
 
 import os

@@ -2,8 +2,8 @@
 
 What cannot be written now waits in memory, in order, and is tried again by `flush` on the caller's timer. So a process
 sees its own writes in two places: in the database once written, and until then as *effects* of the queue, which the
-readers of counters, kernels, runs and leases apply (`tables`). Incidents, tasks and scanned files are seen when written:
-nobody decides by them before, and a task is claimed in a transaction that writes the queue first.
+readers of counters, kernels, runs and leases apply (`tables`). Incidents, tasks and scanned files are seen when they
+are written: nobody decides by them before, and a task is claimed in a transaction that writes the queue first.
 """
 
 import contextlib
@@ -85,9 +85,10 @@ class Store:
         key: Hashable | None = None,
         table: str = "",
         effect: Effect | None = None,
+        note: Any = None,
     ) -> bool:
         """Queues one statement (with a list of parameters: executed for each) and tries at once, as `write_all`."""
-        return self.write_all(((sql, params),), key=key, table=table, effect=effect)
+        return self.write_all(((sql, params),), key=key, table=table, effect=effect, note=note)
 
     def write_all(
         self,
@@ -96,14 +97,16 @@ class Store:
         key: Hashable | None = None,
         table: str = "",
         effect: Effect | None = None,
+        note: Any = None,
     ) -> bool:
         """Queues statements that belong together and tries at once; True when nothing waits any more.
 
-        With a `key` they take the place of what waits under it. `effect` does to rows of `table` in memory what they do.
-        Raises sqlite3.Error for SQL that is wrong, never for the state of the disk.
+        With a `key` they take the place of what waits under it (`waiting` gives its `note`). `effect` does to rows of
+        `table` in memory what they do to those on disk. Raises sqlite3.Error for SQL that is wrong, never for what the
+        disk does.
         """
         assert not self._file.readonly, "this store was opened to read"
-        self._queue.put(Entry(statements, table, effect), key)
+        self._queue.put(Entry(statements, table, effect, note), key)
         return self.flush()
 
     def flush(self) -> bool:
@@ -169,9 +172,10 @@ class Store:
         """What waits for `table`, to be applied in turn to rows that were read, by primary key."""
         return self._queue.effects(table)
 
-    def queued(self, key: Hashable) -> Entry | None:
-        """What waits under `key`."""
-        return self._queue.get(key)
+    def waiting(self, key: Hashable) -> Any:
+        """The note of what waits under `key`; None when nothing does."""
+        entry = self._queue.get(key)
+        return None if entry is None else entry.note
 
     # --- the file
 
@@ -218,7 +222,7 @@ class Store:
                 field = line.split()
                 if field[1] != "POSIX" or field[3] != "WRITE" or int(field[5].rpartition(":")[2]) != shm[1]:
                     continue
-                if int(field[6]) <= WRITE_LOCK_BYTE and (field[7] == "EOF" or WRITE_LOCK_BYTE <= int(field[7])):
+                if int(field[6]) <= WRITE_LOCK_BYTE and (field[7] == "EOF" or int(field[7]) >= WRITE_LOCK_BYTE):
                     return int(field[4])
         return None
 

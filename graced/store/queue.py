@@ -16,11 +16,12 @@ Statement = tuple[str, tuple[Any, ...] | list[tuple[Any, ...]]]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """Statements that are committed together or not at all."""
+    """Statements that are committed together or not at all. `note` is for whoever looks at what waits under a key."""
 
     statements: tuple[Statement, ...]
     table: str = ""
     effect: Effect | None = None
+    note: Any = None
 
 
 class WriteQueue:

@@ -1,0 +1,100 @@
+"""From what was gathered to the object that `graced status --json` prints. Pure: no clock, no I/O."""
+
+from typing import Any, Final
+
+from graced.control.compose_kernels import kernel_row, kernels_now, troubled
+from graced.control.compose_members import OBSERVERS, member_rows, targets
+from graced.control.facts import Gathered
+from graced.core.roles import DELEGATES, EMERGENCY_PLAYBOOK, HEALERS, PEER
+from graced.posix.clock import wall_iso
+
+SCHEMA: Final = 1
+
+
+def compose(g: Gathered) -> dict[str, Any]:
+    """The status object of CONTRACT: every field is there whatever the state."""
+    members, kernels = member_rows(g), kernels_now(g)
+    mode = _mode(g, members)
+    return {
+        "schema": SCHEMA,
+        "at": wall_iso(g.clocks.wall),
+        "version": g.version,
+        "home": g.root,
+        "pid": members["spawner"]["pid"],
+        "mode": mode,
+        "healthy": mode == "normal" and not any(troubled(kernel) for kernel in kernels.values()),
+        "mutual_recovery": "ready" if _mutual(g, members) else "degraded",
+        "emergency": "active" if mode == "emergency" else "armed",
+        "source": next((member for member in OBSERVERS if member in g.views), "disk"),
+        "members": members,
+        "kernels": {name: kernel_row(g, kernel) for name, kernel in kernels.items()},
+        "recoveries": {
+            "mutual": g.recoveries.mutual,
+            "emergency": g.recoveries.emergency,
+            "kernel": g.recoveries.kernel,
+        },
+        "delegations": _delegations(g),
+        "code": {"files": g.code.files, "broken": g.code.broken, "scanned_at": g.code.scanned_at},
+        "tasks": {
+            "queued": g.tasks.queued,
+            "running": g.tasks.running,
+            "done": g.tasks.done,
+            "failed": g.tasks.failed,
+            "undone": g.tasks.undone,
+        },
+        "approvals": g.approvals,
+        "audit": {
+            "records": g.audit_records,
+            "head": g.audit_head,
+            "degraded": any(view.degraded for view in g.views.values()),
+        },
+    }
+
+
+def _mode(g: Gathered, members: dict[str, dict[str, Any]]) -> str:
+    """normal | recovering | emergency | stopped."""
+    if not any(presence.alive for presence in g.presences.values()):
+        return "stopped"
+    if _emergency(g):
+        return "emergency"
+    all_healthy = all(row["state"] == "healthy" for row in members.values())
+    return "recovering" if targets(g) or _unwritten(g) or not all_healthy else "normal"
+
+
+def _emergency(g: Gathered) -> bool:
+    """The watchdog says so, somebody runs its playbook, or (the watchdog being dead) a delegate holds a power."""
+    return any(
+        view.emergency or view.leases or any(run.get("playbook") == EMERGENCY_PLAYBOOK for run in view.runs)
+        for view in g.views.values()
+    )
+
+
+def _unwritten(g: Gathered) -> bool:
+    """Records wait to be written, as those of a recovery that is over. A full disk is not waited for."""
+    return any(view.pending and not view.degraded for view in g.views.values())
+
+
+def _mutual(g: Gathered, members: dict[str, dict[str, Any]]) -> bool:
+    """Both healers are healthy, and each hears the other."""
+    for healer in HEALERS:
+        view, peer = g.views.get(healer), PEER[healer]
+        heard = view.peers.get(peer) if view is not None else None
+        if members[healer]["state"] != "healthy" or heard is None:
+            return False
+        if heard.state != "healthy" or heard.incarnation != members[peer]["incarnation"]:
+            return False
+    return True
+
+
+def _delegations(g: Gathered) -> list[dict[str, Any]]:
+    return [
+        {
+            "agent": lease["agent"],
+            "powers": list(lease["powers"]),
+            "incident": lease["incident"],
+            "expires_at": wall_iso(g.clocks.wall + lease["expires_in"]),
+        }
+        for delegate in DELEGATES
+        if delegate in g.views
+        for lease in g.views[delegate].leases
+    ]

@@ -1,0 +1,104 @@
+"""From what was gathered to the `kernels` of status. Pure.
+
+self_healing's own view is best; without it, the disk. Either is checked against what lives: a run whose process is gone
+is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
+"""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from graced.bus.protocol import KernelView
+from graced.config.schema import Kernel
+from graced.control.compose_members import since_ticks
+from graced.control.facts import Gathered, RunFact
+from graced.core.kernels import ALIVE
+
+WELL: Final = frozenset({"ready", "healthy"})
+PASSED: Final = frozenset({"exited", "scheduled"})
+"""Meant to be as it is: does not count against `healthy`."""
+
+OVER: Final = frozenset({"failed", "exited", "scheduled"})
+"""States of a kernel without a process that stay true while nobody is there to look after it."""
+
+ENDED: Final = "its process has just ended"
+NEVER: Final = KernelView(0, 0, "stopped", 0, "", 0.0, 0, None, False, None, False, False, 0.0)
+
+
+def kernels_now(g: Gathered) -> dict[str, KernelView]:
+    """Every kernel as it is at this moment, in the order of the configuration, then what else is known, by name."""
+    told = told_kernels(g)
+    names = [*g.specs, *sorted(name for name in told if name not in g.specs)]
+    anyone = any(presence.alive for presence in g.presences.values())
+    return {name: _now(g, name, told.get(name), anyone) for name in names}
+
+
+def told_kernels(g: Gathered) -> dict[str, KernelView]:
+    """As self_healing has them, or as it stored them."""
+    view = g.views.get("self_healing")
+    return view.kernels if view is not None and view.kernels is not None else g.stored
+
+
+def troubled(kernel: KernelView) -> bool:
+    """Does it count against `healthy`: meant to run, and not well."""
+    return kernel.wanted and not kernel.held and kernel.state not in WELL | PASSED
+
+
+def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> KernelView:
+    spec = g.specs.get(name)
+    kernel = told or _untold(spec)
+    if spec is not None and kernel.critical != spec.critical:
+        kernel = replace(kernel, critical=spec.critical)
+    newest = _newest(g, name, kernel)
+    if newest is not None:
+        same = newest.run == kernel.run and kernel.state in ALIVE
+        state = kernel.state if same else _running_state(spec)
+        reason = kernel.reason if same else ""
+        kernel = replace(kernel, state=state, reason=reason)
+        return replace(kernel, pid=newest.pid, start_ticks=newest.start_ticks, run=newest.run)
+    run = max(kernel.run, g.slots[name].run if name in g.slots else 0)
+    if not anyone:
+        state = kernel.state if kernel.state in OVER else "stopped"
+        return replace(kernel, pid=0, start_ticks=0, run=run, state=state)
+    if kernel.state in WELL or kernel.state == "unhealthy":
+        return replace(kernel, pid=0, start_ticks=0, run=run, state="backoff", reason=ENDED)
+    return replace(kernel, pid=0, start_ticks=0, run=run)
+
+
+def _untold(spec: Kernel | None) -> KernelView:
+    """Nobody has told of it yet: self_healing is only starting."""
+    return replace(NEVER, wanted=spec is not None and spec.autostart and spec.schedule is None)
+
+
+def _newest(g: Gathered, name: str, kernel: KernelView) -> RunFact | None:
+    """The newest run whose process lives."""
+    slot = g.slots.get(name)
+    if slot is not None and slot.alive and slot.run >= kernel.run:
+        return slot
+    if kernel.pid and (kernel.pid, kernel.start_ticks) in g.living:
+        return RunFact(kernel.run, kernel.pid, kernel.start_ticks, True)
+    return slot if slot is not None and slot.alive else None
+
+
+def _running_state(spec: Kernel | None) -> str:
+    return "starting" if spec is not None and spec.ready.when != "started" else "ready"
+
+
+def kernel_row(g: Gathered, kernel: KernelView) -> dict[str, Any]:
+    """What `status` shows of it."""
+    started_at, uptime_s = since_ticks(kernel.start_ticks if kernel.pid else 0, g.clocks)
+    usage = g.usages.get(kernel.pid) if kernel.pid else None
+    return {
+        "pid": kernel.pid or None,
+        "state": kernel.state,
+        "run": kernel.run,
+        "reason": kernel.reason,
+        "started_at": started_at,
+        "uptime_s": uptime_s,
+        "restarts": kernel.restarts,
+        "exit": kernel.exit,
+        "critical": kernel.critical,
+        "rung": kernel.rung,
+        "rss_bytes": usage.rss_bytes if usage else None,
+        "cpu_s": usage.cpu_s if usage else None,
+    }

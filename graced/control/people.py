@@ -1,0 +1,157 @@
+"""What a person asks of kernels and members while graced runs, and waiting until it is so.
+
+self_healing may be dead or hung at the moment of asking, and is being brought back then: so it is asked again.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from graced.bus.client import ask
+from graced.bus.protocol import KernelView
+from graced.config.schema import Kernel
+from graced.control.compose_kernels import WELL, kernels_now
+from graced.control.errors import EX_USAGE, Refusal, not_running
+from graced.control.gather import gather
+from graced.control.presence import anyone
+from graced.posix.clock import monotonic
+from graced.posix.home import Home
+
+ANSWER_S: Final = 1.0
+PATIENCE_S: Final = 60.0
+"""How long a command waits for a member that is being brought back (the SLO of a mutual restart)."""
+
+POLL_S: Final = 0.05
+SPARE_S: Final = 15.0
+"""Added to a kernel's own limits before a wait for it is given up."""
+
+Kernels = Mapping[str, KernelView]
+
+
+def insist(home: Home, member: str, verb: str, args: Mapping[str, Any], patience_s: float = PATIENCE_S) -> Any:
+    """The data of the answer, asked for until there is one. For commands that a repeat does no harm to.
+
+    Raises Refusal with the member's own words, or when it does not answer.
+    """
+    deadline = monotonic() + patience_s
+    while True:
+        reply = ask(home, member, verb, args, ANSWER_S)
+        if reply is not None:
+            if not reply.ok:
+                raise Refusal(reply.error or f"{member} refuses {verb}")
+            return reply.data
+        if not anyone(home):
+            raise not_running(home.root)
+        if monotonic() >= deadline:
+            raise Refusal(f"{member} has not answered for {patience_s:g} s; `graced status` tells why")
+        time.sleep(POLL_S)
+
+
+def await_kernels(
+    home: Home,
+    specs: dict[str, Kernel],
+    names: Sequence[str],
+    over: Callable[[str, KernelView], bool],
+    limit_s: float,
+    report: Callable[[int], None] = lambda count: None,
+) -> tuple[Kernels, list[str]]:
+    """The kernels as they are once `over` holds for each of `names`, or after `limit_s`; and for which it does not.
+
+    report: told the number of those for which it holds, in every look.
+    """
+    deadline = monotonic() + limit_s
+    while True:
+        now = kernels_now(gather(home, specs))
+        left = [name for name in names if name not in now or not over(name, now[name])]
+        report(len(names) - len(left))
+        if not left or monotonic() >= deadline:
+            return now, left
+        if not anyone(home):
+            raise Refusal(f"graced in {home.root} has stopped meanwhile; start it with `graced start`")
+        time.sleep(POLL_S)
+
+
+# --- start and stop by name
+
+
+def needed(specs: Mapping[str, Kernel], names: Sequence[str]) -> list[str]:
+    """The names and all that they depend on, dependencies first."""
+    seen: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in seen or name not in specs:
+            return
+        for need in specs[name].depends_on:
+            visit(need.name)
+        seen.setdefault(name)
+
+    for name in names:
+        visit(name)
+    return list(seen)
+
+
+def start_kernels(home: Home, specs: dict[str, Kernel], names: Sequence[str]) -> list[str]:
+    """Starts them and what they depend on; those that are not ready in time or failed, [] when all are well."""
+    everyone = needed(specs, names)
+    insist(home, "self_healing", "kernels.start", {"names": list(names)})
+    limit_s = sum(specs[name].ready.timeout_s for name in everyone) + SPARE_S
+    now, _ = await_kernels(home, specs, everyone, lambda _, kernel: is_up(kernel) or kernel.state == "failed", limit_s)
+    return [name for name in everyone if not is_up(now[name])]
+
+
+def is_up(kernel: KernelView) -> bool:
+    """Ready, or done where it is one that ends well."""
+    return (kernel.state in WELL and kernel.pid != 0) or kernel.state in ("exited", "scheduled")
+
+
+def stop_kernels(
+    home: Home, specs: dict[str, Kernel], names: Sequence[str], report: Callable[[int], None]
+) -> tuple[list[str], list[str]]:
+    """Stops them until a person starts them again: (those that ran or were about to, those that are still alive)."""
+    before = kernels_now(gather(home, specs))
+    ran = [name for name in names if before[name].pid or before[name].wanted]
+    insist(home, "self_healing", "kernels.stop", {"names": list(names)})
+    limit_s = max(specs[name].stop.timeout_s for name in names) + SPARE_S
+    _, left = await_kernels(home, specs, names, lambda _, kernel: not kernel.pid and not kernel.wanted, limit_s, report)
+    return ran, left
+
+
+# --- restart
+
+
+def restart_kernels(
+    home: Home, specs: dict[str, Kernel], names: Sequence[str], report: Callable[[int], None]
+) -> list[str]:
+    """Restarts them at once; those that are not ready again in time, or failed. [] when all are well."""
+    before = kernels_now(gather(home, specs))
+    runs = {name: before[name].run for name in names}
+    deadline = monotonic() + PATIENCE_S
+    left = list(names)
+    # A restart is no command to repeat: what has a newer run since was restarted by the answer that got lost.
+    while left:
+        reply = ask(home, "self_healing", "kernels.restart", {"names": left}, ANSWER_S)
+        if reply is not None and reply.ok:
+            break
+        if reply is not None:
+            raise Refusal(reply.error)
+        if not anyone(home):
+            raise not_running(home.root)
+        if monotonic() >= deadline:
+            raise Refusal(f"self_healing has not answered for {PATIENCE_S:g} s; `graced status` tells why")
+        time.sleep(POLL_S)
+        now = kernels_now(gather(home, specs))
+        left = [name for name in left if now[name].run <= runs[name]]
+    limit_s = max(specs[name].stop.timeout_s + specs[name].ready.timeout_s for name in names) + SPARE_S
+
+    def settled(name: str, kernel: KernelView) -> bool:
+        return kernel.run > runs[name] and (is_up(kernel) or kernel.state == "failed")
+
+    now, _ = await_kernels(home, specs, names, settled, limit_s, report)
+    return [name for name in names if not (now[name].run > runs[name] and is_up(now[name]))]
+
+
+def check_rolling(names: Sequence[str], rolling: bool) -> list[list[str]]:
+    """The rounds of a restart: all at once, or one after the other."""
+    if not names:
+        raise Refusal("name what is to be restarted", EX_USAGE)
+    return [[name] for name in names] if rolling else [list(names)]

@@ -1,0 +1,200 @@
+"""`graced start`: from nothing, during a recovery, beside another start, after or during a stop."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from graced.config.schema import Config
+from graced.control.announce import other_stop, retract
+from graced.control.compose import compose
+from graced.control.errors import Refusal, about
+from graced.control.gather import gather
+from graced.control.kept import keep, keep_base, kept_config, only, running_kernels
+from graced.control.launch import launch_spawner
+from graced.control.names import expand
+from graced.control.presence import anyone, presences
+from graced.members.logtail import last_lines
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.home import Home
+from graced.posix.locks import LockRecord, RestartLock, holder, take_now
+from graced.store import tables
+from graced.store.db import Store
+
+IN_TIME_S: Final = 30.0
+STOP_PATIENCE_S: Final = 60.0
+START_PATIENCE_S: Final = 30.0
+FIRST_LIFE_S: Final = 10.0
+"""Within which the new spawner, or whoever was quicker, holds its role."""
+
+POLL_S: Final = 0.04
+STORE_PATIENCE_S: Final = 1.0
+LOG_LINES: Final = 3
+
+Report = Callable[[dict[str, Any]], None]
+Tell = Callable[[str], None]
+
+
+class Outcome(Struct, frozen=True):
+    """`why`: one line when it is not as it should be, else empty. `already`: it was running before."""
+
+    status: dict[str, Any]
+    already: bool
+    why: str = ""
+
+
+def in_time_s(config: Config) -> float:
+    """How long a start may take: IN_TIME_S, or the longest `ready.timeout`."""
+    return max([IN_TIME_S, *(kernel.ready.timeout_s for kernel in config.kernels.values())])
+
+
+def prepare(home: Home, config: Config, names: Sequence[str], environ: Mapping[str, str], tell: Tell) -> RestartLock | None:
+    """Makes the home ready for a spawner; None when graced runs there already.
+
+    The lock that is returned excludes other starts; to be closed once a member lives. Raises Refusal.
+    """
+    chosen = expand(names, running_kernels(config)) if names else []
+    _await_stop(home, tell)
+    try:
+        home.ensure()
+        lock = _take_start_lock(home, tell)
+    except OSError as error:
+        raise about(error, f"cannot use {home.root} as home") from None
+    try:
+        if anyone(home):
+            lock.close()
+            return None
+        stopped_well = os.path.exists(home.stopping)
+        retract(home)
+        keep(home, only(config, chosen) if chosen else config, environ)
+        keep_base(home, _incarnations(home))
+        _release(home, None if stopped_well else chosen)
+    except OSError as error:
+        lock.close()
+        raise about(error, f"cannot prepare {home.root}") from None
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def launch(home: Home, lock: RestartLock) -> None:
+    """Starts the spawner in the background and lets go of the lock once somebody lives. Raises Refusal."""
+    try:
+        pid = launch_spawner(home, fresh=True, as_child=False)
+        identity = proc.identify(pid)
+        deadline = monotonic() + FIRST_LIFE_S
+        while not anyone(home) and monotonic() < deadline:
+            if identity is None or not proc.alive(identity):
+                break
+            time.sleep(POLL_S / 4)
+    except OSError as error:
+        raise Refusal(f"cannot start the spawner: {error.strerror or error}") from None
+    finally:
+        lock.close()
+    if not anyone(home):
+        raise Refusal("the spawner ended at once" + _log_end(home))
+
+
+def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
+    """After a start from nothing: until all is well, a kernel has failed for good, or the time is over."""
+    deadline = monotonic() + limit_s
+    while True:
+        g = gather(home)
+        found = compose(g)
+        report(found)
+        if found["healthy"]:
+            return Outcome(found, False)
+        # Before self_healing speaks, `failed` is what an earlier life left on the disk.
+        failed = [n for n, k in found["kernels"].items() if k["state"] == "failed"] if "self_healing" in g.views else []
+        if failed:
+            return Outcome(found, False, f"{', '.join(failed)}: failed for good")
+        if found["mode"] == "stopped":
+            why = "it was stopped meanwhile" if os.path.exists(home.stopping) else "all of it has ended" + _log_end(home)
+            return Outcome(found, False, why)
+        if monotonic() >= deadline:
+            return Outcome(found, False, f"not healthy within {limit_s:g} s")
+        time.sleep(POLL_S)
+
+
+def await_recovery(home: Home, report: Report) -> Outcome:
+    """It runs already: until no recovery is under way."""
+    limit_s = in_time_s(kept_config(home))
+    deadline = monotonic() + limit_s
+    while True:
+        found = compose(gather(home))
+        report(found)
+        if found["mode"] == "normal":
+            return Outcome(found, True)
+        if found["mode"] == "stopped":
+            return Outcome(found, True, "it has ended meanwhile")
+        if monotonic() >= deadline:
+            return Outcome(found, True, f"the recovery has not ended within {limit_s:g} s")
+        time.sleep(POLL_S)
+
+
+# --- one start at a time, and none beside a stop
+
+
+def _await_stop(home: Home, tell: Tell) -> None:
+    stopper = other_stop(home)
+    if stopper is None:
+        return
+    tell(f"`graced stop` is at work (pid {stopper.pid}); waiting for its end")
+    deadline = monotonic() + STOP_PATIENCE_S
+    while other_stop(home) is not None:
+        if monotonic() >= deadline:
+            raise Refusal(f"`graced stop` (pid {stopper.pid}) has not ended for {STOP_PATIENCE_S:g} s; end it and try again")
+        time.sleep(POLL_S)
+
+
+def _take_start_lock(home: Home, tell: Tell) -> RestartLock:
+    path = os.path.join(home.root, "start.lock")
+    deadline = monotonic() + START_PATIENCE_S
+    told = False
+    while True:
+        lock = take_now(path, LockRecord.of(proc.me()))
+        if lock is not None:
+            return lock
+        record = holder(path)
+        who = f" (pid {record.pid})" if record is not None else ""
+        if monotonic() >= deadline:
+            raise Refusal(f"another `graced start`{who} has not ended for {START_PATIENCE_S:g} s; end it and try again")
+        if not told:
+            tell(f"another `graced start`{who} is at work; waiting for it")
+            told = True
+        time.sleep(POLL_S)
+
+
+# --- what an earlier life left
+
+
+def _incarnations(home: Home) -> dict[str, int]:
+    """Each member's last one, by its lock file or the store."""
+    with contextlib.closing(Store(home.db, readonly=True, patience_s=STORE_PATIENCE_S)) as store:
+        counts = tables.counters(store)
+    return {
+        member: max(here.incarnation, counts.get(f"incarnation.{member}", 0)) for member, here in presences(home).items()
+    }
+
+
+def _release(home: Home, names: Sequence[str] | None) -> None:
+    """What a person stopped by name may start again: all after a full stop (None), else those named now."""
+    if not os.path.exists(home.db):
+        return
+    with contextlib.closing(Store(home.db, patience_s=STORE_PATIENCE_S)) as store:
+        for row in tables.kernels(store).values():
+            if row.stopped_by_person and (names is None or row.name in names):
+                tables.save_kernel(
+                    store, row.name, row.run, row.pid, row.start_ticks, row.boot_id, row.state, row.reason, row.exit,
+                    row.restarts, row.started_at, False, row.rung,
+                )  # fmt: skip
+
+
+def _log_end(home: Home) -> str:
+    lines = last_lines(home.log("spawner"), LOG_LINES)
+    return f"; {home.log('spawner')} ends: {' | '.join(lines)}" if lines else ""

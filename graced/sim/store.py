@@ -1,0 +1,67 @@
+"""What is on disk and outlives everyone: the audit log, unfinished runs, incidents, counters, kernels' rows and slots."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from graced.core.kernels import Kernel
+from graced.core.orders import Running
+from graced.core.vocabulary import (
+    Action,
+    Bump,
+    CloseIncident,
+    EndRun,
+    NoteStep,
+    OpenIncident,
+    RunNote,
+    SaveRun,
+)
+
+
+class Entry(Struct, frozen=True):
+    """One audit record."""
+
+    at: float
+    member: str
+    pid: int
+    incarnation: int
+    kind: str
+    data: dict[str, Any]
+
+
+class Incident(Struct):
+    subject: str
+    kind: str
+    opened: float
+    state: str = "open"
+
+
+class Store:
+    """The shared state of a home, each write whole and at once."""
+
+    def __init__(self) -> None:
+        self.audit: list[Entry] = []
+        self.runs: dict[str, RunNote] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.counters: dict[str, int] = {}
+        self.rows: dict[str, Kernel] = {}
+        self.slots: dict[str, Running] = {}
+
+    def write(self, action: Action, now: float) -> None:
+        match action:
+            case SaveRun():
+                self.runs[action.note.id] = action.note
+            case EndRun():
+                self.runs.pop(action.run, None)
+            case OpenIncident():
+                if action.id not in self.incidents or self.incidents[action.id].state != "open":
+                    self.incidents[action.id] = Incident(action.subject, action.kind, now)
+            case CloseIncident():
+                if action.id in self.incidents:
+                    self.incidents[action.id].state = action.state
+            case Bump():
+                self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
+            case NoteStep():
+                pass
+            case _:
+                raise TypeError(f"the store cannot write {action!r}")

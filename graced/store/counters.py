@@ -1,0 +1,40 @@
+"""Numbers that only grow, over the life of the home.
+
+Names in use: `recoveries.mutual`, `recoveries.emergency`, `recoveries.kernel`, `restarts.MEMBER`, `incarnation.MEMBER`.
+"""
+
+from typing import Any
+
+from graced.store.db import Store
+
+
+def bump(store: Store, name: str, by: int = 1) -> bool:
+    """Adds to a counter. Bumps that wait are one entry of the queue, however many; True when written."""
+    key = ("bump", name)
+    total: int = by + (store.waiting(key) or 0)
+
+    def effect(rows: dict[Any, Any]) -> None:
+        rows[name] = rows.get(name, 0) + total
+
+    sql = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
+    return store.write(sql, (name, total), key=key, table="counters", effect=effect, note=total)
+
+
+def raise_to(store: Store, name: str, value: int) -> bool:
+    """Makes a counter at least `value`; True when written."""
+    key = ("raise", name)
+    least: int = max(value, store.waiting(key) or 0)
+
+    def effect(rows: dict[Any, Any]) -> None:
+        rows[name] = max(rows.get(name, 0), least)
+
+    sql = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
+    return store.write(sql, (name, least), key=key, table="counters", effect=effect, note=least)
+
+
+def counters(store: Store) -> dict[str, int]:
+    """All counters by name, with what waits in this process. One that never counted is missing."""
+    rows: dict[str, int] = dict(store.read("SELECT name, value FROM counters"))
+    for effect in store.effects("counters"):
+        effect(rows)
+    return rows

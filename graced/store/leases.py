@@ -1,0 +1,88 @@
+"""Leases: powers lent to delegates in an emergency. Revoked is for ever, whatever is saved afterwards."""
+
+from typing import Any, Final
+
+import msgspec
+
+from graced.posix.clock import boottime
+from graced.posix.proc import boot_id
+from graced.store.db import Store
+
+KEPT_S: Final = 3600.0
+"""An expired lease is deleted after this."""
+
+
+class LeaseRow(msgspec.Struct, frozen=True):
+    """One power lent to one incarnation of an agent until `expires_boottime` (seconds of CLOCK_BOOTTIME, this boot)."""
+
+    id: str
+    incident: str
+    agent: str
+    incarnation: int
+    power: str
+    expires_boottime: float
+    revoked: bool
+
+
+def save_lease(
+    store: Store,
+    id: str,
+    incident: str,
+    agent: str,
+    power: str,
+    expires_boottime: float,
+    revoked: bool = False,
+    incarnation: int = 0,
+) -> bool:
+    """Keeps a lease, or its renewal or revocation under the same id; True when written."""
+    waiting: LeaseRow | None = store.waiting(("lease", id))
+    over = revoked or (waiting is not None and waiting.revoked)  # a renewal wipes out no revocation that waits
+    lease = LeaseRow(id, incident, agent, incarnation, power, expires_boottime, over)
+
+    def effect(rows: dict[Any, Any]) -> None:
+        rows[id] = msgspec.structs.replace(lease, revoked=over or (id in rows and rows[id].revoked))
+
+    here = boot_id()
+    return store.write_all(
+        (
+            (
+                "INSERT INTO leases (id, incident, agent, incarnation, power, boot_id, expires_boottime, revoked)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation,"
+                " expires_boottime = excluded.expires_boottime, revoked = max(revoked, excluded.revoked)",
+                (id, incident, agent, incarnation, power, here, expires_boottime, int(over)),
+            ),
+            ("DELETE FROM leases WHERE boot_id <> ? OR expires_boottime < ?", (here, boottime() - KEPT_S)),
+        ),
+        key=("lease", id),
+        table="leases",
+        effect=effect,
+        note=lease,
+    )
+
+
+def revoke_leases(store: Store, incident: str) -> bool:
+    """Revokes what was lent under an incident up to now; True when written."""
+
+    def effect(rows: dict[Any, Any]) -> None:
+        for id, lease in rows.items():
+            if lease.incident == incident:
+                rows[id] = msgspec.structs.replace(lease, revoked=True)
+
+    sql = "UPDATE leases SET revoked = 1 WHERE incident = ?"
+    return store.write(sql, (incident,), table="leases", effect=effect)
+
+
+def live_leases(store: Store, now_boottime: float | None = None) -> list[LeaseRow]:
+    """Leases of this boot that are neither revoked nor expired, by id, with what waits in this process."""
+    now = boottime() if now_boottime is None else now_boottime
+    read = store.read(
+        "SELECT id, incident, agent, incarnation, power, expires_boottime, revoked FROM leases WHERE boot_id = ?",
+        (boot_id(),),
+    )
+    rows = {
+        id: LeaseRow(id, incident, agent, incarnation, power, expires, bool(revoked))
+        for id, incident, agent, incarnation, power, expires, revoked in read
+    }
+    for effect in store.effects("leases"):
+        effect(rows)
+    return [rows[id] for id in sorted(rows) if not rows[id].revoked and now < rows[id].expires_boottime]

@@ -1,0 +1,41 @@
+"""What the last scan knew of each file, so that an unchanged one costs a stat(2) and no more."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from graced.store.db import Store
+from graced.store.text import path_in, path_out
+
+
+class Scanned(msgspec.Struct, frozen=True, gc=False):
+    """A file as it was last read: `key` says by stat(2) whether it is the same, in the scanner's own words."""
+
+    path: str
+    key: str
+    sha256: str
+    ok: bool
+
+
+def save_scanned(store: Store, files: Iterable[Scanned]) -> bool:
+    """Keeps what is known of these files, all in one transaction; True when written."""
+    rows: list[tuple[object, ...]] = [(path_in(f.path), f.key, f.sha256, int(f.ok)) for f in files]
+    return store.write("INSERT OR REPLACE INTO scanned VALUES (?, ?, ?, ?)", rows)
+
+
+def forget_scanned(store: Store, paths: Iterable[str]) -> bool:
+    """Files that are gone, or watched no longer; True when written."""
+    rows: list[tuple[object, ...]] = [(path_in(path),) for path in paths]
+    return store.write("DELETE FROM scanned WHERE path = ?", rows)
+
+
+def scanned(store: Store) -> dict[str, Scanned]:
+    """All that is known, by path."""
+    read = store.read("SELECT path, key, sha256, ok FROM scanned")
+    return {(path := path_out(row[0])): Scanned(path, row[1], row[2], row[3] == 1) for row in read}
+
+
+def scan_counts(store: Store) -> tuple[int, int]:
+    """How many files are known, and how many of them do not compile."""
+    rows = store.read("SELECT count(*), coalesce(sum(ok = 0), 0) FROM scanned")
+    return (rows[0][0], rows[0][1]) if rows else (0, 0)

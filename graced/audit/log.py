@@ -72,6 +72,7 @@ class AuditLog:
         if not 0 < len(member) <= NAME_MAX:
             raise ValueError(f"a member's name has 1 to {NAME_MAX} characters")
         self.folder = folder
+        self.deferred = False  # records wait for `flush`, so that one turn of a loop makes one write
         self.findings: list[str] = []
         self.reason = ""
         self._member, self._pid, self._incarnation, self._clock = member, pid, incarnation, clock
@@ -138,7 +139,7 @@ class AuditLog:
             self._queue_bytes -= len(oldest.data)
             self._dropped.add(oldest)
             self._troubled("more records than fit in memory")
-        return self.flush()
+        return False if self.deferred else self.flush()
 
     def flush(self) -> bool:
         """Writes what is queued unless another member is at it this moment. Never blocks; True when nothing is left."""

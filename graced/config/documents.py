@@ -21,7 +21,10 @@ Prepare = Callable[[Node, Problems], None]
 
 
 class Document(Struct, eq=False):
-    """`file`: its path as messages show it; `text` as read; `root`: None if it is empty or could not be read."""
+    """`file`: its path as messages show it; `text` as read; `root`: None if it is empty or could not be read.
+
+    `broken`: it was not read to its end.
+    """
 
     file: str
     path: str
@@ -49,12 +52,9 @@ def _add(
     if text is None:
         document.broken = True
         return
-    mine = Problems()
     document.text = text
-    document.root = parse(text, file, mine)
-    document.broken = bool(mine)
-    for problem in mine.sorted():
-        problems.add(problem)
+    document.root, whole = parse(text, file, problems)
+    document.broken = not whole
     if document.root is None:
         return
     prepare(document.root, problems)

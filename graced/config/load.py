@@ -74,6 +74,8 @@ def read(path: str | None, environ: Mapping[str, str], home_override: str | None
     problems = Problems()
     documents = collect(path, lambda root, found: interpolate(root, "", environ, found), problems)
     files = tuple(document.file for document in documents)
+    if any(document.broken for document in documents):  # half a file would be said to lack the other half
+        raise ConfigError(problems.sorted(files))
     root = _tree(documents, problems)
     fields = FILE.read(root_spot(root), Reading(problems))
     check_tree(root, problems)
@@ -145,7 +147,7 @@ def _home_of(document: Document) -> Spot | None:
     if line is None:
         return None
     problems = Problems()
-    root = parse(line.group(), document.file, problems)
+    root, _ = parse(line.group(), document.file, problems)
     pair = root.pair("home") if root else None
     number = document.text.count("\n", 0, line.start()) + 1
     if pair is None or problems:

@@ -20,14 +20,11 @@ def merge(under: Node, over: Node, shape: Shape) -> Node:
     inner = _inner(shape)
     if inner is None or (isinstance(inner, Tagged) and not _same_kind(inner, under, over)):
         return over
-    pairs = []
+    merged = {key.text: (key, node) for key, node in under.pairs}
     for key, node in over.pairs:
-        below = under.get(key.text)
-        child = _child(inner, key.text)
-        pairs.append((key, merge(below, node, child) if below is not None and child is not None else node))
-    given = {key.text for key, _ in over.pairs}
-    pairs += [pair for pair in under.pairs if pair[0].text not in given]
-    return Node("mapping", over.file, over.line, over.column, pairs=pairs)
+        below, child = merged.get(key.text), _child(inner, key.text)
+        merged[key.text] = (key, merge(below[1], node, child) if below is not None and child is not None else node)
+    return Node("mapping", over.file, over.line, over.column, pairs=list(merged.values()))
 
 
 def complete(root: Node) -> Node:

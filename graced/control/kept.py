@@ -60,17 +60,9 @@ def keep(home: Home, config: Config, environ: Mapping[str, str]) -> None:
 
 
 def only(config: Config, names: Sequence[str]) -> Config:
-    """The same with just these kernels, and what they depend on, to be started by themselves; replicas one by one."""
+    """The same with just these kernels to be started by themselves; replicas one by one."""
     kernels = running_kernels(config)
-    wanted: dict[str, None] = {}
-    left = list(names)
-    while left:
-        name = left.pop()
-        if name in wanted or name not in kernels:
-            continue
-        wanted[name] = None
-        left += [need.name for need in kernels[name].depends_on]
-    chosen = {name: replace(kernel, replicas=1, autostart=name in wanted) for name, kernel in kernels.items()}
+    chosen = {name: replace(kernel, replicas=1, autostart=name in names) for name, kernel in kernels.items()}
     return replace(config, kernels=chosen)
 
 

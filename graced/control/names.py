@@ -37,3 +37,19 @@ def _meant(word: str, kernels: Mapping[str, Kernel], members: Sequence[str]) -> 
         if names:
             return names
     raise unknown("kernel or member" if members else "kernel", word, [*kernels, *bases, *members])
+
+
+def needed(specs: Mapping[str, Kernel], names: Sequence[str]) -> list[str]:
+    """The names and all that they depend on, dependencies first."""
+    seen: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in seen or name not in specs:
+            return
+        for need in specs[name].depends_on:
+            visit(need.name)
+        seen.setdefault(name)
+
+    for name in names:
+        visit(name)
+    return list(seen)

@@ -13,6 +13,7 @@ from graced.config.schema import Kernel
 from graced.control.compose_kernels import WELL, kernels_now
 from graced.control.errors import EX_USAGE, Refusal, not_running
 from graced.control.gather import gather
+from graced.control.names import needed
 from graced.control.presence import anyone
 from graced.posix.clock import monotonic
 from graced.posix.home import Home
@@ -25,7 +26,7 @@ POLL_S: Final = 0.05
 SPARE_S: Final = 15.0
 """Added to a kernel's own limits before a wait for it is given up."""
 
-Kernels = Mapping[str, KernelView]
+Kernels = dict[str, KernelView]
 
 
 def insist(home: Home, member: str, verb: str, args: Mapping[str, Any], patience_s: float = PATIENCE_S) -> Any:
@@ -72,22 +73,6 @@ def await_kernels(
 
 
 # --- start and stop by name
-
-
-def needed(specs: Mapping[str, Kernel], names: Sequence[str]) -> list[str]:
-    """The names and all that they depend on, dependencies first."""
-    seen: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name in seen or name not in specs:
-            return
-        for need in specs[name].depends_on:
-            visit(need.name)
-        seen.setdefault(name)
-
-    for name in names:
-        visit(name)
-    return list(seen)
 
 
 def start_kernels(home: Home, specs: dict[str, Kernel], names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from graced.control.errors import Refusal, about
 from graced.control.gather import gather
 from graced.control.kept import keep, keep_base, kept_config, only, running_kernels
 from graced.control.launch import launch_spawner
-from graced.control.names import expand
+from graced.control.names import expand, needed
 from graced.control.presence import anyone, presences
 from graced.members.logtail import last_lines
 from graced.posix import proc
@@ -52,12 +52,15 @@ def in_time_s(config: Config) -> float:
     return max([IN_TIME_S, *(kernel.ready.timeout_s for kernel in config.kernels.values())])
 
 
-def prepare(home: Home, config: Config, names: Sequence[str], environ: Mapping[str, str], tell: Tell) -> RestartLock | None:
+def prepare(
+    home: Home, config: Config, names: Sequence[str], environ: Mapping[str, str], tell: Tell
+) -> RestartLock | None:
     """Makes the home ready for a spawner; None when graced runs there already.
 
     The lock that is returned excludes other starts; to be closed once a member lives. Raises Refusal.
     """
-    chosen = expand(names, running_kernels(config)) if names else []
+    kernels = running_kernels(config)
+    chosen = needed(kernels, expand(names, kernels))
     _await_stop(home, tell)
     try:
         home.ensure()
@@ -114,7 +117,8 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         if failed:
             return Outcome(found, False, f"{', '.join(failed)}: failed for good")
         if found["mode"] == "stopped":
-            why = "it was stopped meanwhile" if os.path.exists(home.stopping) else "all of it has ended" + _log_end(home)
+            stopped = os.path.exists(home.stopping)
+            why = "it was stopped meanwhile" if stopped else "all of it has ended" + _log_end(home)
             return Outcome(found, False, why)
         if monotonic() >= deadline:
             return Outcome(found, False, f"not healthy within {limit_s:g} s")
@@ -148,7 +152,8 @@ def _await_stop(home: Home, tell: Tell) -> None:
     deadline = monotonic() + STOP_PATIENCE_S
     while other_stop(home) is not None:
         if monotonic() >= deadline:
-            raise Refusal(f"`graced stop` (pid {stopper.pid}) has not ended for {STOP_PATIENCE_S:g} s; end it and try again")
+            late = f"has not ended for {STOP_PATIENCE_S:g} s; end it and try again"
+            raise Refusal(f"`graced stop` (pid {stopper.pid}) {late}")
         time.sleep(POLL_S)
 
 
@@ -177,9 +182,8 @@ def _incarnations(home: Home) -> dict[str, int]:
     """Each member's last one, by its lock file or the store."""
     with contextlib.closing(Store(home.db, readonly=True, patience_s=STORE_PATIENCE_S)) as store:
         counts = tables.counters(store)
-    return {
-        member: max(here.incarnation, counts.get(f"incarnation.{member}", 0)) for member, here in presences(home).items()
-    }
+    held = {member: here.incarnation for member, here in presences(home).items()}
+    return {member: max(last, counts.get(f"incarnation.{member}", 0)) for member, last in held.items()}
 
 
 def _release(home: Home, names: Sequence[str] | None) -> None:

@@ -59,7 +59,7 @@ def hear(peer: Peer, beat: Beat, now: float) -> Heard:
     if beat.incarnation < peer.incarnation:
         return peer, ()
     newer = beat.incarnation > peer.incarnation or beat.pid != peer.pid
-    if not newer and peer.ended:
+    if beat.incarnation == peer.incarnation and (peer.ended if not newer else beat.start_ticks < peer.start_ticks):
         return peer, ()  # a beat that was on its way when the sender died
     state: State = "healthy" if beat.phase == "healthy" else "starting"
     heard = replace(
@@ -83,6 +83,15 @@ def die(peer: Peer, pid: int, evidence: Evidence, now: float) -> Peer:
         return peer
     down_at = peer.down_at if peer.down else now
     return replace(peer, state="down", evidence=evidence, down_at=down_at, stopped_at=None)
+
+
+def bear(peer: Peer, pid: int, start_ticks: int, now: float) -> Peer:
+    """A successor was born: judged from its birth on, as its predecessor's incarnation until it says its own."""
+    if not peer.down or not start_ticks or pid == peer.pid:
+        return peer
+    return replace(
+        peer, state="starting", evidence="", pid=pid, start_ticks=start_ticks, since=now, stopped_at=None, heard=False
+    )
 
 
 def find(peer: Peer, pid: int, start_ticks: int, incarnation: int, status: str, now: float) -> Heard:

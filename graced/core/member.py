@@ -163,7 +163,7 @@ def _heard(state: State, event: Heard, now: float) -> Stepped:
         return state, ()
     new, actions = liveness.hear(peer, event.beat, now)
     state = with_peer(state, new)
-    if new.state == "healthy" and peer.name in state.setbacks and new.incarnation > peer.incarnation:
+    if new.state == "healthy" and peer.name in state.setbacks:
         state = replace(state, setbacks=without(state.setbacks, peer.name))
     return state, actions
 
@@ -172,10 +172,21 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     attempt = state.restarts.get(target)
     if attempt is None:
         return state, (DropLock(target),) if isinstance(event, LockTaken) else ()
-    if isinstance(event, TreeDead):
-        state = with_peer(state, liveness.die(state.peers[target], event.pid, "exit", now))
-    new, actions = restart.react(attempt, event, state.peers[target], state.timing, now)
-    return replace(state, restarts={**state.restarts, target: new}), actions
+    peer, watch = _told_of(state.peers[target], event, now)
+    new, actions = restart.react(attempt, event, peer, state.timing, now)
+    return replace(with_peer(state, peer), restarts={**state.restarts, target: new}), watch + actions
+
+
+def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, ...]]:
+    """What a step of a restart shows of its target."""
+    match event:
+        case TreeDead():
+            return liveness.die(peer, event.pid, "exit", now), ()
+        case Born():
+            return liveness.bear(peer, event.pid, event.start_ticks, now), ()
+        case LockTaken() if event.incarnation > peer.incarnation:
+            return liveness.find(peer, event.pid, event.start_ticks, event.incarnation, event.status, now)
+    return peer, ()
 
 
 def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
@@ -265,7 +276,7 @@ def _think(state: State, now: float) -> Stepped:
         actions += more
         if state is before:
             break
-    if state.grants:
+    if state.emergency is not None:
         state, more = tend_grants(state, now)
         actions += more
     return state, tuple(actions)

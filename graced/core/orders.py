@@ -78,13 +78,14 @@ class EndTree(Action, frozen=True):
 
 
 class Report(Action, frozen=True):
-    """News for self_healing, kept until it has taken it. `what`: born | exited | refused."""
+    """News for self_healing, kept until it has taken it. `by_order`: the next run is being started already."""
 
     what: Literal["born", "exited", "refused"]
     running: Running
     at: float
     leftovers: bool = False
     text: str = ""
+    by_order: bool = False
 
 
 Runs = dict[str, Running]
@@ -133,10 +134,10 @@ def exited(
     if old is None or not old.alive or old.pid != pid:
         return runs, ()
     new = replace(old, alive=False, exit=exit, order=None, ending=False)
-    actions: tuple[Action, ...] = (Report("exited", new, now, leftovers),)
-    if wants_start(old.order, old.run, exit) and not (old.ending or leftovers or stopping):
-        actions = (Launch(kernel, old.run + 1, True), *actions)
-    return {**runs, kernel: new}, actions
+    again = wants_start(old.order, old.run, exit) and not (old.ending or leftovers or stopping)
+    # The exit is reported before the birth that follows: self_healing counts the one before it hears of the other.
+    report = Report("exited", new, now, leftovers, by_order=again)
+    return {**runs, kernel: new}, (report, Launch(kernel, old.run + 1, True)) if again else (report,)
 
 
 def give(runs: Runs, order: Order) -> Runs:

@@ -82,22 +82,22 @@ def _locked(restart: Restart, event: LockTaken, peer: Peer) -> Step:
     if event.stopping:
         return finish(held, "failed", "graced is being stopped")
     # The look again: whoever held the lock before us may have brought it back already.
-    if event.incarnation > restart.dead and event.status not in GONE and event.status != "stopped":
-        return replace(held, phase="awaiting", pid=event.pid, text="already back"), (
-            Watch(restart.target, event.pid, event.start_ticks),
-        )
+    if event.incarnation > restart.dead and event.status not in GONE:
+        return replace(held, phase="awaiting", pid=event.pid, text="already back"), ()
     if event.pid == peer.pid and not peer.down and event.status not in GONE:
         return finish(held, "done", "alive again by itself")
     held = replace(held, dead=max(held.dead, event.incarnation))
     if event.pid and event.status not in GONE:
         return replace(held, phase="killing", pid=event.pid), (Kill(restart.target, event.pid, event.start_ticks),)
+    if peer.down and not peer.ended and peer.start_ticks:  # a newborn that stopped before it took its role
+        return replace(held, phase="killing", pid=peer.pid), (Kill(restart.target, peer.pid, peer.start_ticks),)
     return replace(held, phase="birthing"), (_birth(held, peer),)
 
 
 def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float) -> Step:
     """What the shell reports about this attempt."""
     if restart.over:
-        return restart, ()
+        return restart, (DropLock(restart.target),) if isinstance(event, LockTaken) else ()
     match event:
         case LockTaken() if restart.phase == "locking":
             locked, actions = _locked(restart, event, peer)
@@ -108,7 +108,7 @@ def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float
             return replace(restart, phase="birthing", pid=0), (_birth(restart, peer),)
         case Born() if restart.phase in ("birthing", "awaiting"):
             awaiting = replace(restart, phase="awaiting", pid=event.pid, again_at=0.0)
-            return awaiting, (Watch(restart.target, event.pid, 0),)
+            return awaiting, (Watch(restart.target, event.pid, event.start_ticks),)
         case Died() if restart.phase == "awaiting" and event.pid == restart.pid:
             return finish(restart, "failed", f"pid {event.pid} ended while it was starting")
         case Unborn() if restart.phase == "birthing":
@@ -124,8 +124,8 @@ def advance(restart: Restart, peer: Peer, timing: Timing, now: float) -> Step:
         return restart, ()
     if peer.state == "healthy" and peer.incarnation > restart.dead and peer.heard:
         return finish(restart, "done", f"healthy as incarnation {peer.incarnation}, pid {peer.pid}")
-    if restart.phase == "awaiting" and restart.pid == peer.pid and peer.ended:
-        return finish(restart, "failed", f"pid {restart.pid} ended while it was starting")
+    if restart.phase == "awaiting" and restart.pid == peer.pid and peer.down:
+        return finish(restart, "failed", f"pid {restart.pid} did not get through its start: {peer.evidence}")
     if restart.deadline and now >= restart.deadline:
         return finish(restart, "failed", restart.text or f"not healthy in time ({restart.phase})")
     if restart.again_at and now >= restart.again_at:

@@ -190,7 +190,7 @@ def _delegate_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
     waiting = [a for a in DELEGATES if a not in holders]
     if now - run.steps[run.playbook.steps.index(step)].at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
         return None
-    return bool(holders), f"no answer from {', '.join(waiting)}"
+    return True, f"no answer from {', '.join(waiting)}"  # the healers matter more: the emergency goes on without them
 
 
 def _revoke_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
@@ -254,13 +254,21 @@ CORE_STEPS: Final[dict[str, tuple[Begin, Poll]]] = {
 }
 
 
+def _delegating(run: Run) -> bool:
+    """Has the run come to lending powers?"""
+    return any(
+        s.uses == "delegate_powers" and p.state != "pending"
+        for s, p in zip(run.playbook.steps, run.steps, strict=True)
+    )  # fmt: skip
+
+
 def tend_grants(state: State, now: float) -> Stepped:
     """Lend to delegates that came back, and renew what runs out, while the emergency lasts."""
     if state.emergency is None or any(g.revoked for g in state.grants.values()):
         return state, ()
     run = next((r for r in state.runs.values() if r.tier == 3 and r.ok is None), None)
     actions: list[Action] = []
-    if run is not None and any(m.startswith(GRANTED) for m in run.marks):
+    if run is not None and _delegating(run):
         state, granted = _delegate(state, run, now)
         actions += granted
     for agent, held in state.grants.items():

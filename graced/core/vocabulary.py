@@ -127,10 +127,14 @@ class TreeDead(Event, frozen=True):
 
 
 class Born(Event, frozen=True):
-    """The spawner gave birth (or found the newborn of an earlier request)."""
+    """The spawner gave birth (or found the newborn of an earlier request).
+
+    `start_ticks` 0: not known; then its end or stop before its first heartbeat is seen by its deadline only.
+    """
 
     target: str
     pid: int
+    start_ticks: int = 0
 
 
 class Unborn(Event, frozen=True):

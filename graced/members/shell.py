@@ -103,9 +103,11 @@ class Shell:
         self.interval = config.timing.heartbeat_interval_s
         self.bus = Bus(home, me, others(me))
         self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
-        self.store = Store(home.db)
+        self.audit.deferred = True
+        self.store = Store(home.db, deferred=True)
         self.syncer = Syncer(me)
         self.duty: Duty = Duty(self)
+        self.forks = me == "spawner"  # SQLite must not be open across its forks
         self.exit_code: int | None = None
         self.lag = 0.0
         self.seq = 0
@@ -449,6 +451,8 @@ class Shell:
             self.audit.findings.clear()
         if self.store.pending:
             self.store.flush()
+            if self.forks:
+                self.store.release()
         self.syncer.wrote(self.audit, now)
         self.syncer.tend(self.audit, now)
         if self.audit.pending or self.store.pending:

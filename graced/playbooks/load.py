@@ -54,10 +54,10 @@ def load_file(path: str, known: Known = BUILT_IN) -> Playbook:
 
 def _load(text: str, filename: str, known: Known, problems: Problems) -> Playbook | None:
     before = Problems()
-    root = parse(text, filename, before)
-    if root is None or root.blank:
+    root, whole = parse(text, filename, before)
+    if whole and (root is None or root.blank):
         before.add(Problem(filename, 1, 1, "", "is empty", "a playbook is a mapping with `name` and `steps`"))
-    elif not before:  # what is left of a broken file would only be told to lack keys
+    elif whole and root is not None:  # half a file would be said to lack what stands in the other half
         spot = root_spot(root)
         playbook = PLAYBOOK.read(spot, Reading(before))
         _check_steps(root, known, before)
@@ -214,7 +214,7 @@ def playbook_names(folders: Sequence[str]) -> set[str]:
         for path in _files(folder, Problems()):
             ignored = Problems()
             text = read_text(path, path, ignored)
-            root = parse(text, path, ignored) if text is not None else None
+            root = parse(text, path, ignored)[0] if text is not None else None
             name = root.get("name") if root is not None else None
             if name is not None and name.kind == "scalar" and name.text:
                 names.add(name.text)

@@ -45,6 +45,7 @@ def block_body(site: Site) -> Iterator[Candidate]:
     level = src.lines[header].width
     if src.lines[follow].width < level:
         return
+    blanks = sum(not src.has_code(i) for i in range(src.logical_end(header) + 1, follow))
     runs = list(_runs(src, follow))
     for count, run in enumerate(runs):
         edits = _reindented(src, run, base + step)
@@ -52,13 +53,13 @@ def block_body(site: Site) -> Iterator[Candidate]:
         cost = 1.5 + 0.4 * (len(runs) - 1 - count if whole else count) - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
         if _before_clause(src, run[-1], level):
             cost -= 2.0
-        cost += 2.0 * min(3, sum(not src.has_code(i) for i in range(src.logical_end(header) + 1, follow)))
+        cost += 2.0 * min(blanks, 3)
         if src.first_word(follow) in ("def", "class", "@", *CLAUSES):
             cost += 5.0
         yield Candidate("missing_indent", cost, edits, 0.8)
     for width, indent in _indents(src, header).items():
         if width < level:
-            yield Candidate("indent_line", 2.0, _reindented(src, [header], indent), 0.8)
+            yield Candidate("indent_line", 2.0 + 2.0 * min(blanks, 3), _reindented(src, [header], indent), 0.8)
     words = [token.text for token in src.code(header)][:2]
     if words[:1] in (["def"], ["class"]) and [token.text for token in src.code(follow)][:2] == words:
         yield Candidate("doubled_header", 1.0, ((src.lines[header].start, src.lines[follow].start, ""),), 0.7)
@@ -161,7 +162,9 @@ def _shifts(site: Site) -> Iterator[Candidate]:
 def _fit(src: Source, start: int, width: int, step: int) -> float:
     """How well a new width suits the statement: the file's grid, the body below it, `self` in a class."""
     line = src.lines[start]
-    cost = 1.5 * (width % step != 0) - (3.0 if line.width % step and not width % step else 0.0)
+    cost = 0.0
+    if step <= STEP:  # with tabs there is no grid
+        cost = 1.5 * (width % step != 0) - (3.0 if line.width % step and not width % step else 0.0)
     if src.first_word(start) in HEADERS and _ends_in_colon(src, start):
         body = src.next_logical(src.logical_end(start))
         if body is not None and src.lines[body].width > line.width:

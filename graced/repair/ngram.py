@@ -73,15 +73,18 @@ def class_of(token: Token) -> str:
     return "<badstr>" if kind == BADSTR else "<bad>"
 
 
-def sequence(tokens: Sequence[Token], levels: Sequence[int], text: str) -> list[tuple[str, Token | None]]:
+def sequence(
+    tokens: Sequence[Token], levels: Sequence[int], text: str, depth: int = 0
+) -> list[tuple[str, Token | None]]:
     """The tokens of whole statements as (class, token) with line ends, blank lines and indentation put in.
 
-    `levels` are the widths of the blocks open before the first; `text` is what the tokens are offsets into.
+    `levels` are the widths of the blocks open before the first; `text` is what the tokens are offsets into; `depth` the
+    number of brackets open before the first.
     """
     out: list[tuple[str, Token | None]] = []
     stack = list(levels) or [0]
-    depth = blank_run = 0
-    at_start, commented = True, False
+    blank_run = 0
+    at_start, commented = not depth, False
     end = END_PLAIN
     for token in tokens:
         kind = token.kind

@@ -2,11 +2,13 @@
 
 import builtins
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from graced.repair.edits import Candidate, Edit, applied
-from graced.repair.lex import KEYWORDS, NAME, OP, Source, Token, tokens_of
+from graced.repair.lex import BADSTR, KEYWORDS, NAME, OP, STRING, Source, Token, tokens_of
 from graced.repair.ngram import BEGIN, Model, load, sequence
 
 OWN_WEIGHT_TWO = 0.30
@@ -15,9 +17,16 @@ OWN_WEIGHT_THREE = 0.35
 BUILTINS = frozenset(dir(builtins))
 COINED = 4.0
 """Nats (before weighting) for a name that an edit makes and that nobody knows."""
+WORD, MARK = 2.4, 3.0
+"""Nats (before weighting) for a word, and for a mark that code is made of, inside a string literal."""
+NEAR_CHARS = 200
 NEAR_LINES = 6
 CONTEXT_LINES = 40
 """A statement is followed this many lines to its ends when a candidate is scored."""
+
+
+_WORD = re.compile(r"\w+")
+_MARK = re.compile(r"[()\[\]{}=,:.%+'\"]")
 
 
 def _own(word: str, token: Token | None) -> str:
@@ -96,17 +105,26 @@ class Scorer:
         key = (start, end)
         old = self._regions.get(key)
         if old is None:
-            old = self._regions[key] = self._region(src.text[start:end], levels)
+            old = self._regions[key] = self._region(src.text[start:end], levels, src.lines[low].depth)
         shifted = tuple((s - start, e - start, new) for s, e, new in edits)
-        cost, names = self._region(applied(src.text[start:end], shifted), levels)
+        cost, names = self._region(applied(src.text[start:end], shifted), levels, src.lines[low].depth)
         coined = sum(1 for name in names - old[1] if not self.knows(name))
         return cost - old[0] + COINED * coined
 
-    def _region(self, text: str, levels: list[int]) -> tuple[float, set[str]]:
+    def _region(self, text: str, levels: list[int], depth: int) -> tuple[float, set[str]]:
         """Nats of a run of whole statements, and the names in it."""
         tokens = tokens_of(text)
         context: list[tuple[str, Token | None]] = [(BEGIN, None), (BEGIN, None)]
-        return self.cost_of(context + sequence(tokens, levels, text)), {t.text for t in tokens if t.kind == NAME}
+        cost = self.cost_of(context + sequence(tokens, levels, text, depth))
+        cost += sum(content_cost(token.text) for token in tokens if token.kind in (STRING, BADSTR))
+        return cost, {token.text for token in tokens if token.kind == NAME}
+
+
+@lru_cache(maxsize=2048)
+def content_cost(string: str) -> float:
+    """Nats for what is inside a string literal, so that code does not come free by being swallowed by one."""
+    body = string[: 4 * NEAR_CHARS]
+    return WORD * len(_WORD.findall(body)) + MARK * len(_MARK.findall(body))
 
 
 def _near(src: Source, edits: tuple[Edit, ...], at: int) -> tuple[Edit, ...]:

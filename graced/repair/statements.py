@@ -63,7 +63,7 @@ def _arguments(site: Site) -> Iterator[Candidate]:
             yield from _reordered(site, part)
             for first, last in part:
                 if tokens[first].kind == NAME and not any(t.text == "=" for t in tokens[first : last + 1]):
-                    yield from split_names(site, first, "=", 0.0)
+                    yield from split_names(site, first, "=", -3.0)
 
 
 def _call_parts(tokens: list[Token], site: Site) -> Iterator[list[tuple[int, int]]]:
@@ -105,7 +105,7 @@ def _reordered(site: Site, parts: list[tuple[int, int]]) -> Iterator[Candidate]:
     for old, new in zip(parts, ordered, strict=True):
         span = (tokens[old[0]].start, tokens[old[1]].end)
         edits.append((*span, text[tokens[new[0]].start : tokens[new[1]].end]))
-    yield Candidate("argument_order", 1.0, tuple(edits), 0.85)
+    yield Candidate("argument_order", 2.0, tuple(edits), 0.85)
 
 
 def _reserved(site: Site) -> Iterator[Candidate]:

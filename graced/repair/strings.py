@@ -56,7 +56,7 @@ def _one_line(site: Site) -> Iterator[Candidate]:
             if quote == "'" and 0 < at < len(text) - 1 and text[at - 1].isalnum() and text[at + 1].isalnum():
                 yield from _checked(site, index, Candidate("unescaped_quote", 0.5, ((at, at, "\\"),), 0.9))
             yield from _checked(site, index, Candidate("unescaped_quote", 4.0, ((at, at, "\\"),), 0.6))
-            yield from _checked(site, index, Candidate("extra_quote", 3.5, ((at, at + 1, ""),), 0.7))
+            yield from _checked(site, index, Candidate("extra_quote", 6.0, ((at, at + 1, ""),), 0.7))
             if text[at - 1] == "\\":
                 lone = 2.5 * (text[line.start : at].rstrip("\\").endswith(quote))
                 yield from _checked(site, index, Candidate("escaped_end", 2.0 - lone, ((at, at, "\\"),), 0.8))
@@ -89,7 +89,7 @@ def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate
     )  # fmt: skip
     inside = next((t for t in tokens if t.kind == STRING and len(t.text) > 2), None)
     code_like = sum(_code_in(site, token.text) for token in tokens if token.kind == STRING)
-    yield candidate._replace(cost=candidate.cost + 3.0 * glued + 1.4 * code_like + (0.0 if inside else 0.5))
+    yield candidate._replace(cost=candidate.cost + 3.0 * glued + 0.7 * code_like + (0.0 if inside else 0.5))
 
 
 def _code_in(site: Site, string: str) -> int:

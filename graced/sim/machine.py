@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from graced.core.orders import Exit
 from graced.sim.clock import Clock
 
 Life = Literal["running", "stopped", "hung", "gone"]
@@ -30,13 +31,14 @@ class Freeze(Struct):
 class Process:
     """One process. `name`: of its member or kernel. `inbox`: what came while it was frozen."""
 
-    __slots__ = ("born", "ended", "freezes", "inbox", "life", "name", "pid", "reapers", "ticks", "watchers")
+    __slots__ = ("born", "ended", "exit", "freezes", "inbox", "life", "name", "pid", "reapers", "ticks", "watchers")
 
     def __init__(self, pid: int, name: str, born: float) -> None:
         self.pid, self.name, self.born = pid, name, born
         self.ticks = int(born * 100)
         self.life: Life = "running"
         self.ended = 0.0
+        self.exit = Exit(signal=9)
         self.inbox: list[Call] = []
         self.freezes: list[Freeze] = []
         self.watchers: list[tuple[Process, Callable[..., None], tuple[Any, ...]]] = []
@@ -71,10 +73,10 @@ class RoleRecord(Struct, frozen=True):
 
 
 class Machine:
-    """All processes and locks. `on_fork` and `on_death` are for who checks and traces."""
+    """All processes and locks. `died` is called with each process that ended."""
 
-    def __init__(self, clock: Clock, random: Random) -> None:
-        self.clock, self.random = clock, random
+    def __init__(self, clock: Clock, random: Random, died: Callable[[Process], None]) -> None:
+        self.clock, self.random, self.died = clock, random, died
         self.processes: dict[int, Process] = {}
         self.records: dict[str, RoleRecord] = {}
         self.role_locks: dict[str, int] = {}
@@ -106,6 +108,7 @@ class Machine:
         for locks in (self.role_locks, self.restart_locks):
             for name in [n for n, pid in locks.items() if pid == process.pid]:
                 del locks[name]
+        self.died(process)
         for reap in process.reapers:
             reap(process)
         for watcher, call, args in process.watchers:

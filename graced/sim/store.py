@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from graced.core.kernels import Kernel
+from graced.core.kernels import Kernel, Save
 from graced.core.orders import Running
 from graced.core.vocabulary import (
     Action,
@@ -61,6 +61,8 @@ class Store:
                     self.incidents[action.id].state = action.state
             case Bump():
                 self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
+            case Save():
+                self.rows[action.kernel.name] = action.kernel
             case NoteStep():
                 pass
             case _:

@@ -35,8 +35,9 @@ class Store:
     `readonly`: for commands; makes nothing, and what cannot be read is [].
     """
 
-    def __init__(self, path: str, readonly: bool = False, patience_s: float = 0.0) -> None:
+    def __init__(self, path: str, readonly: bool = False, patience_s: float = 0.0, deferred: bool = False) -> None:
         self.path = path
+        self.deferred = deferred
         self.patience_s = patience_s
         self._file = File(path, readonly)
         self._queue = WriteQueue()
@@ -107,7 +108,7 @@ class Store:
         """
         assert not self._file.readonly, "this store was opened to read"
         self._queue.put(Entry(statements, table, effect, note), key)
-        return self.flush()
+        return False if self.deferred else self.flush()
 
     def flush(self) -> bool:
         """Tries to write what waits, in one transaction; True when nothing waits any more."""
@@ -190,6 +191,14 @@ class Store:
     def close(self) -> None:
         """Ends in good order: the last one to close writes the WAL back, synced. It may wait for the disk."""
         self._file.close()
+
+    def release(self) -> None:
+        """Lets go of the file between writes, without waiting for the disk.
+
+        For a process that forks: SQLite's own tables of open files and locks must not be carried into a child, which
+        would take them for its own when it opens the same database.
+        """
+        self._file.drop()
 
     def forget(self) -> None:
         """In a forked child, first of all: the connection and the queue are the parent's. The next use opens anew."""

@@ -44,27 +44,33 @@ def read_text(file: str, path: str, problems: Problems, errors: str = "strict") 
         return None
 
 
-def parse(text: str, file: str, problems: Problems) -> Node | None:
-    """The root of the document in `text`: None if it is empty; what there was before a syntax error after one."""
+def parse(text: str, file: str, problems: Problems) -> tuple[Node | None, bool]:
+    """The root of the document in `text` (None if it is empty), and whether all of it was read.
+
+    If not, there is a problem, and the root holds what was there before it.
+    """
     text = text.removeprefix("\ufeff")
     wrong = _UNPRINTABLE.search(text)
     if wrong:
         line, column = _place(text[: wrong.start()])
         problems.add(Problem(file, line, column, "", f"character U+{ord(wrong.group()):04X} is not allowed in YAML"))
         text = text[: wrong.start()]
+    whole = wrong is None
     builder = _Builder(file, problems)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if not builder.take(event):
-                break
+                return builder.root, False
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        whole = False
         said = ", ".join(part for part in (error.context, error.problem) if part)
         problems.add(Problem(file, *where, "", f"YAML: {said or 'cannot be parsed'}", _syntax_hint(text, *where)))
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the pure parser lets chr() complain
+        whole = False
         problems.add(Problem(file, 1, 1, "", f"YAML: {' '.join(str(error).split())}"))
-    return builder.root
+    return builder.root, whole
 
 
 class _Open:
@@ -234,6 +240,8 @@ def _syntax_hint(text: str, line: int, column: int) -> str:
     here = lines[line - 1] if 0 < line <= len(lines) else ""
     if "\t" in here[: column + 1]:
         return "indent with spaces, not tabs"
+    if "${" in here and "{" in here.replace("${", ""):
+        return "quote a value with ${…} inside { }"
     if here.count(": ") > 1 or (here.rstrip().endswith(":") and ": " in here):
         return "quote a value that holds `: `"
     if here[column - 1 : column] in ("@", "`", "%", "*", "&", "!"):

@@ -74,6 +74,10 @@ def join(path: str, key: str) -> str:
     return f"{path}.{shown}" if path else shown
 
 
+def did_you_mean(word: str) -> str:
+    return f"did you mean {word}?"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a word that is not among `known`: the nearest of them, or all if they are few, or nothing."""
     from difflib import get_close_matches  # a rare path
@@ -83,7 +87,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     asked = word[:CLIP_CHARS].lower().replace("-", "_")
     close = [folded[asked]] if asked in folded else [folded[w] for w in get_close_matches(asked, folded, 1)]
     if close:
-        return f"did you mean {close[0]}?"
+        return did_you_mean(close[0])
     if 0 < len(words) <= LIST_CHOICES:
         return "known here: " + ", ".join(words)
     return ""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse
-from graced.yaml_source.problem import Problem, Problems, join, nearest
+from graced.yaml_source.problem import Problem, Problems, did_you_mean, join, nearest
 
 
 class Invalid:
@@ -37,7 +37,8 @@ class Spot(Struct, eq=False):
         return Spot(node, join(self.path, key.text), key)
 
     def item(self, index: int) -> "Spot":
-        return Spot(self.node.items[index], f"{self.path}[{index}]", self.key)
+        node = self.node.items[index]
+        return Spot(node, f"{self.path}[{index}]", node)
 
 
 class Reading:
@@ -210,7 +211,7 @@ class Key:
     def default_node(self, file: str) -> Node:
         """The default as if it were written in `file`, so that a relative path is relative to it."""
         assert self.default is not None, self.name
-        node = parse(self.default, file, Problems())
+        node, _ = parse(self.default, file, Problems())
         return node if node is not None else Node("scalar", file, 1, 1)
 
     def default_value(self, file: str) -> Any:
@@ -238,17 +239,20 @@ class Record(Shape):
             return self.refuse(spot, reading)
         given = {key.text: spot.under(key, child) for key, child in node.pairs}
         whole = True
+        meant: set[str] = set()
         for name, under in given.items():
             if name not in self.keys:
                 whole = False
-                reading.fault_key(under, "unknown key", self.elsewhere.get(name) or nearest(name, self.keys))
+                hint = self.elsewhere.get(name) or nearest(name, self.keys)
+                meant.update(key for key in self.keys if hint == did_you_mean(key))
+                reading.fault_key(under, "unknown key", hint)
         fields: dict[str, Any] = {}
         for name, key in self.keys.items():
             if name in given:
                 value = key.shape.read(given[name], reading)
             elif key.default is not None:
                 value = key.default_value(node.file)
-            elif reading.partial:
+            elif reading.partial or name in meant:  # a misspelt key is one problem, not two
                 whole = False
                 continue
             else:

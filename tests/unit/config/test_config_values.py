@@ -65,19 +65,19 @@ def test_the_environment_is_put_in(tmp_path: pathlib.Path) -> None:
     env = {"PORT": "8080", "NAME": "x: y # z", "EMPTY": "", "NICE": "7"}
     k = kernel(
         tmp_path,
-        "{command: [a, '${NAME}', '${EMPTY}', '${NOPE:-d e}', '${EMPTY:-e}', '$${HOME} $$ $x', 'p${PORT}q'],"
-        " nice: ${NICE}, ready: {when: tcp, port: $" + "{PORT}}, user: $" + "{PORT}}",
+        "\n    command: [a, '${NAME}', '${EMPTY}', '${NOPE:-d e}', '${EMPTY:-e}', '$${HOME} $$ $x', 'p${PORT}q']"
+        "\n    nice: ${NICE}\n    ready:\n      when: tcp\n      port: ${PORT}\n    user: ${PORT}",
         env,
-    )  # fmt: skip
+    )
     assert k.command == ("a", "x: y # z", "", "d e", "e", "${HOME} $$ $x", "p8080q")
     assert (k.nice, k.ready.port, k.user) == (7, 8080, "8080")
 
 
 def test_a_variable_of_the_wrong_type_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="needs a whole number from -20 to 19, not 'low'"):
-        kernel(tmp_path, "{command: a, nice: $" + "{N}}", {"N": "low"})
+        kernel(tmp_path, "\n    command: a\n    nice: ${N}", {"N": "low"})
     with pytest.raises(ConfigError, match="is not UTF-8"):
-        kernel(tmp_path, "{command: [$" + "{N}]}", {"N": os.fsdecode(b"\xff")})
+        kernel(tmp_path, "{command: ['${N}']}", {"N": os.fsdecode(b"\xff")})
 
 
 def test_paths_are_relative_to_the_file(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,171 @@
+"""Which living processes are of one home, so that `graced stop` leaves none of them and touches no other.
+
+A process is of this home by any of these marks, or by being a descendant of one that is:
+  identity     the holder of a role, or the newest run of a kernel, by its record in the home
+  session      the session that such a process leads, as long as it does
+  environment  GRACED_HOME_ID is the id of this home (GRACED_KERNEL names the kernel)
+  output       stdout or stderr is a file in logs/
+  title        `graced: MEMBER` (or a spawner in its first instants) with a file of this home open
+A title alone is no mark: every home has the same ones. The caller itself is never counted.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from graced.control.launch import SPAWNER_MODULE
+from graced.core.roles import MEMBERS
+from graced.posix import proc
+from graced.posix.home import Home
+from graced.posix.proc import Identity, Stat
+from graced.posix.scan import HOME_TAG
+
+KERNEL_TAG: Final = b"GRACED_KERNEL"
+TITLE: Final = b"graced"
+OUTPUTS: Final = (1, 2)
+INIT_PID: Final = 1
+"""Takes in everybody's orphans, so to be a child of it says nothing."""
+
+CHAIN_MAX: Final = 64
+"""Generations that are looked up when it is asked whose descendant a process is."""
+
+
+class Found(Struct, frozen=True):
+    """`kernel`: whose process it is; empty for graced's own."""
+
+    identity: Identity
+    kernel: str = ""
+
+
+class Census:
+    """Looks at all of /proc, again and again; what leads a session when first seen is remembered."""
+
+    def __init__(self, home: Home, members: Iterable[Identity], kernels: Mapping[str, Identity]) -> None:
+        self._root = os.path.realpath(home.root)
+        self._logs = os.path.realpath(home.logs)
+        self._tag = _home_tag(home)
+        self._marked: dict[Identity, str] = {}
+        self._sessions: dict[int, tuple[Identity, str]] = {}
+        for identity in members:
+            self._remember(identity, "")
+        for name, identity in kernels.items():
+            self._remember(identity, name)
+
+    def _remember(self, identity: Identity, kernel: str) -> None:
+        stat = proc.stat_of(identity)
+        if stat is None:
+            return
+        self._marked[identity] = kernel
+        if stat.session == identity.pid:
+            self._sessions[identity.pid] = (identity, kernel)
+
+    def look(self) -> list[Found]:
+        """Everyone of this home who is alive now; kernels' processes with the kernel's name."""
+        stats = {pid: stat for pid in proc.all_pids() if (stat := _living(pid)) is not None}
+        here = proc.boot_id()
+        owners: dict[int, str] = {}
+        for pid, stat in stats.items():
+            owner = self._owner(Identity(pid, stat.start_ticks, here), stat)
+            if owner is not None:
+                owners[pid] = owner
+        _inherit(owners, stats)
+        found: list[Found] = []
+        for pid, owner in owners.items():
+            identity = Identity(pid, stats[pid].start_ticks, here)
+            if identity not in self._marked:
+                self._remember(identity, owner)
+            found.append(Found(identity, owner))
+        return found
+
+    def _owner(self, identity: Identity, stat: Stat) -> str | None:
+        """The kernel's name, "" for graced's own, None for a stranger."""
+        if identity in self._marked:
+            return self._marked[identity]
+        environ = _read(f"/proc/{identity.pid}/environ")
+        if self._tag and self._tag in environ.split(b"\0"):
+            return _value(environ, KERNEL_TAG)
+        session = self._sessions.get(stat.session)
+        if session is not None and self._stands(session[0]):
+            return session[1]
+        output = self._output(identity.pid)
+        if output is not None:
+            return output
+        return "" if self._is_member(identity.pid) else None
+
+    def _stands(self, leader: Identity) -> bool:
+        """False once the number of the session belongs to another process than the one that led it."""
+        return proc.stat_of(leader) is not None or proc.read_stat(leader.pid) is None
+
+    def _output(self, pid: int) -> str | None:
+        """Whose log it writes: a kernel's name, "" for a member's."""
+        for fd in OUTPUTS:
+            folder, _, name = _link(f"/proc/{pid}/fd/{fd}").rpartition("/")
+            if folder == self._logs and name.endswith(".log"):
+                stem = name.removesuffix(".log")
+                return "" if stem in MEMBERS else stem
+        return None
+
+    def _is_member(self, pid: int) -> bool:
+        title = _read(f"/proc/{pid}/cmdline")
+        words = title.split(b"\0")
+        if SPAWNER_MODULE.encode() in words:
+            return os.fsencode(self._root) in words or self._holds_file(pid)
+        return title.startswith(TITLE) and self._holds_file(pid)
+
+    def _holds_file(self, pid: int) -> bool:
+        try:
+            fds = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            return False
+        return any(_link(f"/proc/{pid}/fd/{fd}").startswith(self._root + "/") for fd in fds)
+
+
+def _home_tag(home: Home) -> bytes:
+    """b"" for a home that has no id yet: nobody can carry it."""
+    try:
+        with open(home.id_path, "rb") as file:
+            return HOME_TAG.encode() + b"=" + file.read(64).strip()
+    except OSError:
+        return b""
+
+
+def _living(pid: int) -> Stat | None:
+    stat = proc.read_stat(pid)
+    return None if stat is None or stat.dead or stat.kernel_thread or pid == os.getpid() else stat
+
+
+def _inherit(owners: dict[int, str], stats: Mapping[int, Stat]) -> None:
+    """A descendant of one of ours is ours, and of the same kernel, unless it says otherwise itself."""
+    for stat in stats.values():
+        chain: list[int] = []
+        at: Stat | None = stat
+        while at is not None and at.pid not in owners and len(chain) < CHAIN_MAX:
+            chain.append(at.pid)
+            at = stats.get(at.ppid) if at.ppid != INIT_PID else None
+        if at is not None and at.pid in owners:
+            for below in chain:
+                owners[below] = owners[at.pid]
+
+
+def _value(environ: bytes, key: bytes) -> str:
+    for entry in environ.split(b"\0"):
+        name, equals, value = entry.partition(b"=")
+        if equals and name == key:
+            return os.fsdecode(value)
+    return ""
+
+
+def _read(path: str) -> bytes:
+    try:
+        return proc.slurp(path)
+    except OSError:
+        return b""
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

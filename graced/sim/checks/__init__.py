@@ -1,0 +1,17 @@
+"""The checkers: what must never happen (DESIGN.md section 7), each in a module of its own.
+
+They look at what really happens in the simulated world, never at what the core believes.
+"""
+
+from graced.sim.checks.base import Check
+from graced.sim.checks.counters import Counters
+from graced.sim.checks.kills import Kills
+from graced.sim.checks.one_each import OneOfEach
+from graced.sim.checks.powers import Powers
+from graced.sim.checks.protocol import Protocol
+from graced.sim.checks.storms import Storms
+from graced.sim.checks.times import Times
+
+
+def all_checks() -> tuple[Check, ...]:
+    return (OneOfEach(), Kills(), Powers(), Protocol(), Storms(), Counters(), Times())

@@ -1,0 +1,163 @@
+"""self_healing in the simulator: the kernels by the pure rules, in step with the spawner."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from graced.core import kernels
+from graced.core.kernels import End, GiveOrder, Kernel, Save, Start
+from graced.core.orders import Report, Running
+from graced.core.state import INFINITY
+from graced.core.vocabulary import Action, Event
+from graced.sim.machine import Process
+from graced.sim.member import WAKE_S, Member
+from graced.sim.spawner import News, Spawner
+
+if TYPE_CHECKING:
+    from graced.sim.world import World
+
+SYNC_RETRY_S: Final = 0.02
+
+
+class Healing(Member):
+    """`synced`: incarnation of the spawner whose runs and news were taken over; `acked`: its last news taken."""
+
+    def __init__(self, world: "World", role: str, process: Process, floor: int, fresh: bool) -> None:
+        super().__init__(world, role, process, floor, fresh)
+        self.kernels: kernels.Kernels = {}
+        self.synced = 0
+        self.acked = 0
+        self._syncing = False
+        self._due = INFINITY
+
+    def setup(self) -> None:
+        store = self.world.store
+        for name, spec in self.world.specs.items():
+            row = store.rows.get(name) or Kernel(spec, self.world.kernel_policy, wanted=spec.autostart)
+            self.kernels[name] = replace(row, order=None, asked=0.0)
+        self._sync()
+
+    def take(self, event: Event) -> None:
+        super().take(event)
+        if self.process.alive:
+            self._follow_spawner()
+
+    # --- the spawner
+
+    def _follow_spawner(self) -> None:
+        """A new spawner is synced with; without any, this member is healthy all the same: it may have to start one."""
+        spawner = self.core.peers["spawner"]
+        if not spawner.down and spawner.incarnation != self.synced:
+            self._sync()
+        elif spawner.down and not self.core.ready:
+            self.ready()
+
+    def _sync(self) -> None:
+        if self._syncing:
+            return
+        self._syncing = True
+
+        def question(spawner: Member) -> Any:
+            assert isinstance(spawner, Spawner)
+            return spawner.sync()
+
+        self.world.wires.ask(self, "spawner", self.patience, question, self._synced)
+
+    def _synced(self, reply: Any) -> None:
+        self._syncing = False
+        if reply is None:
+            self.world.clock.after(SYNC_RETRY_S, self.process.deliver, self._follow_spawner)
+            return
+        incarnation, runs, news = reply
+        if incarnation != self.synced:
+            self.synced, self.acked = incarnation, 0
+        self.command(lambda: self._adopt(runs, news))
+        if self.process.alive:
+            self.ready()
+
+    def _adopt(self, runs: tuple[Running, ...], news: tuple[News, ...]) -> None:
+        self.hear_news(self.synced, news)
+        for running in runs:
+            self._do(kernels.adopt(self.kernels, running, self.world.clock.now))
+        self._tend()
+
+    def hear_news(self, incarnation: int, news: tuple[News, ...]) -> None:
+        """Reports of the spawner, in order; what was taken already is passed over."""
+        if incarnation != self.synced:
+            return
+        for seq, report in news:
+            if seq > self.acked:
+                self.acked = seq
+                self._report(report)
+        self._tend()
+        acked = self.acked
+
+        def taken(receiver: Member) -> None:
+            assert isinstance(receiver, Spawner)
+            receiver.acked(incarnation, acked)
+
+        self.world.wires.tell(self, "spawner", self.patience, taken)
+
+    def _report(self, report: Report) -> None:
+        match report.what:
+            case "born":
+                step = kernels.born(self.kernels, report.running, report.at)
+            case "refused":
+                step = kernels.refused(self.kernels, report.running, report.at)
+            case "exited":
+                step = kernels.exited(
+                    self.kernels, report.running, report.at, by_order=report.by_order,
+                    noise=self.world.random.uniform(-1, 1), leftovers=report.leftovers, text=report.text,
+                )  # fmt: skip
+        self._do(step)
+
+    # --- kernels
+
+    def person(self, what: str, names: tuple[str, ...]) -> None:
+        """What a person asks: start, stop or restart by name."""
+        asked = {"start": kernels.person_start, "stop": kernels.person_stop, "restart": kernels.person_restart}[what]
+        self._do(asked(self.kernels, names, self.world.clock.now))
+        self.world.asked(what, names)
+        self._tend()
+
+    def _tend(self) -> None:
+        now = self.world.clock.now
+        if not self.synced:
+            return
+        self._do(kernels.tend(self.kernels, now))
+        due = kernels.wake_at(self.kernels, now)
+        if due < self._due:
+            self._due = due
+            self.world.clock.at(max(due, now + WAKE_S), self.process.deliver, self._kernels_due, due)
+
+    def _kernels_due(self, due: float) -> None:
+        if due == self._due:
+            self._due = INFINITY
+            self.command(self._tend)
+
+    def _do(self, step: kernels.Step) -> None:
+        self.kernels, actions = step
+        for action in actions:
+            self.act(action)
+            if not self.process.alive:
+                return
+
+    def act(self, action: Action) -> None:
+        match action:
+            case Save():
+                self.keep_write(action)
+            case Start():
+                self._tell_spawner(lambda s: s.start_kernel(action.kernel, action.run))
+            case End():
+                self._tell_spawner(lambda s: s.end_kernel(action.kernel, action.run, action.signal, action.timeout))
+            case GiveOrder():
+                self._tell_spawner(lambda s: s.take_order(action.order))
+            case _:
+                super().act(action)
+
+    def _tell_spawner(self, call: Any) -> None:
+        def taken(receiver: Member) -> None:
+            assert isinstance(receiver, Spawner)
+            receiver.command(lambda: call(receiver))
+
+        self.world.wires.tell(self, "spawner", self.patience, taken)

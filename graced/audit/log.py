@@ -198,9 +198,9 @@ class AuditLog:
 
     def _find_end(self) -> int:
         numbers = segments(self.folder)
-        known, self._number = self._number, 0  # nothing is known until all of this has worked
-        end = tail.find(self.folder, numbers)
-        if known and end.seq < self._seq and not end.told:
+        self._number = 0  # nothing is known until all of this has worked
+        end = tail.find(self.folder, numbers, self._seq)
+        if end.lost:
             self._found("", f"records {end.seq + 1} to {self._seq} were taken out of the audit log while graced ran")
         for file, why in end.broken:
             self._found(file, f"{why}; the chain goes on after record {end.seq}")

@@ -52,7 +52,7 @@ class _Place(NamedTuple):
 
 
 def verify(folder: str) -> Verdict:
-    """Follows the chain from its first record. Raises OSError when a file may not be read.
+    """Follows the chain from its first record to where it ends now. Raises OSError when a file may not be read.
 
     Found are: a missing segment, a gap or repetition in seq, a prev or hash that does not fit, and every line that is
     not exactly a record (`record.parse`). An unfinished last line and torn tails set aside are noted: no breach.
@@ -62,32 +62,28 @@ def verify(folder: str) -> Verdict:
     numbers = segments(folder)
     if not numbers:
         return Verdict(True, 0, GENESIS, None, ["no audit log yet", *notes])
+    last = numbers[-1]
+    end = os.stat(os.path.join(folder, segment_name(last))).st_size  # those who write on must not keep us for ever
     place = _Place(0, 0, 1, GENESIS)
-    number = 1
-    while True:
-        place, broken, unfinished = _follow(folder, number, place._replace(offset=0, line=0))
-        if broken is None:
-            # Listed after the segment was read to its end: a new one may have begun meanwhile.
-            later = [n for n in segments(folder) if n > number]
-            if later and unfinished:
-                place, broken, unfinished = _follow(folder, number, place)
-                if broken is None and unfinished:
-                    why = "the line is unfinished, and a later segment follows"
-                    broken = Breach(segment_name(number), place.line + 1, place.seq, why)
-            if broken is None and not later:
-                if unfinished:
-                    notes.append(
-                        f"{segment_name(number)}: the last line is unfinished ({unfinished} bytes): "
-                        "it is being written, or was torn by a crash and will be set aside"
-                    )
-                return Verdict(True, place.seq - 1, place.prev, None, notes)
+    for number in range(1, last + 1):
+        place, broken, unfinished = _follow(
+            folder, number, place._replace(offset=0, line=0), end if number == last else None
+        )
         if broken is not None:
             return Verdict(False, place.seq - 1, place.prev, broken, notes)
-        number += 1
+        if unfinished:
+            notes.append(
+                f"{segment_name(number)}: the last line is unfinished ({unfinished} bytes): "
+                "it is being written, or was torn by a crash and will be set aside"
+            )
+    return Verdict(True, place.seq - 1, place.prev, None, notes)
 
 
-def _follow(folder: str, number: int, place: _Place) -> tuple[_Place, Breach | None, int]:
-    """Checks a segment from `place` on: how far it got, the breach, and the bytes of an unfinished last line."""
+def _follow(folder: str, number: int, place: _Place, end: int | None) -> tuple[_Place, Breach | None, int]:
+    """Checks a segment from `place` to `end` (None: others follow it, so it is complete).
+
+    How far it got, the breach, and the bytes of an unfinished last line. What is broken is looked at again.
+    """
     name = segment_name(number)
     looks = 0
     while True:
@@ -96,7 +92,9 @@ def _follow(folder: str, number: int, place: _Place) -> tuple[_Place, Breach | N
         except FileNotFoundError:
             return place, Breach(name, 0, place.seq, "the file is missing"), 0
         with file:
-            reached, why, unfinished = _walk(file, place)
+            reached, why, unfinished = _walk(file, place, end)
+        if unfinished and end is None:
+            why = "the line is unfinished, and a later segment follows"
         if why is None:
             return reached, None, unfinished
         looks = 1 if reached.offset > place.offset else looks + 1
@@ -106,11 +104,14 @@ def _follow(folder: str, number: int, place: _Place) -> tuple[_Place, Breach | N
         time.sleep(LOOK_WAIT_S)
 
 
-def _walk(file: BinaryIO, place: _Place) -> tuple[_Place, str | None, int]:
-    """Checks line after line: how far it got, why it went no further, the bytes of an unfinished last line."""
+def _walk(file: BinaryIO, place: _Place, end: int | None) -> tuple[_Place, str | None, int]:
+    """Checks each line that begins before `end`.
+
+    How far it got, why it went no further, the bytes of an unfinished last line.
+    """
     offset, line, seq, prev = place
     file.seek(offset)
-    while text := file.readline(RECORD_MAX_BYTES + 1):
+    while (end is None or offset < end) and (text := file.readline(RECORD_MAX_BYTES + 1)):
         if not text.endswith(b"\n") and len(text) <= RECORD_MAX_BYTES:
             why = _newline_changed(text)
             return _Place(offset, line, seq, prev), why, 0 if why else len(text)
@@ -182,20 +183,19 @@ def head(folder: str) -> tuple[int, str]:
 def records(folder: str, start: int = 1) -> Iterator[dict[str, Any]]:
     """Every record whose seq is `start` or more, in order; what is no JSON object is passed over. Raises OSError.
 
-    It ends at the last whole line of this moment. Segments that end before `start` are not read.
+    It ends where the log ends when it gets to its last segment. Segments that end before `start` are not read.
     """
     numbers = segments(folder)
     while len(numbers) > 1 and _first_seq(folder, numbers[1]) <= start:
         del numbers[0]
     for number in numbers:
         with open(os.path.join(folder, segment_name(number)), "rb") as file:
-            while line := file.readline(RECORD_MAX_BYTES + 1):
-                if not line.endswith(b"\n"):
-                    if len(line) <= RECORD_MAX_BYTES:
-                        break
+            end = os.fstat(file.fileno()).st_size
+            while file.tell() < end and (line := file.readline(RECORD_MAX_BYTES + 1)):
+                if not line.endswith(b"\n") and len(line) > RECORD_MAX_BYTES:
                     _skip_line(file)
                     continue
-                record = _read(line)
+                record = _read(line) if line.endswith(b"\n") else None
                 if record is not None and isinstance(record.get("seq"), int) and record["seq"] >= start:
                     yield record
 

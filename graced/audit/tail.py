@@ -7,6 +7,8 @@ Whole lines that are no records are left where they are, as evidence: the chain 
 
 import contextlib
 import os
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from graced.audit.layout import backwards, segment_name, torn_name
@@ -19,6 +21,9 @@ TORN_SAME_NAME_MAX: Final = 100
 BROKEN_TOLD_MAX: Final = 4
 """Broken lines that are told one by one."""
 
+TOLD_LOOK: Final = 100
+"""Records looked through for another's report that records are missing."""
+
 _TOLD: Final = b'"kind":"audit.broken"'
 
 
@@ -26,7 +31,7 @@ class End(NamedTuple):
     """The end of the chain: the last whole record, and `size` of the last segment once its torn tail is gone.
 
     `torn`: (file, offset, bytes) set aside now. `broken`: (file, why) of lines behind the last whole record.
-    `told`: the last record itself reports a broken log.
+    `lost`: it comes before a record that the caller knows of, and no other member has recorded that yet.
     """
 
     seq: int
@@ -34,11 +39,14 @@ class End(NamedTuple):
     size: int
     torn: list[tuple[str, int, int]]
     broken: list[tuple[str, str]]
-    told: bool
+    lost: bool
 
 
-def find(folder: str, numbers: list[int]) -> End:
-    """The end of the chain in these segments (ascending); sets aside a torn tail of the last. Raises OSError."""
+def find(folder: str, numbers: list[int], known_seq: int) -> End:
+    """The end of the chain in these segments (ascending); sets aside a torn tail of the last. Raises OSError.
+
+    `known_seq`: of a record that was there once, or 0.
+    """
     torn: list[tuple[str, int, int]] = []
     broken: list[tuple[str, str]] = []
     size = 0
@@ -64,10 +72,15 @@ def find(folder: str, numbers: list[int]) -> End:
                     if len(broken) < BROKEN_TOLD_MAX:
                         broken.append((name, f"the line at byte {at}: {error}"))
                     continue
-                return End(record["seq"], record["hash"], size, torn, broken, _TOLD in line)
+                lost = record["seq"] < known_seq and not _told(line, lines)
+                return End(record["seq"], record["hash"], size, torn, broken, lost)
         finally:
             os.close(fd)
-    return End(0, GENESIS, size, torn, broken, False)
+    return End(0, GENESIS, size, torn, broken, known_seq > 0)
+
+
+def _told(line: bytes, before: Iterator[tuple[int, bytes]]) -> bool:
+    return _TOLD in line or any(_TOLD in earlier for _, earlier in islice(before, TOLD_LOOK))
 
 
 def _set_aside(fd: int, offset: int, folder: str, number: int) -> None:

@@ -2,7 +2,7 @@
 
 Measured rules (see ARCHITECTURE.md, "The bus"): a new subscriber is answered with the current heartbeat, so nobody
 waits an interval for it; reconnect after 5 ms without backoff, and a peer that is absent for long is disconnected
-until its socket file is another one; a command goes only to a connection that stands, never into a queue for a successor.
+until its socket file is another one; a command goes only to a connection that stands, never to a successor.
 """
 
 import contextlib

@@ -7,8 +7,9 @@ from graced.config import schema as s
 from graced.config import words
 from graced.config.kernel_table import KERNEL, RESTART_KEYS
 from graced.yaml_source.node import Node
+from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Command, Number, PathTo, Text, duration, whole
-from graced.yaml_source.shape import Either, Key, ListOf, MapOf, Nullable, Reading, Record, Shape, Spot
+from graced.yaml_source.shape import Either, ListOf, MapOf, Nullable, Reading, Shape, Spot
 
 VERSION: Final = 1
 SHORTEST_INTERVAL_S: Final = 0.01
@@ -135,4 +136,3 @@ FILE = Record(
     ],
     wants="a mapping with keys such as `kernels`",
 )  # fmt: skip
-

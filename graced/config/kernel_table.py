@@ -8,21 +8,9 @@ from graced.config import words
 from graced.config.cron import parse_cron
 from graced.config.env_file import read_env_file
 from graced.yaml_source.node import Node
+from graced.yaml_source.record import Key, Record, Tagged
 from graced.yaml_source.scalars import Choice, Command, Flag, Number, PathTo, Text, Written, duration, size, whole
-from graced.yaml_source.shape import (
-    INVALID,
-    Either,
-    Key,
-    ListOf,
-    MapOf,
-    Nullable,
-    Reading,
-    Record,
-    Shape,
-    Spot,
-    Tagged,
-    is_null,
-)
+from graced.yaml_source.shape import INVALID, Either, ListOf, MapOf, Nullable, Reading, Shape, Spot, is_null
 
 REPLICAS_LIMIT: Final = 1000
 SHORTEST_S: Final = 0.001

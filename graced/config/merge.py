@@ -6,7 +6,8 @@ Mappings with known keys are merged key by key, anything else is replaced whole.
 from graced.config.file_table import FILE, Partial
 from graced.config.kernel_table import KERNEL
 from graced.yaml_source.node import Node
-from graced.yaml_source.shape import Either, MapOf, Nullable, Record, Shape, Tagged
+from graced.yaml_source.record import Record, Tagged
+from graced.yaml_source.shape import Either, MapOf, Nullable, Shape
 
 _GLOBAL_ONLY = "parallel"
 

@@ -7,7 +7,8 @@ import yaml
 from graced.config.file_table import FILE, Partial
 from graced.config.load import Loaded
 from graced.yaml_source.node import Node
-from graced.yaml_source.shape import Key, MapOf, Nullable, Record, Shape, Tagged, is_null
+from graced.yaml_source.record import Key, Record, Tagged
+from graced.yaml_source.shape import MapOf, Nullable, Shape, is_null
 
 COMMENT_COLUMN: Final = 48
 _INDENT: Final = "  "

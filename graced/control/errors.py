@@ -36,3 +36,10 @@ def about(error: OSError, doing: str) -> Refusal:
     """An error of the operating system as one line."""
     where = f": {error.filename}" if error.filename and str(error.filename) not in doing else ""
     return Refusal(f"{doing}: {error.strerror or error}{where}")
+
+
+class Mistakes(Refusal):
+    """Mistakes in a file: each line of the text is FILE:LINE:COLUMN: what is wrong."""
+
+    def __init__(self, error: Exception, code: int = EX_CONFIG) -> None:
+        super().__init__(str(error), code)

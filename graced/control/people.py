@@ -11,7 +11,7 @@ from graced.bus.client import ask
 from graced.bus.protocol import KernelView
 from graced.config.schema import Kernel
 from graced.control.compose_kernels import WELL, kernels_now
-from graced.control.errors import EX_USAGE, Refusal, not_running
+from graced.control.errors import Refusal, not_running
 from graced.control.gather import gather
 from graced.control.names import needed
 from graced.control.presence import anyone
@@ -133,10 +133,3 @@ def restart_kernels(
 
     now, _ = await_kernels(home, specs, names, settled, limit_s, report)
     return [name for name in names if not (now[name].run > runs[name] and is_up(now[name]))]
-
-
-def check_rolling(names: Sequence[str], rolling: bool) -> list[list[str]]:
-    """The rounds of a restart: all at once, or one after the other."""
-    if not names:
-        raise Refusal("name what is to be restarted", EX_USAGE)
-    return [[name] for name in names] if rolling else [list(names)]

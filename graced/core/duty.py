@@ -5,6 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from graced.core import engine, liveness, votes
+from graced.core.engine import Run
 from graced.core.liveness import Peer
 from graced.core.roles import (
     EMERGENCY_PLAYBOOK,
@@ -17,8 +18,8 @@ from graced.core.roles import (
     SUCCESSION,
     tier_of,
 )
-from graced.core.state import Emergency, Setback, State, Stepped, down, incarnation, with_run, without
-from graced.core.vocabulary import Action, AskVote, OpenIncident, Record, Resign, RunNote, TellRun
+from graced.core.state import Emergency, Setback, State, Stepped, down, healthy, incarnation, with_run, without
+from graced.core.vocabulary import Action, AskVote, EndRun, OpenIncident, Record, Resign, RunNote, TellRun
 
 RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well
 SETTLE_INTERVALS: Final = 2.0  # a newborn waits that long for the beats of those it has not heard
@@ -81,18 +82,7 @@ def begin_mutual(
     )  # fmt: skip
     will = last_will(state, target)
     if will is not None:
-        return with_run(state, engine.resume(run, will)), (
-            Record(
-                "playbook.step",
-                {
-                    "playbook": MUTUAL_PLAYBOOK,
-                    "run": id,
-                    "step": "takeover",
-                    "ok": True,
-                    "text": f"{state.me} goes on with it",
-                },
-            ),
-        )
+        return with_run(state, engine.resume(run, will)), (_takeover(state, id),)
     evidence = peer.evidence or "heartbeat"
     return with_run(state, run), (
         OpenIncident(id, target, "member", evidence, tier),
@@ -127,8 +117,10 @@ def begin_emergency(state: State, now: float) -> Stepped:
     actions: list[Action] = (
         [] if old else [OpenIncident(incident, "healers", "member", state.peers[HEALERS[0]].evidence, 3)]
     )
-    # A tier-1 or tier-2 run of ours on one of them is absorbed.
+    # Tier-1 and tier-2 runs on them, ours or of a healer that is down, are absorbed.
     absorbed = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
+    for name in sorted(absorbed | {run_id(h, dead[h]) for h in HEALERS}):
+        actions.append(EndRun(name, False, "absorbed by the emergency"))
     for healer in HEALERS:
         peer = state.peers[healer]
         actions.append(
@@ -166,25 +158,48 @@ def begin_emergency(state: State, now: float) -> Stepped:
 
 
 def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Stepped:
-    """A newborn executor goes on with what the store says is unfinished: the emergency, on the watchdog."""
+    """A newborn goes on with what the store says its dead predecessor had begun."""
     for note in notes:
-        if note.tier != 3 or state.me != "watchdog" or note.id in state.runs or note.playbook not in state.playbooks:
+        if note.id in state.runs or note.playbook not in state.playbooks:
             continue
-        blank = engine.new_run(
-            note.id,
-            state.playbooks[note.playbook],
-            note.targets,
-            3,
-            note.incident,
-            now,
-            dead=note.dead,
-            by="healer_emergency",
-        )
-        run = engine.resume(blank, note)
-        state = with_run(state, run)
+        if note.playbook == MUTUAL_PLAYBOOK:
+            state = replace(state, orphans=(*state.orphans, note))
+            continue
+        state = with_run(state, _resumed(state, note, now))
         if "activate_emergency" in note.done and "deactivate_emergency" not in note.done:
             state = replace(state, emergency=Emergency(note.incident, note.started))
     return state, ()
+
+
+def _resumed(state: State, note: RunNote, now: float) -> Run:
+    blank = engine.new_run(
+        note.id, state.playbooks[note.playbook], note.targets, note.tier, note.incident, now,
+        dead=note.dead, by="takeover",
+    )  # fmt: skip
+    return engine.resume(blank, note)
+
+
+def _conclude_orphans(state: State, now: float) -> Stepped:
+    """Runs of this role's dead predecessor whose target is back: nobody else would verify and close them.
+
+    While the target is down, whoever's turn it is goes on with the run, under the same name.
+    """
+    actions: list[Action] = []
+    at_work = {note.id for p in state.peers.values() if p.beat is not None and not p.down for note in p.beat.runs}
+    for note in state.orphans:
+        target = note.targets[0]
+        if note.id in at_work or note.id in state.runs:
+            state = replace(state, orphans=tuple(n for n in state.orphans if n is not note))
+        elif healthy(state, target) and not in_hand(state, target, now) and settled(state, now):
+            state = replace(state, orphans=tuple(n for n in state.orphans if n is not note))
+            state = with_run(state, _resumed(state, note, now))
+            actions.append(_takeover(state, note.id))
+    return state, tuple(actions)
+
+
+def _takeover(state: State, run: str) -> Record:
+    text = f"{state.me} goes on with it"
+    return Record("playbook.step", {"playbook": MUTUAL_PLAYBOOK, "run": run, "step": "takeover", "ok": True, "text": text})
 
 
 def _both_down(state: State) -> bool:
@@ -229,8 +244,11 @@ def recoveries(state: State, now: float) -> Stepped:
         return state, ()
     actions: list[Action] = []
     if state.me == "watchdog":
-        state, actions_ = _emergency(state, now)
-        actions += actions_
+        state, more = _emergency(state, now)
+        actions += more
+    if state.orphans:
+        state, more = _conclude_orphans(state, now)
+        actions += more
     for target in MEMBERS:
         if target == state.me or not state.peers[target].down or in_hand(state, target, now):
             continue

@@ -249,8 +249,11 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
     if old is None:
         return kernels, ()
     if running.alive:
-        if running.run < old.run or (running.run == old.run and running.pid == old.pid):
+        known = running.pid == old.pid and old.started == running.started
+        if running.run < old.run:
             return kernels, ()
+        if running.run == old.run and known:  # a new spawner holds no orders: tend gives it again
+            return _with(kernels, replace(old, order=running.order)), ()
         return born(kernels, running, now) if running.run > old.run else _saved(kernels, _alive_again(old, running))
     if old.alive and running.run >= old.run:
         return exited(kernels, running, now, by_order=False, noise=0.0)

@@ -13,7 +13,7 @@ from graced.core import duty, engine, leases, liveness, restart, votes
 from graced.core.engine import Run
 from graced.core.liveness import Peer
 from graced.core.roles import MUTUAL_PLAYBOOK
-from graced.core.state import State, Stepped, with_peer, with_run, without
+from graced.core.state import INFINITY, State, Stepped, with_peer, with_run, without
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, tend_grants
 from graced.core.vocabulary import (
     Action,
@@ -27,6 +27,7 @@ from graced.core.vocabulary import (
     Event,
     Found,
     Heard,
+    Lease,
     LeaseAcked,
     LeaseGiven,
     LeaseTaken,
@@ -54,6 +55,7 @@ from graced.playbooks import expression
 
 MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load
 REQUESTS_KEPT: Final = 256
+INCIDENTS_KEPT: Final = 16  # whose powers were taken back, in a delegate's memory
 
 
 def step(state: State, event: Event, now: float) -> Stepped:
@@ -125,11 +127,10 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
             }
             return replace(state, votes=held), ()
         case LeaseGiven() if event.lease.agent == state.me and event.lease.incarnation == state.incarnation:
-            return replace(
-                state, held={**state.held, event.lease.incident: leases.Held(event.lease, now + event.lease.ttl)}
-            ), ()
+            return _lease_given(state, event.lease, now), ()
         case LeaseTaken():
-            return replace(state, held=without(state.held, event.incident)), ()
+            taken = {**dict(tuple(state.taken.items())[-INCIDENTS_KEPT:]), event.incident: now}
+            return replace(state, held=without(state.held, event.incident), taken=taken), ()
         case LeaseAcked() if event.agent in state.grants:
             grant = state.grants[event.agent]
             if grant.lease.incident == event.incident:
@@ -187,6 +188,14 @@ def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, 
         case LockTaken() if event.incarnation > peer.incarnation:
             return liveness.find(peer, event.pid, event.start_ticks, event.incarnation, event.status, now)
     return peer, ()
+
+
+def _lease_given(state: State, lease: Lease, now: float) -> State:
+    """Hold what is lent, unless it was sent before the powers of that incident were taken back."""
+    sent = now + lease.ttl - leases.ttl(state.timing)
+    if sent <= state.taken.get(lease.incident, -INFINITY):
+        return state
+    return replace(state, held={**state.held, lease.incident: leases.Held(lease, now + lease.ttl)})
 
 
 def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:

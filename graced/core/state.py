@@ -60,7 +60,8 @@ class State(Struct, frozen=True):
     emergency: Emergency | None = None
     grants: dict[str, Grant] = {}
     held: dict[str, Held] = {}
-    orphans: tuple[RunNote, ...] = ()  # unfinished runs of dead executors that we may have to go on with
+    taken: dict[str, float] = {}  # incident -> when its powers were taken back: an older grant that comes late is void
+    orphans: tuple[RunNote, ...] = ()  # unfinished runs of this role's dead predecessor
     requests: tuple[str, ...] = ()  # the last requests taken: a repeat is harmless
     said: tuple[Any, ...] = ()  # what the last heartbeat told, to see when the next is due at once
 

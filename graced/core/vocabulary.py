@@ -201,7 +201,7 @@ class StepDone(Event, frozen=True):
 
 
 class Resumed(Event, frozen=True):
-    """Runs that the store holds as unfinished, told to a newborn executor."""
+    """Unfinished runs that the store holds of this role's dead predecessors, told to a newborn."""
 
     runs: tuple[RunNote, ...]
 

@@ -153,9 +153,20 @@ class SelfHealing(Duty):
     def _save(self, kernel: Kernel) -> None:
         started = wall_iso() if kernel.pid else None
         tables.save_kernel(
-            self.shell.store, kernel.name, kernel.run, kernel.pid, kernel.start_ticks, self.shell.identity.boot_id,
-            kernel.state, kernel.reason, kernels.exit_data(kernel.exit), kernel.restarts, started, kernel.held, kernel.rung,
-        )  # fmt: skip
+            self.shell.store,
+            kernel.name,
+            kernel.run,
+            kernel.pid,
+            kernel.start_ticks,
+            self.shell.identity.boot_id,
+            kernel.state,
+            kernel.reason,
+            kernels.exit_data(kernel.exit),
+            kernel.restarts,
+            started,
+            kernel.held,
+            kernel.rung,
+        )
 
     def extend(self, view: View) -> View:
         return msgspec.structs.replace(view, kernels={name: _view(k) for name, k in self.kernels.items()})
@@ -163,9 +174,20 @@ class SelfHealing(Duty):
 
 def _view(k: Kernel) -> KernelView:
     return KernelView(
-        k.pid, k.start_ticks, k.state, k.run, k.reason, k.started if k.alive else 0.0, k.restarts, kernels.exit_data(k.exit),
-        k.spec.critical, k.rung, kernels.meant(k), k.held, k.due,
-    )  # fmt: skip
+        k.pid,
+        k.start_ticks,
+        k.state,
+        k.run,
+        k.reason,
+        k.started if k.alive else 0.0,
+        k.restarts,
+        kernels.exit_data(k.exit),
+        k.spec.critical,
+        k.rung,
+        kernels.meant(k),
+        k.held,
+        k.due,
+    )
 
 
 def _from_row(spec: Spec, config: Config, row: Any, fresh: bool) -> Kernel:

@@ -95,8 +95,14 @@ class Shell:
     """Everything that one member process holds. `run` returns its exit code."""
 
     def __init__(
-        self, home: Home, me: str, lock: RoleLock, incarnation: int, config: Config, state: State,
-    ) -> None:  # fmt: skip
+        self,
+        home: Home,
+        me: str,
+        lock: RoleLock,
+        incarnation: int,
+        config: Config,
+        state: State,
+    ) -> None:
         self.home, self.me, self.lock, self.config, self.state = home, me, lock, config, state
         self.identity = proc.me()
         self.incarnation = incarnation
@@ -241,10 +247,19 @@ class Shell:
         hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
         runs: tuple[RunNote, ...] = tuple(engine.note_of(r) for r in state.runs.values())
         return Beat(
-            self.me, self.identity.pid, self.identity.start_ticks, self.incarnation, self.seq,
-            "healthy" if state.ready else "starting", round(self.lag, 6), state.born, hears, runs,
-            tuple(state.held), self.duty.detail(),
-        )  # fmt: skip
+            self.me,
+            self.identity.pid,
+            self.identity.start_ticks,
+            self.incarnation,
+            self.seq,
+            "healthy" if state.ready else "starting",
+            round(self.lag, 6),
+            state.born,
+            hears,
+            runs,
+            tuple(state.held),
+            self.duty.detail(),
+        )
 
     def send_beat(self, now: float) -> None:
         """Publish; at the interval's own beats also look whether run/ is still ours."""
@@ -348,9 +363,14 @@ class Shell:
     # --- commands
 
     def send(
-        self, to: str, verb: str, args: dict[str, Any], timeout: float, answer: Callable[[Reply | None], None] | None = None,
+        self,
+        to: str,
+        verb: str,
+        args: dict[str, Any],
+        timeout: float,
+        answer: Callable[[Reply | None], None] | None = None,
         id: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Send a command; `answer` is called once, with None when none came in `timeout` seconds or `to` died."""
         now = monotonic()
         id = id or f"{self.me}-{self.incarnation}-{self._next()}"
@@ -422,10 +442,22 @@ class Shell:
         ]
         hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
         return View(
-            self.me, self.identity.pid, self.identity.start_ticks, self.incarnation, state.born, now, state.ready, self.lag,
-            peers, runs, state.emergency.incident if state.emergency else "", leases, self.audit.pending + self.store.pending,
-            self.audit.degraded, {**self.duty.detail(), "hears": hears},
-        )  # fmt: skip
+            self.me,
+            self.identity.pid,
+            self.identity.start_ticks,
+            self.incarnation,
+            state.born,
+            now,
+            state.ready,
+            self.lag,
+            peers,
+            runs,
+            state.emergency.incident if state.emergency else "",
+            leases,
+            self.audit.pending + self.store.pending,
+            self.audit.degraded,
+            {**self.duty.detail(), "hears": hears},
+        )
 
     # --- timers
 

@@ -86,6 +86,23 @@ def collect(shell: "Shell", pid: int, fd: int, timeout: float, done: Callable[[b
         shell.after(timeout, late)
 
 
+def answer(fd: int, result: Any) -> None:
+    """In a worker: send the result, a struct, as one MessagePack value."""
+    data = memoryview(msgspec.msgpack.encode(result))
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def run(shell: "Shell", work: Callable[[int], None], timeout: float, done: Callable[[bytes], None]) -> bool:
+    """Start a worker whose answer goes to `done` (empty when it gave none); False when it cannot be forked."""
+    try:
+        pid, fd = start(shell.me, work)
+    except OSError:
+        return False
+    collect(shell, pid, fd, timeout, done)
+    return True
+
+
 def perform(shell: "Shell", action: Perform) -> None:
     """Run one step of a user's playbook in a worker and report its outcome."""
 
@@ -96,7 +113,7 @@ def perform(shell: "Shell", action: Perform) -> None:
         config = shell.config
         context = Context(config.folder, dict(os.environ), config.notify, action.timeout)
         outcome = do(action.uses, action.args, context)
-        os.write(fd, msgspec.msgpack.encode({"ok": outcome.ok, "text": outcome.text, "output": outcome.output}))
+        answer(fd, {"ok": outcome.ok, "text": outcome.text, "output": outcome.output})
 
     def done(data: bytes) -> None:
         outcome: dict[str, Any] = {"ok": False, "text": f"no result within {action.timeout:g} s", "output": {}}
@@ -106,11 +123,5 @@ def perform(shell: "Shell", action: Perform) -> None:
             action.run, action.step, action.attempt, bool(outcome["ok"]), str(outcome["text"]), outcome["output"]
         )
 
-    try:
-        pid, fd = start(shell.me, work)
-    except OSError as error:
-        shell.step_done(action.run, action.step, action.attempt, False, f"no worker: {error.strerror}", {})
-        return
-    collect(shell, pid, fd, action.timeout, done)
-
-
+    if not run(shell, work, action.timeout, done):
+        shell.step_done(action.run, action.step, action.attempt, False, "no worker could be started", {})

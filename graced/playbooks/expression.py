@@ -16,8 +16,12 @@ DEPTH_LIMIT: Final = 30
 RESULT_LIMIT_CHARS: Final = 64 * 1024
 
 _CONSTANTS: Final[dict[str, Any]] = {
-    "true": True, "false": False, "null": None,
-    "True": True, "False": False, "None": None,
+    "true": True,
+    "false": False,
+    "null": None,
+    "True": True,
+    "False": False,
+    "None": None,
 }
 _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "Eq": operator.eq,
@@ -72,9 +76,12 @@ def parse_expression(text: str) -> Expression:
     if all(part.isascii() and part.isidentifier() for part in parts) and not _reserved(parts):
         return Expression(text, parts, frozenset(parts[:1]))  # a plain variable, by far the most common
     import ast
+    import warnings
 
     try:
-        tree = ast.parse(bare, mode="eval").body
+        with warnings.catch_warnings():  # of odd literals such as 1in, which would go to the terminal
+            warnings.simplefilter("ignore")
+            tree = ast.parse(bare, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "too deep"
         raise ExpressionError(f"cannot be understood: {reason}") from None

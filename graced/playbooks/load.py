@@ -12,7 +12,7 @@ from graced.playbooks.schema import Playbook
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text
-from graced.yaml_source.problem import Problem, Problems, clip, nearest
+from graced.yaml_source.problem import Problem, Problems, clip, did_you_mean, nearest
 from graced.yaml_source.shape import Reading, Spot, root_spot
 
 ENDINGS: Final = (".yaml", ".yml")
@@ -107,16 +107,18 @@ def _check_arguments(spot: Spot, spec: ActionSpec, given: bool, reading: Reading
         return  # told by the table
     fields = {field.encode_name: field for field in msgspec.structs.fields(spec.args)}
     pairs = spot.node.pairs if given else []
+    meant: set[str] = set()
     for key, node in pairs:
         under = spot.under(key, node)
         field = fields.get(key.text)
         if field is None:
             hint = nearest(key.text, fields) if fields else f"{spec.name} takes none"
+            meant.update(name for name in fields if hint == did_you_mean(name))
             reading.fault_key(under, f"{spec.name} has no such argument", hint)
         else:
             _check_type(under, field.type, reading)
-    missing = [name for name, field in fields.items() if field.required and not any(k.text == name for k, _ in pairs)]
-    for name in missing:
+    given_names = {key.text for key, _ in pairs} | meant  # a misspelt one is one problem, not two
+    for name in [name for name, field in fields.items() if field.required and name not in given_names]:
         reading.fault_key(spot, f"{spec.name} needs the argument `{name}`", f"write with: {{{name}: ...}}")
 
 

@@ -7,20 +7,9 @@ from graced.playbooks.actions import KNOWN_POWERS
 from graced.playbooks.expression import ExpressionError, parse_expression
 from graced.playbooks.schema import Playbook, Step
 from graced.yaml_source.node import Node
+from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Flag, Text, Written, duration, text_of, whole
-from graced.yaml_source.shape import (
-    INVALID,
-    Either,
-    Key,
-    ListOf,
-    MapOf,
-    Nullable,
-    Reading,
-    Record,
-    Shape,
-    Spot,
-    is_null,
-)
+from graced.yaml_source.shape import INVALID, Either, ListOf, MapOf, Nullable, Reading, Shape, Spot, is_null
 
 STEPS_LIMIT: Final = 200
 RETRIES_LIMIT: Final = 100

@@ -1,5 +1,6 @@
 """HTTP for playbooks: look at a page, tell somebody something."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from graced.playbooks.perform import Outcome
 
 _JSON_SCHEMES: Final = {"json": "http", "jsons": "https"}
-_ODD: Final = (urllib.error.URLError, OSError, ValueError)
+_ODD: Final = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
 
 
 def _request(url: str, timeout_s: float, limit_bytes: int, data: bytes | None = None) -> tuple[int, bytes]:

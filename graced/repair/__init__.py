@@ -11,10 +11,13 @@ import msgspec
 if TYPE_CHECKING:
     from graced.repair.check import Fault
 
-__all__ = ["MAX_BYTES", "Repair", "compiles", "repair", "simple_repairs"]
+__all__ = ["MAX_BYTES", "Outcome", "Repair", "compiles", "repair", "simple_repairs"]
 
 MAX_BYTES = 1024 * 1024
 """Source above this size is not repaired."""
+
+
+Outcome = Literal["intact", "fixed", "not_fixed", "suggested"]
 
 
 class Repair(msgspec.Struct, frozen=True):
@@ -25,7 +28,7 @@ class Repair(msgspec.Struct, frozen=True):
     `errors` is what the interpreter said, in the order the faults were met; `edits` the number of changed places.
     """
 
-    state: Literal["intact", "fixed", "not_fixed", "suggested"]
+    state: Outcome
     fixed: bytes | None
     errors: tuple[str, ...]
     edits: int

@@ -117,8 +117,10 @@ def _repeats(src: Source, low: int, high: int) -> bool:
     size = high - low + 1
     if low < size:
         return False
+
     def part(a: int) -> list[str]:
         return [src.text[src.lines[i].start : src.lines[i].end].strip() for i in range(a, a + size)]
+
     return part(low - size) == part(low)
 
 
@@ -131,8 +133,7 @@ def _tail(site: Site) -> Iterator[Candidate]:
     start = src.logical_start(last, 10_000)
     if site.high < last and site.low < start and not site.said("never closed", "unterminated", "unexpected EOF"):
         return
-    tokens = [token for token in src.tokens[src.lines[start].first :] if token.kind != 7]
-    tokens = [token for token in src.tokens[src.lines[start].first : src.lines[last].stop]]
+    tokens = list(src.tokens[src.lines[start].first : src.lines[last].stop])
     tokens = [token for token in tokens if token.text not in ("\n", "\r\n", "\r") and token.text[:1] != "#"]
     if not tokens:
         return

@@ -77,7 +77,7 @@ def _open_above(site: Site, bracket: str) -> Iterator[Candidate]:
 
 
 def _open_before(site: Site) -> Iterator[Candidate]:
-    """Lines indented below a statement that ends nowhere special, and a closing bracket later on: it lacks its opener."""
+    """Lines indented below a statement that ends nowhere special, and a bracket closed later: its opener is missing."""
     src = site.src
     above = src.previous_logical(site.low)
     if above is None:
@@ -144,7 +144,7 @@ def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidat
 
 def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candidate]:
     """An opening bracket before any token, or inside a name that two known names were run together to."""
-    tokens, text = site.tokens, site.text
+    tokens = site.tokens
     for index in range(max(start, closer - MAX_GAPS), closer + 1):
         token = tokens[index]
         yield Candidate("missing_open", 2.0, ((token.start, token.start, bracket),), 0.85)

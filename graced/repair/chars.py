@@ -6,8 +6,8 @@ Strings and comments keep theirs: there they are legal and may be meant. (NUL is
 import re
 import unicodedata
 
-from graced.repair.edits import Edit, merged
-from graced.repair.lex import BAD, BADSTR, tokens_of
+from graced.repair.edits import Edit, applied, merged
+from graced.repair.lex import BAD, BADSTR, scan
 
 INVISIBLE = frozenset(
     "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\u00ad\u202a\u202b\u202c\u202d\u202e\u2066\u2067"
@@ -50,16 +50,12 @@ def _replaced(text: str, *, invisible_only: bool) -> str:
         if quotation is None:
             break
         at = quotation
-    out, last = [], 0
-    for start, end, new in merged(edits):
-        out += (text[last:start], new)
-        last = end
-    return "".join(out) + text[last:]
+    return applied(text, merged(edits))
 
 
 def _scan(text: str, at: int, edits: list[Edit], invisible_only: bool) -> int | None:
     """Collects edits from `at` on; where a typographic quotation was mended, returns the offset behind it."""
-    for token in tokens_of(text, at):
+    for token in scan(text, at):
         if token.kind == BADSTR and not invisible_only and token.text.count("\n") == 0:
             smart = next((i for i, char in enumerate(token.text) if char in SMART), None)
             if smart is not None:  # 'opened plainly, closed by a typographic one
@@ -93,7 +89,7 @@ def _quotation(text: str, start: int, edits: list[Edit]) -> int:
     quote = SMART[text[start]]
     close = next((i for i in range(start + 1, end) if SMART.get(text[i]) == quote), None)
     plain = text.find(quote, start + 1, end)
-    if close is None or 0 <= plain < close and not _is_apostrophe(text, plain):
+    if close is None or (0 <= plain < close and not _is_apostrophe(text, plain)):
         close = plain if plain >= 0 else None
     if close is None:
         edits.append((start, start + 1, quote))

@@ -9,8 +9,10 @@ import re
 import warnings
 from typing import NamedTuple
 
-MAX_TAME_BYTES = 256 * 1024
-"""Above this size a parse may take more than about a hundred MiB (a token costs the parser up to some 400 bytes)."""
+MAX_TAME_BYTES = 384 * 1024
+"""Above this size a parse may take more than 150 MiB (a token costs the parser up to some 400 bytes)."""
+MAX_MEND_BYTES = 128 * 1024
+"""Above this size a broken file is mended in the child: the search keeps several copies of its tokens."""
 MAX_TAME_LINE = 8_000
 """Characters on one physical line; longer ones make line-wise candidates slow, and only generated files have them."""
 MAX_TAME_DEPTH = 90
@@ -44,7 +46,10 @@ def is_tame(source: bytes) -> bool:
         return False
     if len(source) > MAX_TAME_LINE and max(map(len, re.split(rb"[\r\n]", source))) > MAX_TAME_LINE:
         return False
-    if source.count(b"(") + source.count(b"[") + source.count(b"{") > MAX_TAME_DEPTH and _depth(source) > MAX_TAME_DEPTH:
+    if (
+        source.count(b"(") + source.count(b"[") + source.count(b"{") > MAX_TAME_DEPTH
+        and _depth(source) > MAX_TAME_DEPTH
+    ):
         return False
     return _LONG_RUN.search(source) is None
 

@@ -64,6 +64,6 @@ def undefined_names(text: str) -> int:
         for symbol in scope.get_symbols():
             if symbol.is_global() and symbol.is_assigned():
                 known.add(symbol.get_name())
-            elif symbol.is_global() and symbol.is_referenced() or scope is table and not symbol.is_assigned():
+            elif (symbol.is_global() and symbol.is_referenced()) or (scope is table and not symbol.is_assigned()):
                 missing.add(symbol.get_name())
     return len(missing - known - BUILTINS)

@@ -32,7 +32,7 @@ def merged(edits: Iterable[Edit]) -> tuple[Edit, ...]:
 
 
 def applied(text: str, edits: tuple[Edit, ...]) -> str:
-    parts = []
+    parts: list[str] = []
     at = 0
     for start, end, replacement in edits:
         parts += (text[at:start], replacement)

@@ -3,16 +3,16 @@
 import sys
 import time
 
-from graced.repair import MAX_BYTES, Repair, conflict
+from graced.repair import MAX_BYTES, Outcome, Repair, conflict
 from graced.repair.bounded import fault_of_wild, mend_wild
 from graced.repair.chars import ascii_code, without_invisible
-from graced.repair.check import Fault, fault_of, is_tame
+from graced.repair.check import MAX_MEND_BYTES, Fault, fault_of, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
-RESERVE = 0.25
+RESERVE = 0.4
 """The part of the budget that is kept for what follows the search."""
 
 
@@ -22,22 +22,23 @@ def mend(
     """See `graced.repair.repair`."""
     begun = time.monotonic()
 
-    def result(state: str, fixed: bytes | None, errors: list[str], edits: int, confidence: float, *notes: str) -> Repair:
-        ms = (time.monotonic() - begun) * 1000
-        return Repair(state, fixed, tuple(errors), edits, confidence, ms, notes)  # type: ignore[arg-type]
+    def ms() -> float:
+        return (time.monotonic() - begun) * 1000
 
-    if not is_tame(source):
-        fault = fault_of_wild(source, budget_s * 0.4)
-        if fault is None:
-            return result("intact", None, [], 0, 1.0)
-        left = budget_s - (time.monotonic() - begun)
-        if len(source) > MAX_BYTES:
-            return result("not_fixed", None, [str(fault)], 0, 0.0, f"larger than {MAX_BYTES} bytes: not repaired")
-        found = mend_wild(source, filename, python, min_confidence, left * 0.8)
-        if found is None:
-            return result("not_fixed", None, [str(fault)], 0, 0.0, "gave up: too large or too deep for the time it has")
-        return found
-    return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
+    def refused(why: str) -> Repair:
+        return Repair("not_fixed", None, (str(fault),), 0, 0.0, ms(), (why,))
+
+    tame = is_tame(source)
+    fault = fault_of(source, filename=filename) if tame else fault_of_wild(source, budget_s * 0.4)
+    if fault is None and (python is None or python >= sys.version_info[:2]):
+        return Repair("intact", None, (), 0, 1.0, ms(), ())
+    if tame and len(source) <= MAX_MEND_BYTES:
+        return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
+    if len(source) > MAX_BYTES:
+        return refused(f"larger than {MAX_BYTES} bytes: not repaired")
+    left = budget_s - (time.monotonic() - begun)
+    found = mend_wild(source, filename, python, min_confidence, left * 0.7)
+    return found if found is not None else refused("gave up: too large or too deep for the time it has")
 
 
 def mend_tame(
@@ -50,9 +51,9 @@ def mend_tame(
     def fault_in(data: bytes) -> Fault | None:
         return fault_of(data, filename=filename, feature=feature)
 
-    def result(state: str, fixed: bytes | None, edits: int, confidence: float) -> Repair:
+    def result(state: Outcome, fixed: bytes | None, edits: int, confidence: float) -> Repair:
         ms = (time.monotonic() - begun) * 1000
-        return Repair(state, fixed, tuple(errors), edits, confidence, ms, tuple(notes))  # type: ignore[arg-type]
+        return Repair(state, fixed, tuple(errors), edits, confidence, ms, tuple(notes))
 
     errors: list[str] = []
     notes: list[str] = []
@@ -86,7 +87,7 @@ def mend_tame(
     if fixed == source or fault_in(fixed) is not None:
         return result("not_fixed", None, 0, 0.0)
     notes += dict.fromkeys(step.rule for step in best.steps)
-    confidence = confidence_of(plain, best)
+    confidence = confidence_of(decoded.text.replace("\0", "?"), best)
     edits = changed + sum(len(step.edits) for step in best.steps)
     return result("fixed" if confidence >= min_confidence else "suggested", fixed, edits, confidence)
 

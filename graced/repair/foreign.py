@@ -1,5 +1,6 @@
 """What people write from the habit of other languages, and text that is no code at all."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ from graced.repair.site import Site
 SLASHES = re.compile(r"^([ \t]*)(//|--(?=\s*[A-Za-z])|;+(?=\s)|\*(?=\s))")
 MARKER = re.compile(r"(?:=======|<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)")
 _BRANCH = re.compile(r"^ ?[A-Za-z][\w./]*(?:-[\w./]+)*[ \t]*$")
+ENGLISH = frozenset(["if", "for", "and", "in", "is", "not", "or", "from", "with", "while", "as"])
+"""Keywords that a sentence may well begin with."""
 _RULES: tuple[tuple[re.Pattern[str], str, str, float, float], ...] = (
     (re.compile(r"([\w\])])[ \t]*\+\+"), r"\1 += 1", "increment", 0.5, 0.85),
     (re.compile(r"\+\+[ \t]*([\w.]+)"), r"\1 += 1", "increment", 0.5, 0.85),
@@ -117,12 +120,12 @@ def _substitutions(site: Site) -> Iterator[Candidate]:
 def _outside_strings(
     src: Source, index: int, pattern: re.Pattern[str], new: str, broken_too: bool = False
 ) -> Iterator[Edit]:
-    """The places of `pattern` on a line outside its strings and comments; those without an end count as code if told."""
+    """The places of `pattern` on a line outside its strings and comments; unended ones count as code if told."""
     line = src.lines[index]
     if line.inside:
         return
-    spans = [(t.start, t.end) for t in src.tokens[line.first : line.stop] 
-             if t.kind == STRING or t.kind == BADSTR and not broken_too or t.text[:1] == "#"]  # fmt: skip
+    spans = [(t.start, t.end) for t in src.tokens[line.first : line.stop]
+             if t.kind == STRING or (t.kind == BADSTR and not broken_too) or t.text[:1] == "#"]  # fmt: skip
     text = src.text[line.start : line.end]
     for match in pattern.finditer(text):
         start, end = line.start + match.start(), line.start + match.end()
@@ -157,16 +160,16 @@ def is_prose(src: Source, index: int) -> bool:
     tokens = src.code(index)
     if not tokens or text[:1] in "#@\"'([{" or line.inside:
         return False
-    if tokens[0].text in KEYWORDS and tokens[0].text not in ("if", "for", "and", "in", "is", "not", "or", "from", "with", "while"):
+    if tokens[0].text in KEYWORDS and tokens[0].text not in ENGLISH:
         return False
     pairs = sum(
-        1 for a, b in zip(tokens, tokens[1:], strict=False)
+        1 for a, b in itertools.pairwise(tokens)
         if a.kind == NAME and b.kind == NAME and a.text not in KEYWORDS and b.text not in KEYWORDS
     )  # fmt: skip
     odd = sum(1 for token in tokens if token.kind in (BAD, BADSTR) or token.text in ("?", "!", "..."))
     names = sum(1 for token in tokens if token.kind == NAME)
     calls = text.count("(") + text.count("=") * 2
-    return pairs + odd > calls and (names >= 2 or odd > 0) or pairs >= 3 and pairs > calls
+    return (pairs + odd > calls and (names >= 2 or odd > 0)) or (pairs >= 3 and pairs > calls)
 
 
 def _prose(site: Site) -> Iterator[Candidate]:
@@ -205,7 +208,7 @@ def _wordiness(src: Source, index: int) -> int:
     tokens = src.code(index)
     return sum(
         a.kind == NAME and b.kind == NAME and b.text not in KEYWORDS and b.start > a.end
-        for a, b in zip(tokens, tokens[1:], strict=False)
+        for a, b in itertools.pairwise(tokens)
     )
 
 
@@ -213,7 +216,7 @@ def _plain(src: Source, index: int) -> bool:
     """Within a run of prose: a blank line, a number, a lone word."""
     line = src.lines[index]
     text = src.text[line.start : line.end].strip()
-    return not text or not line.indent and not re.search(r"[=(){}\[\]]|:$", text) and text.split()[0] not in KEYWORDS
+    return not text or (not line.indent and not re.search(r"[=(){}\[\]]|:$", text) and text.split()[0] not in KEYWORDS)
 
 
 def _code_after(src: Source, index: int) -> int:

@@ -9,17 +9,20 @@ from graced.repair.site import Site
 STEP = 4
 MAX_LINES = 400
 """A block longer than this is not shifted."""
+MAX_LEVELS = 8
+"""Open blocks that a line may be moved to, the innermost first."""
 CLAUSES = frozenset(("elif", "else", "except", "finally"))
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
     if site.fault.kind in ("TabError", "IndentationError"):
         yield from _tabs(site)
-    if site.fault.kind in ("IndentationError", "TabError"):
-        yield from _shifts(site)
-    elif site.said("outside function", "outside loop", "not properly in loop", "expected 'except'", "outside async"):
-        yield from _shifts(site)
-    elif site.here == 0 or site.src.first_word(site.low) in CLAUSES:
+    if (
+        site.fault.kind in ("IndentationError", "TabError")
+        or site.said("outside function", "outside loop", "not properly in loop", "expected 'except'", "outside async")
+        or site.here == 0
+        or site.src.first_word(site.low) in CLAUSES
+    ):
         yield from _shifts(site)
 
 
@@ -50,7 +53,11 @@ def block_body(site: Site) -> Iterator[Candidate]:
     for count, run in enumerate(runs):
         edits = _reindented(src, run, base + step)
         whole = src.first_word(header) in ("def", "class")
-        cost = 1.5 + 0.4 * (len(runs) - 1 - count if whole else count) - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
+        cost = (
+            1.5
+            + 0.4 * (len(runs) - 1 - count if whole else count)
+            - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
+        )
         if _before_clause(src, run[-1], level):
             cost -= 2.0
         cost += 2.0 * min(blanks, 3)
@@ -116,9 +123,7 @@ def _tabs(site: Site) -> Iterator[Candidate]:
                 one = (line.start, line.start + len(line.indent), line.indent.expandtabs(size))
                 yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order, (one,), 0.9)
         if len(lines) > 1:
-            edits = tuple(
-                (line.start, line.start + len(line.indent), line.indent.expandtabs(size)) for line in lines
-            )
+            edits = tuple((line.start, line.start + len(line.indent), line.indent.expandtabs(size)) for line in lines)
             yield Candidate("tabs_all", 1.0 + 3.0 * (not tabbed) + 0.1 * abs(size - 4), edits, 0.85)
 
 
@@ -129,7 +134,7 @@ def _shifts(site: Site) -> Iterator[Candidate]:
     before = src.previous_logical(site.low)
     while before is not None and len(starts) < 8:
         above = src.previous_logical(before)
-        if len(starts) < 2 or above is not None and src.lines[above].width != src.lines[before].width:
+        if len(starts) < 2 or (above is not None and src.lines[above].width != src.lines[before].width):
             starts.append(before)
         before = above
     step = max(1, len(step_of(src, site.low).expandtabs(8)))
@@ -184,7 +189,7 @@ def _indents(src: Source, index: int) -> dict[int, str]:
         if line.logical and line.width < lowest:
             found[line.width] = line.indent
             lowest = line.width
-            if not lowest:
+            if not lowest or len(found) >= MAX_LEVELS:
                 break
     found.setdefault(0, "")
     return found

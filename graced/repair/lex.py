@@ -4,6 +4,7 @@ CPython's own tokenizer stops at the first error; a repair needs to see what is 
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 NAME, NUMBER, STRING, OP, COMMENT, NEWLINE, BADSTR, BAD = range(8)
@@ -11,14 +12,69 @@ NAME, NUMBER, STRING, OP, COMMENT, NEWLINE, BADSTR, BAD = range(8)
 BAD one character that no token begins with. A NEWLINE is a physical one."""
 
 KEYWORDS = frozenset(
-    "False None True and as assert async await break class continue def del elif else except finally for from global "
-    "if import in is lambda nonlocal not or pass raise return try while with yield".split()
+    [
+        "False",
+        "None",
+        "True",
+        "and",
+        "as",
+        "assert",
+        "async",
+        "await",
+        "break",
+        "class",
+        "continue",
+        "def",
+        "del",
+        "elif",
+        "else",
+        "except",
+        "finally",
+        "for",
+        "from",
+        "global",
+        "if",
+        "import",
+        "in",
+        "is",
+        "lambda",
+        "nonlocal",
+        "not",
+        "or",
+        "pass",
+        "raise",
+        "return",
+        "try",
+        "while",
+        "with",
+        "yield",
+    ]
 )
-HEADERS = frozenset("class def if elif else for while try except finally with async match case".split())
+HEADERS = frozenset(
+    ["class", "def", "if", "elif", "else", "for", "while", "try", "except", "finally", "with", "async", "match", "case"]
+)
 """Words that a line with a block below it begins with."""
 STATEMENTS = frozenset(
-    "class def return import try while with raise except finally elif pass break continue del global nonlocal assert "
-    .split()
+    [
+        "class",
+        "def",
+        "return",
+        "import",
+        "try",
+        "while",
+        "with",
+        "raise",
+        "except",
+        "finally",
+        "elif",
+        "pass",
+        "break",
+        "continue",
+        "del",
+        "global",
+        "nonlocal",
+        "assert",
+    ]
 )
 """Words that begin a statement and cannot begin a line inside brackets: there a forgotten bracket ends."""
 JUMPS = frozenset(("return", "raise", "break", "continue"))
@@ -79,17 +135,23 @@ class Line(NamedTuple):
     inside: bool
 
 
-def tokens_of(text: str, start: int = 0) -> list[Token]:
+def tokens_of(text: str) -> list[Token]:
     """All tokens of `text` but blanks, in order."""
-    out = []
-    append = out.append
+    kinds = _KIND_OF_GROUP
+    return [
+        Token(kinds[group], match.group(), *match.span())
+        for match in _TOKEN.finditer(text)
+        if (group := match.lastindex) is not None and group != _WS
+    ]
+
+
+def scan(text: str, start: int = 0) -> Iterator[Token]:
+    """The tokens of `text` from offset `start` on, lexed as they are asked for."""
     kinds = _KIND_OF_GROUP
     for match in _TOKEN.finditer(text, start):
         group = match.lastindex
-        if group == _WS or group is None:
-            continue
-        append(Token(kinds[group], match.group(), match.start(), match.end()))
-    return out
+        if group != _WS and group is not None:
+            yield Token(kinds[group], match.group(), match.start(), match.end())
 
 
 def width_of(indent: str) -> int:

@@ -7,6 +7,7 @@ follows `return`, that a `def` follows a blank line, that `=` stands between a n
 """
 
 import array
+import itertools
 import math
 import sys
 import zlib
@@ -16,7 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from graced.repair.lex import (
-    BAD,
     BADSTR,
     COMMENT,
     HEADERS,
@@ -26,8 +26,8 @@ from graced.repair.lex import (
     NEWLINE,
     NUMBER,
     OP,
-    STRING,
     STATEMENTS,
+    STRING,
     Token,
     is_name,
     width_of,
@@ -197,7 +197,7 @@ def train(texts: Iterable[str], frequent: int = 250, least: int = 2) -> Model:
     for run in runs:
         ids = [begin, begin, *(model.id_of(word, token) for word, token in run)]
         one.update(ids[2:])
-        two.update(zip(ids[1:], ids[2:], strict=False))
+        two.update(itertools.pairwise(ids))
         three.update(zip(ids, ids[1:], ids[2:], strict=False))
     return _smoothed(model, one, two, three, least)
 
@@ -224,9 +224,7 @@ def _smoothed(
     for (a, b, _), n in kept.items():
         kept_ab[a, b] += 1
         mass[a, b] += n
-    bow_two = {
-        ab: (after_ab[ab] - mass[ab] + DISCOUNT * kept_ab[ab]) / after_ab[ab] for ab in after_ab if kept_ab[ab]
-    }
+    bow_two = {ab: (after_ab[ab] - mass[ab] + DISCOUNT * kept_ab[ab]) / after_ab[ab] for ab in after_ab if kept_ab[ab]}
     p_three = {
         (a, b, c): (n - DISCOUNT) / after_ab[a, b] + bow_two[a, b] * p_two[b, c] for (a, b, c), n in kept.items()
     }
@@ -245,10 +243,55 @@ def _smoothed(
 
 
 def _operators() -> list[str]:
-    return (
-        "**= //= >>= <<= ... != -> := == <= >= += -= *= /= %= &= |= ^= @= ** // << >> "
-        "- + * / % & | ^ ~ < > ( ) [ ] { } , : . ; @ ="
-    ).split()
+    return [
+        "**=",
+        "//=",
+        ">>=",
+        "<<=",
+        "...",
+        "!=",
+        "->",
+        ":=",
+        "==",
+        "<=",
+        ">=",
+        "+=",
+        "-=",
+        "*=",
+        "/=",
+        "%=",
+        "&=",
+        "|=",
+        "^=",
+        "@=",
+        "**",
+        "//",
+        "<<",
+        ">>",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "&",
+        "|",
+        "^",
+        "~",
+        "<",
+        ">",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        ".",
+        ";",
+        "@",
+        "=",
+    ]
 
 
 def dump(model: Model) -> bytes:

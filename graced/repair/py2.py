@@ -52,7 +52,7 @@ def _statements(src: Source) -> Iterator[list[Token]]:
                     depth += 1
                 elif token.text in CLOSES and depth:
                     depth -= 1
-                elif not depth and token.text in ";:" and (token.text == ";" or run and run[0].text != "lambda"):
+                elif not depth and token.text in ";:" and (token.text == ";" or (run and run[0].text != "lambda")):
                     yield [*run, token]
                     run = []
                     continue
@@ -78,7 +78,7 @@ def _print(text: str, body: list[Token]) -> Iterator[Edit]:
         yield word.end, word.end, "()"
         return
     first = rest[0]
-    if first.kind == OP and first.text in ("=", ".", ",", ")", "+=", ":", "]", "}") or _is_call(body):
+    if (first.kind == OP and first.text in ("=", ".", ",", ")", "+=", ":", "]", "}")) or _is_call(body):
         return
     extra = ""
     if first.text == ">>":
@@ -180,11 +180,17 @@ def _literals(tokens: list[Token], text: str) -> Iterator[Edit]:
             yield after.start, after.end, ""
         if token.kind == NUMBER and re.fullmatch(r"0[0-7]+", token.text) and token.text.strip("0"):
             yield token.start, token.start + 1, "0o"
-        elif token.kind == OP and token.text == "<" and after is not None and after.text == ">" and after.start == token.end:
+        elif (
+            token.kind == OP
+            and token.text == "<"
+            and after is not None
+            and after.text == ">"
+            and after.start == token.end
+        ):
             yield token.start, after.end, "!="
-        elif token.kind == STRING and token.text[:2].lower() == "ur":
-            yield token.start, token.start + 1, ""
-        elif token.kind == NAME and token.text.lower() == "ur" and after is not None and after.kind == STRING:
+        elif (token.kind == STRING and token.text[:2].lower() == "ur") or (
+            token.kind == NAME and token.text.lower() == "ur" and after is not None and after.kind == STRING
+        ):
             yield token.start, token.start + 1, ""
         elif token.kind == BAD and token.text == "`":
             if opened is None:
@@ -195,4 +201,3 @@ def _literals(tokens: list[Token], text: str) -> Iterator[Edit]:
                 opened = None
         elif token.kind == NEWLINE:
             opened = None
-

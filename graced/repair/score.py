@@ -1,6 +1,7 @@
 """How plausible a text is: the model of the standard library, mixed with what the file itself does elsewhere."""
 
 import builtins
+import itertools
 import math
 import re
 from collections import Counter
@@ -21,7 +22,7 @@ WORD, MARK = 2.4, 3.0
 """Nats (before weighting) for a word, and for a mark that code is made of, inside a string literal."""
 NEAR_CHARS = 200
 NEAR_LINES = 6
-CONTEXT_LINES = 40
+CONTEXT_LINES = 12
 """A statement is followed this many lines to its ends when a candidate is scored."""
 
 
@@ -47,7 +48,7 @@ class Scorer:
         for part in (src.tokens[:low], src.tokens[high:]):
             run = [_own(word, token) for word, token in sequence(part, [0], src.text)]
             self._one.update(run[:-1])
-            self._two.update(zip(run, run[1:], strict=False))
+            self._two.update(itertools.pairwise(run))
             self._three.update(zip(run, run[1:], run[2:], strict=False))
             self.names.update(token.text for token in part if token.kind == NAME)
         self._regions: dict[tuple[int, int], tuple[float, set[str]]] = {}

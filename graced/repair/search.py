@@ -49,7 +49,7 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
     whole = [state for state in beam if state.fault is None]
     best = min(whole, key=lambda state: state.cost) if whole else None
     beam = [state for state in beam if state.fault is not None and (best is None or state.cost < best.cost)]
-    seen = {state.text for state in beam}
+    seen = {hash(state.text) for state in beam}
     scorer: Scorer | None = None
     for _ in range(ROUNDS if beam else 0):
         grown: list[State] = []
@@ -81,24 +81,25 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
 
 
 def _grown(
-    state: State, source: Source, scorer: Scorer, check: Check, deadline: float, seen: set[str]
+    state: State, source: Source, scorer: Scorer, check: Check, deadline: float, seen: set[int]
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = sorted(_candidates(state.fault, source, scorer), key=lambda pair: pair[0])
-    tried: set[str] = set()
+    ranked = sorted(_candidates(state.fault, source, scorer, deadline), key=lambda pair: pair[0])
+    tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
     moved: list[State] = []
     checks = 0
     for cost, candidate in ranked:
-        if checks >= CHECKS and past or checks >= 3 * CHECKS:
+        if (checks >= CHECKS and past) or checks >= 3 * CHECKS:
             break
         if past and (cost > past[0].cost - state.cost + MARGIN or len(past) >= ENOUGH):
             break
         text = applied(state.text, candidate.edits)
-        if text in tried or text == state.text:
+        key = hash(text)
+        if key in tried or text == state.text:
             continue
-        tried.add(text)
+        tried.add(key)
         if time.monotonic() > deadline:
             break
         checks += 1
@@ -108,14 +109,12 @@ def _grown(
         if kind == "past":
             past.append(State(text, fault, total, (*state.steps, candidate), state.rivals))
         elif kind == "moved" and state.stuck < 2 and len(moved) < 6:
-            moved.append(
-                State(text, fault, total + STUCK, (*state.steps, candidate), state.rivals, state.stuck + 1)
-            )
+            moved.append(State(text, fault, total + STUCK, (*state.steps, candidate), state.rivals, state.stuck + 1))
     for out in (past, moved[: 2 if past else 6]):
         for index, new in enumerate(out):
-            if new.text in seen:
+            if hash(new.text) in seen:
                 continue
-            seen.add(new.text)
+            seen.add(hash(new.text))
             if not index and len(out) > 1:
                 new = new._replace(rivals=min(new.rivals, out[1].cost - new.cost))
             elif index:
@@ -145,12 +144,14 @@ def _progress(state: State, source: Source, candidate: Candidate, fault: Fault |
     return ""
 
 
-def _candidates(fault: Fault, source: Source, scorer: Scorer) -> Iterator[tuple[float, Candidate]]:
+def _candidates(fault: Fault, source: Source, scorer: Scorer, deadline: float) -> Iterator[tuple[float, Candidate]]:
     """All candidates with their costs in nats."""
     site = Site(source, fault, scorer)
     for candidate in py2.candidates(source, fault):
         yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate
     for family in FAMILIES:
         for candidate in family(site):
+            if time.monotonic() > deadline:
+                return
             if candidate.edits:
                 yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate

@@ -1,5 +1,6 @@
 """Statements that parse by themselves but are not allowed where or as they stand."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -32,13 +33,15 @@ def _future(site: Site) -> Iterator[Candidate]:
         statement += newline
     at = next((i for i in range(len(lines)) if lines[i].logical), 0)
     first = src.code(at)
-    if first and first[0].kind == STRING and src.logical_end(at) != at or len(first) == 1 and first[0].kind == STRING:
+    if (first and first[0].kind == STRING and src.logical_end(at) != at) or (
+        len(first) == 1 and first[0].kind == STRING
+    ):
         at = src.next_logical(src.logical_end(at)) or at
     while src.first_word(at) == "from" and [t.text for t in src.code(at)][1:2] == ["__future__"]:
         at = src.next_logical(src.logical_end(at)) or at
     spot = lines[at].start
     if spot < start:
-        gap = "" if src.first_word(at) in ("import", "from") or at and not src.has_code(at - 1) else newline
+        gap = "" if src.first_word(at) in ("import", "from") or (at and not src.has_code(at - 1)) else newline
         yield Candidate("future_import", 0.3, ((spot, spot, statement + gap), (start, stop, "")), 0.95)
 
 
@@ -76,7 +79,7 @@ def _call_parts(tokens: list[Token], site: Site) -> Iterator[list[tuple[int, int
             stack[-1].append(index)
         elif token.kind == OP and token.text in CLOSES and stack:
             cuts = [*stack.pop(), index]
-            parts = [(a + 1, b - 1) for a, b in zip(cuts, cuts[1:], strict=False) if a + 1 <= b - 1]
+            parts = [(a + 1, b - 1) for a, b in itertools.pairwise(cuts) if a + 1 <= b - 1]
             if token.text == ")" and len(parts) > 1:
                 yield parts
 
@@ -132,19 +135,20 @@ def _uses_as_name(src: Source, word: str) -> Iterator[Token]:
             continue
         if word == "await" and not (after in ("=", ",", ")", ".", ":") or before in (".", "def")):
             continue
-        if word not in ("async", "await") and not (after in ("=", ".") or before in (".", "def", "class", "import", "as")):
+        if word not in ("async", "await") and not (
+            after in ("=", ".") or before in (".", "def", "class", "import", "as")
+        ):
             continue
         yield token
 
 
 def _assignment(site: Site) -> Iterator[Candidate]:
     """`=` in a condition or call where `==` was meant, or the other way round."""
-    if not site.said("cannot assign", "Maybe you meant '==' or ':=' instead of '='", "expression cannot contain assignment"):
+    if not site.said(
+        "cannot assign", "Maybe you meant '==' or ':=' instead of '='", "expression cannot contain assignment"
+    ):
         return
-    if site.said("cannot assign") and not site.said("=="):
-        cost = 2.0
-    else:
-        cost = 0.0
+    cost = 2.0 if site.said("cannot assign") and not site.said("==") else 0.0
     for index in range(len(site.tokens)):
         token = site.tokens[index]
         if token.text == "=":
@@ -188,19 +192,25 @@ def _numbers(site: Site) -> Iterator[Candidate]:
                 size = len(token.text) - len(token.text.lstrip("0"))
                 cost = 0.8 if len(token.text) == 2 or "8" in token.text or "9" in token.text else 1.5
                 yield Candidate("leading_zero", cost, ((token.start, token.start + size, ""),), 0.8)
-    if site.said("invalid decimal literal", "invalid hexadecimal", "invalid digit", "invalid octal", "invalid imaginary"):
+    if site.said(
+        "invalid decimal literal", "invalid hexadecimal", "invalid digit", "invalid octal", "invalid imaginary"
+    ):
         for token, after in zip(site.tokens, site.tokens[1:], strict=False):
             if token.end == after.start and token.text[:1].isdigit() and after.kind == NAME:
                 if after.text in ("L", "l"):
                     yield Candidate("long", 0.2, ((after.start, after.end, ""),), 0.95)
                 yield Candidate("digit_name", 2.0, ((token.start, token.start, "_"),), 0.6)
                 yield Candidate("digit_name", 2.0, ((token.end, token.end, " "),), 0.7)
-                yield Candidate("digit_string", 2.5, ((token.start, token.start, '"'), (after.end, after.end, '"')), 0.6)
+                yield Candidate(
+                    "digit_string", 2.5, ((token.start, token.start, '"'), (after.end, after.end, '"')), 0.6
+                )
 
 
 def _declared(site: Site) -> Iterator[Candidate]:
     """`global x` or `nonlocal x` after its use: the declaration goes to the function's first line."""
-    if not site.said("prior to global declaration", "prior to nonlocal declaration", "before global", "before nonlocal"):
+    if not site.said(
+        "prior to global declaration", "prior to nonlocal declaration", "before global", "before nonlocal"
+    ):
         return
     src, lines = site.src, site.src.lines
     level = lines[site.low].width

@@ -1,5 +1,6 @@
 """String literals without an end or a beginning, and quotes inside quotes."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -11,7 +12,9 @@ MAX_PLACES = 40
 """Places on one line tried for a missing quote."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
-_SWALLOWED = re.compile(r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w")
+_SWALLOWED = re.compile(
+    r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w"
+)
 """Code in a string: it begins or ends with punctuation, holds a call, an assignment, the end of another string."""
 
 
@@ -64,7 +67,11 @@ def _one_line(site: Site) -> Iterator[Candidate]:
         for at in range(line.start, line.end):
             if text[at] == other:
                 yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, quote),), 0.85))
-            elif bad is not None and text[at] == quote and at == bad.start + len(bad.text) - len(bad.text.lstrip("rRbBuUfF")):
+            elif (
+                bad is not None
+                and text[at] == quote
+                and at == bad.start + len(bad.text) - len(bad.text.lstrip("rRbBuUfF"))
+            ):
                 yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, other),), 0.85))
     if bad is not None:
         end = bad.end
@@ -83,9 +90,9 @@ def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate
         return
     glued = sum(
         1
-        for left, right in zip(tokens, tokens[1:], strict=False)
-        if left.end == right.start and (left.kind == STRING and right.kind in (NAME, STRING)
-                                        or right.kind == STRING and left.kind == NAME)
+        for left, right in itertools.pairwise(tokens)
+        if left.end == right.start and ((left.kind == STRING and right.kind in (NAME, STRING))
+                                        or (right.kind == STRING and left.kind == NAME))
     )  # fmt: skip
     inside = next((t for t in tokens if t.kind == STRING and len(t.text) > 2), None)
     code_like = sum(_code_in(site, token.text) for token in tokens if token.kind == STRING)
@@ -135,7 +142,9 @@ def _triple(site: Site, start: int) -> Iterator[Candidate]:
         yield Candidate("extra_triple", 4.0, ((before[-1], before[-1] + 3, ""),), 0.4, 0.0)
 
 
-_CODE = re.compile(r"(?:def |class |import |from \w+ import|return\b|if .*:$|for .*:$|@\w|self\.\w+ = |\w+ = |while .*:$|try:|with .*:$)")
+_CODE = re.compile(
+    r"(?:def |class |import |from \w+ import|return\b|if .*:$|for .*:$|@\w|self\.\w+ = |\w+ = |while .*:$|try:|with .*:$)"
+)
 
 
 def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidate]:
@@ -156,7 +165,9 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
         if at + 1 < index and not text[lines[at + 1].start : lines[at + 1].end].strip():
             blank = lines[at + 1]
             new = lines[opened].indent + quotes
-            yield Candidate("missing_triple", cost + 0.3 * tried - 0.7 * code, ((blank.start, blank.end, new),), 0.6, 0.0)
+            yield Candidate(
+                "missing_triple", cost + 0.3 * tried - 0.7 * code, ((blank.start, blank.end, new),), 0.6, 0.0
+            )
         tried += 1
         if tried > 8 or code:
             return
@@ -217,4 +228,3 @@ def _nested(site: Site) -> Iterator[Candidate]:
                 edits.append((line.start + at, line.start + at + 1, other))
         if edits:
             yield Candidate("nested_quotes", 0.5, tuple(edits), 0.95)
-

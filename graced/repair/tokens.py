@@ -30,6 +30,13 @@ CONFUSED = {
     ":=": ((":", 3.0), ("=", 3.0)), "{": (("(", 4.0), (":", 3.0)), "}": ((")", 4.0),), "[": (("(", 4.0),), "]": ((")", 4.0),),
 }  # fmt: skip
 """Tokens typed for one another."""
+SHORT = frozenset(("else", "is", "as", "or", "in", "if", "async"))
+"""Keywords that may themselves be another one misspelt."""
+PREFIXES = (
+    "if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif", "def", "class",
+    "as", "raise", "del", "yield", "await", "assert", "except", "with",
+)  # fmt: skip
+"""Words that run together with what follows (`returnx`)."""
 NOT_PYTHON = {
     "elseif": "elif", "elsif": "elif", "elif": "elif", "function": "def", "func": "def", "fn": "def", "foreach": "for",
     "null": "None", "nil": "None", "true": "True", "false": "False", "catch": "except", "throw": "raise",
@@ -51,7 +58,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     indices = sorted({index for span in spans for index in span if index < len(tokens)})
     balanced = not Balance(tokens)
     found = [*_misspelt(site), *_singles(site, indices, balanced)]
-    yield from _split_lines(site, indices)
+    yield from _split_lines(site, range(max(1, site.here - 1), min(len(tokens), site.there + 2)))
     found.sort(key=lambda candidate: candidate.cost + (candidate.delta or 0.0))
     yield from found[:KEPT]
     for index in indices:
@@ -61,7 +68,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
                     yield from split_names(site, index, between, cost)
 
 
-def _split_lines(site: Site, indices: list[int]) -> Iterator[Candidate]:
+def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
     """A newline lost between two statements: the second begins at a level that is open, or deeper behind a colon."""
     tokens, text, src = site.tokens, site.text, site.src
     line = src.lines[site.low]
@@ -73,9 +80,9 @@ def _split_lines(site: Site, indices: list[int]) -> Iterator[Candidate]:
             indents[above.indent] = 0.5
     for index in indices:
         token, before = tokens[index], tokens[index - 1]
-        if not index or token.kind not in (NAME, STRING) or "\n" in text[before.end : token.start]:
+        if token.kind not in (NAME, STRING) or "\n" in text[before.end : token.start]:
             continue
-        if before.text not in (")", "]", "}", ":") and before.kind == OP or token.text in ("in", "and", "or", "is"):
+        if (before.text not in (")", "]", "}", ":") and before.kind == OP) or token.text in ("in", "and", "or", "is"):
             continue
         options = {line.indent + step_of(src, site.low): 0.0} if before.text == ":" else indents
         for indent, cost in options.items():
@@ -111,9 +118,9 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         if token.kind == BADSTR or "\n" in token.text:
             continue
         weight = 3.5 if token.kind in (OP, BAD) else 6.0
-        lone = token.kind == BAD or token.kind == NAME and len(token.text) == 1
-        lone += 2 * _is_litter(text, tokens, index, scorer.names[token.text])
-        yield Candidate("delete_token", weight + near - 1.0 * lone, ((token.start, token.end, ""),), 0.75,
+        weight -= token.kind == BAD or (token.kind == NAME and len(token.text) == 1)
+        weight -= 2.0 * _is_litter(text, tokens, index, scorer.names[token.text])
+        yield Candidate("delete_token", weight + near, ((token.start, token.end, ""),), 0.75,
                         0.5 * (cost_around(index, [], 1) - one))  # fmt: skip
         for string, cost in CONFUSED.get(token.text, ()):
             bare = string.strip()
@@ -142,8 +149,10 @@ def _is_litter(text: str, tokens: list[Token], index: int, seen: int) -> bool:
     if not index or token.kind != NAME or token.text in KEYWORDS or seen > 1 or len(token.text) > 2:
         return False
     before = tokens[index - 1]
-    return before.end == token.start and (before.text in (")", "]", "}") or before.kind == STRING) and (
-        index + 1 == len(tokens) or text[token.end : token.end + 1] in ("\n", "\r")
+    return (
+        before.end == token.start
+        and (before.text in (")", "]", "}") or before.kind == STRING)
+        and (index + 1 == len(tokens) or text[token.end : token.end + 1] in ("\n", "\r"))
     )
 
 
@@ -193,7 +202,7 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     for index in range(min(len(tokens), site.there + 2)):
         token = tokens[index]
-        if token.kind != NAME or token.text in KEYWORDS and token.text not in ("else", "is", "as", "or", "in", "if", "async"):
+        if token.kind != NAME or (token.text in KEYWORDS and token.text not in SHORT):
             continue
         first = not index
         near = 0.1 * max(0, site.here - index)
@@ -211,8 +220,7 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
                 yield Candidate("misspelt_keyword", 1.0, ((token.start, tokens[1].end, glued),), 0.95)
     for index, token in enumerate(tokens[: site.there + 1]):
         if token.kind == NAME and token.text not in KEYWORDS and token.text != "_":
-            for word in ("if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif",
-                         "def", "class", "as", "raise", "del", "yield", "await", "assert", "except", "with"):  # fmt: skip
+            for word in PREFIXES:
                 rest = token.text[len(word) :]
                 if token.text.startswith(word) and rest and (site.scorer.knows(rest) or index == 0):
                     at = token.start + len(word)
@@ -234,7 +242,7 @@ def near_keywords(word: str) -> tuple[tuple[str, int], ...]:
         limit = 1 if min(len(keyword), len(word)) < 5 else 2
         distance = _distance(word, keyword, limit)
         total, swapped = len(word) + len(keyword), sorted(word) == sorted(keyword)
-        if distance <= limit and (min(len(word), len(keyword)) > 2 or distance == 1 and (total > 4 or swapped)):
+        if distance <= limit and (min(len(word), len(keyword)) > 2 or (distance == 1 and (total > 4 or swapped))):
             found.append((keyword, distance))
     return tuple(sorted(found, key=lambda pair: (pair[1], pair[0])))
 

@@ -113,6 +113,11 @@ class Healing(Member):
 
     # --- kernels
 
+    def may_run(self, name: str) -> bool:
+        """Is all that it depends on up?"""
+        needed = [self.kernels[d.name] for d in self.world.specs[name].depends_on]
+        return self.kernels[name].alive or all(kernels.satisfied(k) for k in needed)
+
     def person(self, what: str, names: tuple[str, ...]) -> None:
         """What a person asks: start, stop or restart by name."""
         asked = {"start": kernels.person_start, "stop": kernels.person_stop, "restart": kernels.person_restart}[what]

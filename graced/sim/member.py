@@ -19,6 +19,7 @@ from graced.core.vocabulary import (
     Died,
     Event,
     Found,
+    Heard,
     LeaseAcked,
     LeaseGiven,
     LeaseTaken,
@@ -52,7 +53,10 @@ class Member:
         self.questions: list[Question] = []
         self.watched: dict[str, int] = {}
         self.stopped_holders: dict[str, tuple[int, float]] = {}
-        self.deaf_since: float = INFINITY
+        self.heard_at: dict[int, float] = {}  # pid -> when it was last heard; for the checkers, the core has its own
+        self.gaps: dict[int, tuple[float, float]] = {}  # pid -> the last long silence, and when it ended
+        self.revoked: set[str] = set()  # incidents whose powers were given back
+        self.came_up = self.struck = False
         self._events: deque[Event] = deque()
         self._records: list[Record] = []
         self._writes: list[Action] = []
@@ -96,8 +100,7 @@ class Member:
         world.wires.bind(self)
         for name in others(self.role):
             self.take(self.found(name))
-        if self.role == "watchdog":
-            self.take(Resumed(tuple(world.store.runs.values())))
+        self.take(Resumed(world.store.runs_of(self.role)))
         self.setup()
 
     def setup(self) -> None:
@@ -108,6 +111,7 @@ class Member:
         if not self.core.ready:
             data = {"member": self.role, "pid": self.process.pid, "incarnation": self.core.incarnation}
             self._records.append(Record("member.started", data))
+            self.came_up = True
             self.take(Ready())
             self.world.became_ready(self)
 
@@ -131,6 +135,15 @@ class Member:
                     return
             events.popleft()
         self.end_turn()
+
+    def hear(self, event: Heard) -> None:
+        """A heartbeat comes in."""
+        pid, now = event.beat.pid, self.world.clock.now
+        last = self.heard_at.get(pid)
+        if last is not None and now - last > self.world.timing.timeout / 2:
+            self.gaps[pid] = (now - last, now)
+        self.heard_at[pid] = now
+        self.take(event)
 
     def follow(self, event: Event) -> None:
         """An event that comes of an action; it is taken in after the actions that are being done."""
@@ -179,7 +192,7 @@ class Member:
             return
         writes, self._writes = self._writes, []
         for action in writes:
-            self.world.store.write(action, self.world.clock.now)
+            self.world.store.write(self.role, action, self.world.clock.now)
 
     def _set_wake(self) -> None:
         due = self.core.due
@@ -274,6 +287,8 @@ class Member:
 
     def tell_lease(self, agent: str, event: LeaseGiven | LeaseTaken) -> None:
         sent = self.world.clock.now
+        if isinstance(event, LeaseGiven):
+            self.world.granted_at[agent, event.lease.incident] = sent
 
         def taken(receiver: "Member") -> None:
             receiver.lease(event, self.role, self.world.clock.now - sent)
@@ -290,6 +305,8 @@ class Member:
         else:
             incident = event.incident
         self.take(event)
+        if isinstance(event, LeaseTaken):
+            self.revoked.add(incident)
         self.world.leased(self)
         self.tell(sender, LeaseAcked(self.role, incident, incident in self.core.held), self.patience)
 

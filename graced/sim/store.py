@@ -41,21 +41,23 @@ class Store:
 
     def __init__(self) -> None:
         self.audit: list[Entry] = []
-        self.runs: dict[str, RunNote] = {}
+        self.runs: dict[str, tuple[str, RunNote]] = {}  # id -> executor, progress
         self.incidents: dict[str, Incident] = {}
         self.counters: dict[str, int] = {}
         self.rows: dict[str, Kernel] = {}
         self.slots: dict[str, Running] = {}
 
-    def write(self, action: Action, now: float) -> None:
+    def runs_of(self, executor: str) -> tuple[RunNote, ...]:
+        return tuple(note for role, note in self.runs.values() if role == executor)
+
+    def write(self, role: str, action: Action, now: float) -> None:
         match action:
             case SaveRun():
-                self.runs[action.note.id] = action.note
+                self.runs[action.note.id] = (role, action.note)
             case EndRun():
                 self.runs.pop(action.run, None)
             case OpenIncident():
-                if action.id not in self.incidents or self.incidents[action.id].state != "open":
-                    self.incidents[action.id] = Incident(action.subject, action.kind, now)
+                self.incidents.setdefault(action.id, Incident(action.subject, action.kind, now))
             case CloseIncident():
                 if action.id in self.incidents:
                     self.incidents[action.id].state = action.state

@@ -58,6 +58,7 @@ class Wires:
         self._parked: dict[str, list[tuple[Member, float, Taken]]] = {}
         self._last: dict[tuple[int, int, str], float] = {}
         self._late_until = 0.0
+        self.troubled_at = 0.0  # when a command was last lost or late
 
     # --- who is there
 
@@ -152,6 +153,8 @@ class Wires:
                 continue
             if now >= d.until or self.random.random() > d.share:
                 continue
+            if what == "commands" and (d.lose or d.delay):
+                self.troubled_at = now + d.delay
             if d.lose:
                 return ()
             delay += d.delay
@@ -172,4 +175,4 @@ class Wires:
 
 def _hear_all(listeners: "list[Member] | tuple[Member, ...]", event: Heard) -> None:
     for listener in listeners:
-        listener.process.deliver(listener.take, event)
+        listener.process.deliver(listener.hear, event)

@@ -75,6 +75,8 @@ class World:
         self.members: dict[int, Member] = {}
         self.kernels: dict[str, Process] = {}
         self.broken: set[str] = set()
+        self.granted_at: dict[tuple[str, str], float] = {}  # (agent, incident) -> when a grant was last sent
+        self.crashes = 0  # members that were made to die between two effects: each may leave one record or write undone
         self.checks = checks
         self.trace: Trace | None = None
         self.say: Callable[[str], None] | None = None
@@ -281,7 +283,7 @@ def _unsettled_kernels(world: World) -> str:
         process = world.kernels.get(name)
         if (process.pid if process else 0) != kernel.pid:
             return f"{name} is {process}, self_healing believes pid {kernel.pid}"
-        due = kernel.wanted and kernel.state not in ("failed", "exited")
+        due = kernel.wanted and kernel.state not in ("failed", "exited") and healing.may_run(name)
         if due and process is None:
             return f"{name} is wanted and not alive ({kernel.state}: {kernel.reason})"
         if not due and process is not None:

@@ -29,7 +29,7 @@ DIGITS_LIMIT = 400
 class Node(Struct, eq=False):
     """`text` and `plain` (not quoted) of a scalar, `pairs` of a mapping, `items` of a sequence. Counts from 1.
 
-    `env`: a value of the environment was put in; `told`: none was there, and that is a problem already.
+    `env`: a value of the environment was put in; `told`: what is wrong with the value is among the problems already.
     `size`: this and all below, aliases counted each time they are used; `depth`: 1 for a scalar.
     """
 

@@ -180,7 +180,9 @@ class _Builder:
 
     def _key(self, top: _Open, node: Node) -> Node:
         if node.kind != "scalar":
-            self._fault_at(node, top.path, "a key must be a plain word, not " + node.describe())
+            top.node.told = True
+            hint = 'quote it if it is meant as "{{ … }}"' if node.kind == "mapping" else ""
+            self._fault_at(node, top.path, "a key must be a plain word, not " + node.describe(), hint)
         elif not node.text:
             self._fault_at(node, top.path, "an empty key")
         return node

@@ -160,9 +160,7 @@ class Quantity(Shape):
 
 def duration(low: float = 0.0) -> Quantity:
     """Seconds, at least `low`."""
-    return Quantity(
-        units.parse_duration, units.DURATION_FORM, units.DURATION_PATTERN, "_s", low, units.format_duration
-    )
+    return Quantity(units.parse_duration, units.DURATION_FORM, units.DURATION_PATTERN, "_s", low, units.format_duration)
 
 
 def size(low: int = 0) -> Quantity:
@@ -204,6 +202,8 @@ def absolute(file: str, path: str) -> str:
 
 class PathTo(Shape):
     """A path, made absolute. `exists` asks for a file or folder that is there."""
+
+    relative = True
 
     def __init__(self, exists: Callable[[str], bool] | None = None, wants: str = "a path") -> None:
         self.exists, self.wants = exists, wants

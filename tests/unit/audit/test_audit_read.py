@@ -203,11 +203,11 @@ def test_a_tear_set_aside_during_the_reading_is_no_breach(tmp_path: Path, monkey
     real = read._walk
     looks = 0
 
-    def walk(file, place):
+    def walk(file, place, end):
         nonlocal looks
         looks += 1
         if looks > 1:
-            return real(file, place)
+            return real(file, place, end)
         path.write_bytes(b"".join(lines))
         return read._Place(len(lines[0]) + len(lines[1]), 2, 3, read.parse(lines[1])["hash"]), "not JSON", 0
 

@@ -24,7 +24,8 @@ def refused(file: str) -> list[str]:
 def test_files_are_merged_in_order_and_the_later_wins(tmp_path: pathlib.Path) -> None:
     file = write(
         tmp_path,
-        graced="include: [conf/*.yaml, last.yaml]\ntiming: {check_interval: 1s, emergency_confirm: 1s}\nkernels: {m: {command: x}}\n",
+        graced="include: [conf/*.yaml, last.yaml]\n"
+        "timing: {check_interval: 1s, emergency_confirm: 1s}\nkernels: {m: {command: x}}\n",
         conf__a="timing: {check_interval: 2s}\nkernels: {a: {command: x, cwd: .}}\n",
         conf__b="timing: {check_interval: 3s}\nkernels: {b: {command: x, depends_on: [m]}}\n",
         last="defaults: {nice: 5}\n",
@@ -38,7 +39,9 @@ def test_files_are_merged_in_order_and_the_later_wins(tmp_path: pathlib.Path) ->
 
 
 def test_includes_are_relative_to_the_file_that_has_them(tmp_path: pathlib.Path) -> None:
-    file = write(tmp_path, graced="include: ['${D}/a.yaml']\n", d__a="include: [b.yaml]\n", d__b="kernels: {k: {command: x}}\n")
+    file = write(
+        tmp_path, graced="include: ['${D}/a.yaml']\n", d__a="include: [b.yaml]\n", d__b="kernels: {k: {command: x}}\n"
+    )
     assert list(load(file, {"D": "d"}).kernels) == ["k"]
 
 
@@ -80,7 +83,10 @@ def test_the_home_is_read_whatever_else_is_wrong(tmp_path: pathlib.Path) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["home: h\nkernels: [\n", "kernels: [\nhome: h\n", "a: b: c\nhome: h # here\n", "home: h\n\x01\n", "x: *y\nhome: 'h'\n"],
+    [
+        "home: h\nkernels: [\n", "kernels: [\nhome: h\n",
+        "a: b: c\nhome: h # here\n", "home: h\n\x01\n", "x: *y\nhome: 'h'\n",
+    ],
 )  # fmt: skip
 def test_the_home_of_a_file_with_a_syntax_error(tmp_path: pathlib.Path, text: str) -> None:
     assert home_only(write(tmp_path, graced=text), {}) == str(tmp_path / "h")

@@ -1,5 +1,7 @@
 """Every mistake in graced.yaml is refused with its place, its key and what to do."""
 
+# ruff: noqa: E501  (a table is read row by row)
+
 import pathlib
 import re
 
@@ -142,7 +144,9 @@ def test_a_mistake_is_told_with_place_key_and_hint(
 
 def test_all_problems_are_told_in_the_order_of_the_file(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "graced.yaml"
-    file.write_text("hme: x\nkernels:\n  a: {}\n  b: {command: 'x', nice: 99, restart: x}\n  c: {command: y, nope: 1}\n")
+    file.write_text(
+        "hme: x\nkernels:\n  a: {}\n  b: {command: 'x', nice: 99, restart: x}\n  c: {command: y, nope: 1}\n"
+    )
     with pytest.raises(ConfigError) as refused:
         load(str(file), {})
     places = [(p.line, p.column) for p in refused.value.problems]

@@ -21,14 +21,19 @@ def loaded(folder: pathlib.Path, text: str, environ: dict[str, str] | None = Non
     return read(str(folder / "graced.yaml"), environ or {}, home)
 
 
-@pytest.mark.parametrize("text", ["", FULL, "kernels: {k: {command: ['$${A}', 1.10, '#', 'a: b', yes, é], env: {A: 1.10, 'ON': off, B: }}}\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", FULL, "kernels: {k: {command: ['$${A}', 1.10, '#', 'a: b', yes, é], env: {A: 1.10, 'ON': off, B: }}}\n"],
+)
 def test_what_is_shown_means_the_same_when_loaded(tmp_path: pathlib.Path, text: str) -> None:
     before = loaded(tmp_path, text, {"HERE": "${x} é"})
     other = tmp_path / "other"
     other.mkdir()
     (other / "shown.yaml").write_text(show(before))
     after = load(str(other / "shown.yaml"), {})
-    assert msgspec.structs.replace(after, source=None, folder="") == msgspec.structs.replace(before.config, source=None, folder="")
+    assert msgspec.structs.replace(after, source=None, folder="") == msgspec.structs.replace(
+        before.config, source=None, folder=""
+    )
 
 
 def test_each_value_is_shown_with_where_it_comes_from(tmp_path: pathlib.Path) -> None:
@@ -57,8 +62,14 @@ def test_the_schema_is_of_every_key() -> None:
     kernel = next(iter(schema["properties"]["kernels"]["patternProperties"].values()))
     assert set(kernel["properties"]) == set(KERNEL.keys)
     assert all(key["description"] for key in kernel["properties"].values())
-    assert kernel["properties"]["restart"] == {"enum": ["always", "on-failure", "never"], "description": KERNEL.keys["restart"].about, "default": "always"}
-    assert {"type": "string"}.items() <= schema["properties"]["timing"]["properties"]["check_interval"]["anyOf"][0].items()
+    assert kernel["properties"]["restart"] == {
+        "enum": ["always", "on-failure", "never"],
+        "description": KERNEL.keys["restart"].about,
+        "default": "always",
+    }
+    assert {"type": "string"}.items() <= schema["properties"]["timing"]["properties"]["check_interval"]["anyOf"][
+        0
+    ].items()
     msgspec.json.encode(schema)
 
 
@@ -68,8 +79,10 @@ def test_keys_without_effect_are_told_where_they_are_set(tmp_path: pathlib.Path)
             tmp_path,
             "notify: ['json://x']\ncoding_agent: {verify: null, min_confidence: 0.9, apply: off}\n"
             "defaults: {log: {keep: 3, to: file}}\n"
-            "kernels:\n  a: {command: x, ready: {when: exited}, health: {kind: none}, reload: restart, sockets: [], limits: {cpu: null}}\n"
-            "  b: {command: x, ready: {when: notify}, reload: {signal: HUP}, ladder: [restart, fix_source, notify], schedule: '@daily'}\n",
+            "kernels:\n  a: {command: x, ready: {when: exited}, health: {kind: none},"
+            " reload: restart, sockets: [], limits: {cpu: null}}\n"
+            "  b: {command: x, ready: {when: notify}, reload: {signal: HUP},"
+            " ladder: [restart, fix_source, notify], schedule: '@daily'}\n",
         )
     )
     assert [problem.path for problem in found] == [
@@ -89,7 +102,11 @@ def test_the_table_of_keys_without_effect_names_keys_that_exist() -> None:
 def test_the_template_loads_and_its_kernels_compile(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "new" / "place"
     written = write_template(str(folder))
-    assert [os.path.relpath(path, folder) for path in written] == ["graced.yaml", "kernels/clock.py", "kernels/worker.py"]
+    assert [os.path.relpath(path, folder) for path in written] == [
+        "graced.yaml",
+        "kernels/clock.py",
+        "kernels/worker.py",
+    ]
     result = read(written[0], {})
     assert list(result.config.kernels) == ["clock", "worker"]
     assert inert_warnings(result) == []

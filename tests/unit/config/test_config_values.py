@@ -14,7 +14,18 @@ from graced.config.env_file import read_env_file
 from graced.config.file_table import FILE
 from graced.config.kernel_table import KERNEL
 from graced.config.load import ConfigError, find, load
-from graced.config.schema import Backoff, Config, Dependency, Kernel, Restarts, Schedule, Socket, Watch, from_json, to_json
+from graced.config.schema import (
+    Backoff,
+    Config,
+    Dependency,
+    Kernel,
+    Restarts,
+    Schedule,
+    Socket,
+    Watch,
+    from_json,
+    to_json,
+)
 
 
 def config(folder: pathlib.Path, text: str, environ: dict[str, str] | None = None) -> Config:
@@ -40,18 +51,26 @@ def test_every_field_of_the_structs_is_in_the_table() -> None:
     assert fields == set(Config.__struct_fields__) - {"source", "folder"}
 
 
-def test_without_a_file_there_are_defaults_and_no_kernels(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_file_there_are_defaults_and_no_kernels(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert load(None, {}) == Config(home=str(tmp_path / ".graced"), folder=str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n", "kernels:\n", "timing:\nrestarts:\ninclude:\n", "\ufeffversion: 1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "---\n", "# nothing\n", "kernels:\n", "timing:\nrestarts:\ninclude:\n", "\ufeffversion: 1\n"]
+)
 def test_what_is_left_blank_is_at_its_default(tmp_path: pathlib.Path, text: str) -> None:
     assert config(tmp_path, text).kernels == {}
 
 
 def test_numbers_and_booleans_are_taken_as_written(tmp_path: pathlib.Path) -> None:
-    k = kernel(tmp_path, "{command: [run, 1.10, yes, 0o17, 1_000, 2026-01-01, 12:30:00], env: {A: 1.10, B: yes, C: 007, D: , E: '', F: 1e3}}")
+    k = kernel(
+        tmp_path,
+        "{command: [run, 1.10, yes, 0o17, 1_000, 2026-01-01, 12:30:00],"
+        " env: {A: 1.10, B: yes, C: 007, D: , E: '', F: 1e3}}",
+    )
     assert k.command == ("run", "1.10", "yes", "0o17", "1_000", "2026-01-01", "12:30:00")
     assert k.env == {"A": "1.10", "B": "yes", "C": "007", "D": "", "E": "", "F": "1e3"}
 
@@ -113,7 +132,8 @@ def test_the_forms_of_keys_that_have_several(tmp_path: pathlib.Path) -> None:
         tmp_path,
         "{command: a, schedule: {cron: '@daily', timezone: UTC, catch_up: true}, reload: {signal: hup},"
         " ready: {when: http, url: 'http://x:1/', status: [200, 300-302]}, sockets: [80, 'a:81', '[::1]:82', /run/s],"
-        " depends_on: [b, {name: c, on_failure: stop}]}\n  b: {command: x, reload: {command: [r]}, schedule: 5 4 * * sun}\n"
+        " depends_on: [b, {name: c, on_failure: stop}]}\n"
+        "  b: {command: x, reload: {command: [r]}, schedule: 5 4 * * sun}\n"
         "  c: {command: x, reload: restart}",
     )
     assert k.schedule == Schedule("@daily", "UTC", "skip", True)
@@ -128,7 +148,8 @@ def test_the_forms_of_keys_that_have_several(tmp_path: pathlib.Path) -> None:
 def test_a_kernel_starts_from_the_defaults_key_by_key(tmp_path: pathlib.Path) -> None:
     loaded = config(
         tmp_path,
-        "defaults: {command: d, env: {A: 1, B: 2}, log: {keep: 2}, groups: [g], health: {kind: tcp, port: 1, failures: 9}}\n"
+        "defaults: {command: d, env: {A: 1, B: 2}, log: {keep: 2}, groups: [g],"
+        " health: {kind: tcp, port: 1, failures: 9}}\n"
         "kernels:\n  a:\n  b: {command: x, env: {B: 3}, log: {max_size: 1K}, groups: [], health: {failures: 1}}\n"
         "  c: {health: {kind: notify}}\n",
     )
@@ -162,7 +183,9 @@ def test_anchors_and_merge_keys(tmp_path: pathlib.Path) -> None:
 def test_a_ladder_may_name_playbooks(tmp_path: pathlib.Path) -> None:
     (tmp_path / "pb").mkdir()
     (tmp_path / "pb" / "x.yaml").write_text("name: mend\nsteps: 5\n")
-    loaded = config(tmp_path, "playbooks: [pb]\nkernels: {k: {command: x, ladder: [restart, mend, healer_mutual_restart]}}\n")
+    loaded = config(
+        tmp_path, "playbooks: [pb]\nkernels: {k: {command: x, ladder: [restart, mend, healer_mutual_restart]}}\n"
+    )
     assert loaded.kernels["k"].ladder == ("restart", "mend", "healer_mutual_restart")
 
 
@@ -232,9 +255,17 @@ def test_a_configuration_of_another_version_is_read_as_far_as_it_goes() -> None:
 
 def test_env_files(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "env"
-    file.write_text("# c\n\nexport A=1\nB = two words # c\nC='it''s'\n".replace("'it''s'", "'$x'") + 'D="a\\n\\"b\\" \\$c" # c\nE=\nF=a#b\n')
+    file.write_text(
+        "# c\n\nexport A=1\nB = two words # c\nC='it''s'\n".replace("'it''s'", "'$x'")
+        + 'D="a\\n\\"b\\" \\$c" # c\nE=\nF=a#b\n'
+    )
     assert read_env_file(str(file)) == {"A": "1", "B": "two words", "C": "$x", "D": 'a\n"b" $c', "E": "", "F": "a#b"}
-    for text, said in (("A\n", ":1: needs NAME=VALUE"), ("\nA='x\n", ":2: has no closing '"), ("a b=1\n", "is no name"), ("A='b'c\n", "after the closing")):
+    for text, said in (
+        ("A\n", ":1: needs NAME=VALUE"),
+        ("\nA='x\n", ":2: has no closing '"),
+        ("a b=1\n", "is no name"),
+        ("A='b'c\n", "after the closing"),
+    ):
         file.write_text(text)
         with pytest.raises(ValueError, match=said):
             read_env_file(str(file))
@@ -246,6 +277,7 @@ def test_env_files(tmp_path: pathlib.Path) -> None:
 def test_the_schema_that_members_import_is_light() -> None:
     import subprocess
 
-    code = "import msgspec, sys; a = set(sys.modules); import graced.config.schema, graced.config.replicas; print(*set(sys.modules) - a)"
+    light = "graced.config.schema, graced.config.replicas, graced.config.env_file"
+    code = f"import msgspec, sys; a = set(sys.modules); import {light}; print(*set(sys.modules) - a)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(name.startswith("graced") for name in done.stdout.split()), done.stdout

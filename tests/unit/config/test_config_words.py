@@ -1,5 +1,7 @@
 """Texts with a form of their own: durations, sizes, cron, signals, sockets."""
 
+# ruff: noqa: E501  (tables are read row by row)
+
 import signal
 
 import pytest
@@ -56,7 +58,9 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["* * * * *", "*/5 0-23/2 1,15 jan-MAR mon-fri", "0 0 29 2 *", "5 4 * * 7", "0 0 31 2 1", *NAMED])
+@pytest.mark.parametrize(
+    "text", ["* * * * *", "*/5 0-23/2 1,15 jan-MAR mon-fri", "0 0 29 2 *", "5 4 * * 7", "0 0 31 2 1", *NAMED]
+)
 def test_cron_expressions(text: str) -> None:
     assert parse_cron(text).minutes <= set(range(60))
 
@@ -72,7 +76,7 @@ def test_what_a_cron_expression_means() -> None:
              "5-1 * * * *", "@reboot", "0 0 30 2 *", "1,,2 * * * *", "- * * * *", "* * * foo *", "²  * * * *"],
 )  # fmt: skip
 def test_what_is_no_cron_expression(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  each has its own words
+    with pytest.raises(ValueError):
         parse_cron(text)
 
 
@@ -107,7 +111,24 @@ def test_any_text_is_a_socket_or_is_refused(text: str) -> None:
         assert (found.path is None) != (found.port is None)
 
 
-@pytest.mark.parametrize("text", ["", "0", "a", "a:", ":80", "[::1]", "[x]:80", "a b:80", "[]:80", "::1:80", "a:99999", "/" + "x" * 107, "[::1%eth0]:80"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "a",
+        "a:",
+        ":80",
+        "[::1]",
+        "[x]:80",
+        "a b:80",
+        "[]:80",
+        "::1:80",
+        "a:99999",
+        "/" + "x" * 107,
+        "[::1%eth0]:80",
+    ],
+)
 def test_what_is_no_socket(text: str) -> None:
     with pytest.raises(ValueError, match=r"needs PORT|at most 107"):
         words.socket(text)

@@ -1,0 +1,68 @@
+"""`graced config`: exit 0, 78 a mistake."""
+
+import os
+
+import click
+
+from graced.cli.out import print_json
+from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import Mistakes
+
+
+@click.group("config")
+@place_options
+def command() -> None:
+    """Check and show the configuration."""
+
+
+@command.command("check")
+@click.argument("file", required=False)
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def check(place: Place, file: str | None, as_json: bool) -> None:
+    """Tell every mistake in FILE, or in the file that `start` would load."""
+    from graced.config.inert import inert_warnings
+
+    if file is not None:
+        place.config = file
+    try:
+        loaded = place.load()
+    except Mistakes as error:
+        if as_json:
+            print_json({"ok": False, "problems": str(error).splitlines(), "warnings": []})
+        raise
+    warnings = [str(problem) for problem in inert_warnings(loaded)]
+    if as_json:
+        print_json({"ok": True, "problems": [], "warnings": warnings})
+        return
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    count = len(loaded.config.kernels)
+    name = os.path.relpath(loaded.config.source) if loaded.config.source else "no file: the defaults"
+    click.echo(f"{name}: no mistakes, {count} kernel{'' if count == 1 else 's'}")
+
+
+@command.command("show")
+@click.option("--json", "as_json", is_flag=True, help="print JSON, as members get it")
+@place_options
+@pass_place
+def show(place: Place, as_json: bool) -> None:
+    """The configuration as merged, with where each value comes from."""
+    loaded = place.load()
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(loaded.config))
+        return
+    from graced.config.show import show as shown
+
+    click.echo(shown(loaded), nl=False)
+
+
+@command.command("schema")
+def schema() -> None:
+    """JSON Schema of graced.yaml, for editors."""
+    from graced.config.show import json_schema
+
+    print_json(json_schema())

@@ -1,0 +1,89 @@
+"""`graced logs`: exit 0, 4 no such name."""
+
+import os
+import sys
+import time
+from typing import Final
+
+import click
+
+from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import EX_USAGE, Refusal
+from graced.control.kept import kept_config, running_kernels
+from graced.control.logs import Prefixed, Reader, time_in
+from graced.control.names import expand
+from graced.core.roles import MEMBERS
+from graced.posix.home import Home
+from graced.yaml_source.units import parse_duration
+
+FOLLOWED_LINES: Final = 10
+"""Shown before what is new, where nobody says how many."""
+
+POLL_S: Final = 0.1
+QUIET_S: Final = 1.0
+"""An unfinished line is shown after so long without anything new, as a prompt would be."""
+
+
+@click.command("logs")
+@click.argument("name", nargs=-1, required=True)
+@click.option("-f", "--follow", is_flag=True, help="go on with what comes, through every rotation")
+@click.option("-n", "--lines", type=click.IntRange(0), metavar="N", help="the last N lines of each; else all")
+@click.option("--since", metavar="TIME", help="from 5m ago, or from 2026-01-01T03:00:00")
+@place_options
+@pass_place
+def command(place: Place, name: tuple[str, ...], follow: bool, lines: int | None, since: str | None) -> None:
+    """The logs of kernels and members. With several names each line tells whose it is."""
+    home = place.home_dir()
+    names = _names(home, name)
+    begin = _begin(since)
+    if lines is None and follow and begin is None:
+        lines = FOLLOWED_LINES
+    wide = max(len(word) for word in names)
+    sinks = [Prefixed(_prefix(word, wide), _write) for word in names]
+    shown = sinks if len(names) > 1 else [_write]
+    readers = [Reader(home.log(word), sink) for word, sink in zip(names, shown, strict=True)]
+    for reader, sink in zip(readers, sinks, strict=True):
+        reader.show(lines, begin)
+        if not follow:
+            sink.flush()
+    sys.stdout.flush()
+    quiet_s = 0.0
+    while follow:
+        new = [reader.more() for reader in readers]
+        quiet_s = 0.0 if any(new) else quiet_s + POLL_S
+        if quiet_s >= QUIET_S:
+            for sink in sinks:
+                sink.flush()
+        sys.stdout.flush()
+        time.sleep(POLL_S)
+
+
+def _names(home: Home, words: tuple[str, ...]) -> list[str]:
+    """Kernels and members; also a kernel that the configuration no longer has, as long as its log is there."""
+    specs = running_kernels(kept_config(home))
+    names: dict[str, None] = {}
+    for word in words:
+        former = "/" not in word and word not in (".", "..") and os.path.isfile(home.log(word))
+        names.update(dict.fromkeys([word] if former else expand([word], specs, MEMBERS)))
+    return list(names)
+
+
+def _begin(since: str | None) -> float | None:
+    """Seconds since 1970."""
+    if since is None:
+        return None
+    at = time_in(since.encode(errors="replace"))
+    if at is not None:
+        return at
+    try:
+        return time.time() - parse_duration(since)
+    except ValueError as error:
+        raise Refusal(f"--since {error}, or a time such as 2026-01-01T03:00:00", EX_USAGE) from None
+
+
+def _prefix(name: str, wide: int) -> bytes:
+    return f"{name.ljust(wide)} | ".encode(errors="replace")
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)

@@ -1,0 +1,94 @@
+"""What is printed: JSON, durations, sizes, columns. Colours are dropped by click where no terminal reads."""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+WIDTH_MAX: Final = 120
+WIDTH_LEAST: Final = 60
+GAP: Final = "  "
+
+
+def print_json(value: Any, compact: bool = False) -> None:
+    """One JSON document; UTF-8 where it can be said so, escapes for file names that are none."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    text = json.dumps(value, ensure_ascii=False, **layout)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, **layout)
+    click.echo(text)
+
+
+def width() -> int:
+    """Columns of the terminal, within reason; 80 where there is none."""
+    return max(WIDTH_LEAST, min(WIDTH_MAX, shutil.get_terminal_size((80, 24)).columns))
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def span(seconds: float | None) -> str:
+    """A duration in at most six characters: 0.3s, 42s, 5m 3s, 2h 4m, 3d 7h; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    for size, name, below, part in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // below
+            return f"{whole // size}{name} {rest}{part}" if whole < 100 * size else f"{whole // size}{name}"
+    return f"{whole}s"
+
+
+def size(count: int | None) -> str:
+    """Bytes as 512K, 9.4M, 1.2G; `-` for None."""
+    if count is None:
+        return "-"
+    value = count / 1024
+    for unit in "KMGT":
+        if value < 1024 or unit == "T":
+            return f"{value:.1f}{unit}" if value < 10 and unit != "K" else f"{value:.0f}{unit}"
+        value /= 1024
+    return "-"
+
+
+def clip(text: str, columns: int) -> str:
+    """One line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= columns else line[: max(0, columns - 1)] + "…"
+
+
+class Column:
+    """One column of a table: its title, whether numbers stand to the right, the colours of some of its values."""
+
+    def __init__(self, title: str, right: bool = False, least: int = 0, most: int = 40) -> None:
+        self.title, self.right, self.least, self.most = title, right, least, most
+
+
+def lines_of(columns: Sequence[Column], rows: Sequence[Sequence[str]], colours: Sequence[str | None] = ()) -> list[str]:
+    """The title line and one line for each row, aligned. `colours`: of the second cell of each row."""
+    widths = [
+        min(column.most, max([column.least, len(column.title), *(len(row[i]) for row in rows)]))
+        for i, column in enumerate(columns)
+    ]
+    found = [click.style(_line(columns, [column.title for column in columns], widths), dim=True)]
+    for index, row in enumerate(rows):
+        colour = colours[index] if index < len(colours) else None
+        found.append(_line(columns, row, widths, colour))
+    return found
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int], colour: str | None = None) -> str:
+    padded = []
+    for index, (column, cell, wide) in enumerate(zip(columns, cells, widths, strict=True)):
+        text = clip(cell, wide)
+        text = text.rjust(wide) if column.right else text.ljust(wide)
+        padded.append(click.style(text, fg=colour, bold=True) if colour and index == 1 else text)
+    return GAP.join(padded).rstrip()

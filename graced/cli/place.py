@@ -1,0 +1,67 @@
+"""--config and --home, before or behind the subcommand, and what they lead to: a home, a configuration."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from graced.control.errors import Mistakes
+from graced.posix.home import Home
+
+if TYPE_CHECKING:
+    from graced.config.load import Loaded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Place:
+    """Where graced is, as the command line says."""
+
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.home: str | None = None
+
+    def home_dir(self) -> Home:
+        """The home. Of the configuration only `home` is read; other mistakes in it do not matter. Raises Refusal."""
+        given = self.home or os.environ.get("GRACED_HOME")
+        if given and (self.config is None or os.path.exists(self.config)):
+            return Home(given)  # without reading YAML
+        from graced.config.load import ConfigError, find, home_only
+
+        try:
+            return Home(home_only(find(self.config, os.environ), os.environ, self.home))
+        except ConfigError as error:
+            raise Mistakes(error) from None
+
+    def load(self) -> "Loaded":
+        """The whole configuration. Raises Refusal with every mistake in it."""
+        from graced.config.load import ConfigError, find, read
+
+        try:
+            return read(find(self.config, os.environ), os.environ, self.home)
+        except ConfigError as error:
+            raise Mistakes(error) from None
+
+
+def _store(name: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    def store(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is not None:
+            setattr(ctx.ensure_object(Place), name, value)
+        return value
+
+    return store
+
+
+def place_options(command: F) -> F:
+    """Adds --config and --home; their values are in the Place of the context."""
+    for name, words in (("home", "the folder with state, logs and sockets"), ("config", "the graced.yaml to use")):
+        option = click.option(
+            f"--{name}", metavar="PATH", help=words, expose_value=False, is_eager=True, callback=_store(name)
+        )
+        command = option(command)
+    return command
+
+
+pass_place = click.make_pass_decorator(Place, ensure=True)
+"""Gives a command the Place as its first argument."""

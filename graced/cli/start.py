@@ -1,0 +1,106 @@
+"""`graced start`: exit 0, 1 not healthy in time, 78 a mistake in the configuration."""
+
+import os
+import sys
+from typing import Any, Final, NoReturn
+
+import click
+
+from graced.cli.place import Place, pass_place, place_options
+from graced.cli.progress import Bar
+from graced.cli.status import print_board
+from graced.control import start as starting
+from graced.control.errors import EX_FAILED, Refusal
+from graced.control.kept import kept_config, running_kernels
+from graced.control.launch import spawner_environ
+from graced.control.names import expand
+from graced.control.people import start_kernels
+from graced.control.presence import anyone
+from graced.control.start import Outcome
+from graced.control.status import status
+from graced.posix.home import Home
+
+BE_SPAWNER: Final = (
+    "import sys; from graced.members.spawner import main; sys.exit(main(sys.argv[1], fresh=True, foreground=True))"
+)
+
+
+@click.command("start")
+@click.argument("name", nargs=-1)
+@click.option("--foreground", is_flag=True, help="stay, and be the spawner")
+@click.option("--json", "as_json", is_flag=True, help="print the status as JSON")
+@place_options
+@pass_place
+def command(place: Place, name: tuple[str, ...], foreground: bool, as_json: bool) -> None:
+    """Start everything in the background, and return when all is healthy.
+
+    With NAME: only these kernels and what they depend on; while graced runs, they are started beside the others.
+    """
+    home = place.home_dir()
+    lock = None
+    if not anyone(home):
+        loaded = place.load()
+        _warn(loaded)
+        lock = starting.prepare(home, loaded.config, name, os.environ, say)
+    if lock is None:
+        _beside(home, name, foreground, as_json)
+    if foreground:
+        _become_spawner(home, lock)
+    limit_s = starting.in_time_s(loaded.config)
+    with Bar("starting") as bar:
+        starting.launch(home, lock)
+        outcome = starting.await_healthy(home, limit_s, lambda found: _advance(bar, found))
+    _finish(home, outcome, as_json)
+
+
+def say(text: str) -> None:
+    click.echo(f"graced: {text}", err=True)
+
+
+def _warn(loaded: Any) -> None:
+    from graced.config.inert import inert_warnings
+
+    for problem in inert_warnings(loaded):
+        click.echo(f"warning: {problem}", err=True)
+
+
+def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool) -> NoReturn:
+    """It runs already."""
+    if foreground:
+        raise Refusal(f"already running in {home.root}; `graced stop` ends it")
+    specs = running_kernels(kept_config(home))
+    names = expand(name, specs)
+    if not as_json:
+        click.echo("already running")
+    with Bar("waiting for the end of the recovery") as bar:
+        outcome = starting.await_recovery(home, lambda found: _advance(bar, found))
+        late = start_kernels(home, specs, names) if names else []
+    if late:
+        outcome = Outcome(status(home), True, f"not ready: {', '.join(late)}")
+    elif names:
+        outcome = Outcome(status(home), True, outcome.why)
+    _finish(home, outcome, as_json)
+
+
+def _finish(home: Home, outcome: Outcome, as_json: bool) -> NoReturn:
+    print_board(home, outcome.status, as_json)
+    if outcome.why:
+        say(outcome.why)
+        sys.exit(EX_FAILED)
+    sys.exit(0)
+
+
+def _advance(bar: Bar, found: dict[str, Any]) -> None:
+    from graced.cli.board import GOOD, IDLE
+
+    members = [row["state"] == "healthy" for row in found["members"].values()]
+    kernels = [row["state"] in GOOD for row in found["kernels"].values() if row["state"] not in IDLE]
+    bar.update(sum(members) + sum(kernels), len(members) + len(kernels))
+
+
+def _become_spawner(home: Home, lock: Any) -> NoReturn:
+    """The same process, with nothing in it but the spawner: every member is forked from it."""
+    lock.close()
+    sys.stdout.flush()
+    argv = [sys.executable, "-P", "-c", BE_SPAWNER, home.root]
+    os.execve(sys.executable, argv, spawner_environ(home, os.environ))

@@ -1,0 +1,68 @@
+"""`graced stop`: exit 0, 3 nothing was running, 4 no such name."""
+
+import sys
+
+import click
+
+from graced.cli.out import print_json
+from graced.cli.place import Place, pass_place, place_options
+from graced.cli.progress import Bar
+from graced.control.errors import EX_NOTHING_RUNS, Refusal, not_running
+from graced.control.kept import kept_config, running_kernels
+from graced.control.names import expand
+from graced.posix.clock import monotonic
+from graced.posix.home import Home
+
+
+@click.command("stop")
+@click.argument("name", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="print what was stopped as JSON")
+@place_options
+@pass_place
+def command(place: Place, name: tuple[str, ...], as_json: bool) -> None:
+    """Stop everything; nothing of graced or its kernels is left running. With NAME: only these kernels, until a person
+    starts them again."""
+    home = place.home_dir()
+    began = monotonic()
+    kernels, members = _stop_named(home, name) if name else _stop_all(home)
+    took_s = monotonic() - began
+    if as_json:
+        print_json({"kernels": kernels, "members": members, "duration_s": round(took_s, 3)})
+    elif kernels or members:
+        click.echo(f"stopped {_listed(kernels, members)} in {took_s:.1f} s")
+    else:
+        click.echo("nothing was running")
+    sys.exit(0 if kernels or members else EX_NOTHING_RUNS)
+
+
+def _stop_all(home: Home) -> tuple[list[str], list[str]]:
+    from graced.control.stop import stop_all
+
+    with Bar("stopping") as bar:
+        stopped = stop_all(home, lambda done, total, what: bar.update(done, total, f"stopping {what}"))
+    return stopped.kernels, stopped.members
+
+
+def _stop_named(home: Home, name: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    from graced.control.people import stop_kernels
+    from graced.control.presence import anyone
+
+    specs = running_kernels(kept_config(home))
+    names = expand(name, specs)
+    if not anyone(home):
+        raise not_running(home.root)
+    with Bar("stopping") as bar:
+        ran, left = stop_kernels(home, specs, names, lambda done: bar.update(done, len(names)))
+    if left:
+        raise Refusal(f"not stopped in time: {', '.join(left)}")
+    return ran, []
+
+
+def _listed(kernels: list[str], members: list[str]) -> str:
+    parts = []
+    if kernels:
+        shown = ", ".join(kernels[:8]) + (", …" if len(kernels) > 8 else "")
+        parts.append(f"{len(kernels)} kernel{'s' if len(kernels) > 1 else ''} ({shown})")
+    if members:
+        parts.append(f"{len(members)} member{'s' if len(members) > 1 else ''}")
+    return " and ".join(parts)

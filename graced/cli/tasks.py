@@ -1,0 +1,118 @@
+"""`graced tasks`: exit 0, 4 no such id, 1 the file has changed since."""
+
+import os
+from typing import Any, Final
+
+import click
+import msgspec
+
+from graced.cli.groups import DefaultGroup
+from graced.cli.out import Column, lines_of, print_json, width
+from graced.cli.place import Place, pass_place, place_options
+from graced.control.disk import reader
+from graced.control.errors import Refusal, not_running, unknown
+from graced.control.people import insist
+from graced.control.presence import anyone
+from graced.posix.home import Home
+from graced.store.tables import TaskRecord, get_task, tasks
+
+COLOURS: Final = {"done": "green", "failed": "red", "running": "yellow", "queued": "yellow", "suggested": "yellow"}
+COLUMNS: Final = (Column("ID", most=14), Column("STATE", least=9), Column("CREATED", least=19))
+LISTED: Final = ("id", "path", "state", "error", "created_at", "finished_at")
+
+
+@click.group("tasks", cls=DefaultGroup)
+@place_options
+def command() -> None:
+    """The coding agent's queue: `graced tasks`, or `graced tasks ID`; --json for JSON."""
+
+
+@command.command("list", hidden=True)
+@click.argument("id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def listed(place: Place, id: str | None, as_json: bool) -> None:
+    """All tasks but those that a newer one of the same file replaced. With ID: that one."""
+    home = place.home_dir()
+    found = [_task(home, id)] if id is not None else _tasks(home)
+    plain = [{key: value for key, value in msgspec.to_builtins(task).items() if key in LISTED} for task in found]
+    if as_json:
+        print_json({"tasks": plain})
+    elif id is not None:
+        click.echo(_details(msgspec.to_builtins(found[0])))
+    elif found:
+        click.echo("\n".join(_table(plain)))
+    else:
+        click.echo("no tasks")
+
+
+@command.command("add")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def add(place: Place, path: str, as_json: bool) -> None:
+    """Queue a file for the coding agent."""
+    answer = _ask_agent(place.home_dir(), "task.add", {"path": os.path.abspath(path)})
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"queued as task {answer.get('id')}")
+
+
+@command.command("undo")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def undo(place: Place, id: str, as_json: bool) -> None:
+    """Restore the bytes from before a fix; the file is then left alone until someone changes it."""
+    home = place.home_dir()
+    task = _task(home, id)
+    answer = _ask_agent(home, "task.undo", {"id": id})
+    if as_json:
+        print_json({**(answer if isinstance(answer, dict) else {}), "id": id, "path": task.path})
+    else:
+        click.echo(f"{task.path} has its bytes from before task {id} again")
+
+
+def _ask_agent(home: Home, verb: str, args: dict[str, Any]) -> Any:
+    if not anyone(home):
+        raise not_running(home.root)
+    return insist(home, "coding_agent", verb, args)
+
+
+def _tasks(home: Home) -> list[Any]:
+    store = reader(home)
+    try:
+        found = tasks(store)
+        if store.degraded:
+            raise Refusal(store.trouble)
+        return list(found)
+    finally:
+        store.close()
+
+
+def _task(home: Home, id: str) -> TaskRecord:
+    store = reader(home)
+    try:
+        found = get_task(store, id)
+        if found is None:
+            if store.degraded:
+                raise Refusal(store.trouble)
+            raise unknown("task", id, [task.id for task in tasks(store)])
+        return found
+    finally:
+        store.close()
+
+
+def _table(found: list[dict[str, Any]]) -> list[str]:
+    columns = (*COLUMNS, Column("FILE", most=width()))
+    here = os.getcwd() + os.sep
+    rows = [[t["id"], t["state"], t["created_at"][:19].replace("T", " "), t["path"].removeprefix(here)] for t in found]
+    return lines_of(columns, rows, [COLOURS.get(t["state"]) for t in found])
+
+
+def _details(task: dict[str, Any]) -> str:
+    return "\n".join(f"{key:<14} {value}" for key, value in task.items() if value not in (None, "", False))

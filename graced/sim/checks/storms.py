@@ -1,0 +1,44 @@
+"""Invariant 8: no more starts of a kernel in a window than the intensity allows, whoever starts it; members likewise."""
+
+from typing import TYPE_CHECKING, Final
+
+from graced.sim.breach import Breach
+from graced.sim.checks.base import Check
+
+if TYPE_CHECKING:
+    from graced.sim.member import Member
+    from graced.sim.world import World
+
+FORCED: Final = 6  # births of one role that one emergency may force
+
+
+class Storms(Check):
+    def begin(self, world: "World") -> None:
+        super().begin(world)
+        self.starts: dict[str, list[float]] = {}
+        self.births: dict[str, list[Member]] = {}
+
+    def launched(self, kernel: str, run: int) -> None:
+        policy, now = self.world.kernel_policy, self.world.clock.now
+        times = [t for t in self.starts.get(kernel, ()) if t > now - policy.window]
+        times.append(now)
+        self.starts[kernel] = times
+        if len(times) > policy.max_restarts + 1:
+            raise Breach("storm", f"{kernel} was started {len(times)} times within {policy.window:g} s")
+
+    def asked(self, what: str, names: tuple[str, ...]) -> None:
+        """A person's starts do not count, and clear the count, of what the kernel depends on too."""
+        for name in names if what == "stop" else self.world.specs:
+            self.starts[name] = []
+
+    def forked(self, member: "Member") -> None:
+        """Births that no fault cut short: at most the intensity, and what emergencies and new spawners allow again."""
+        world, role = self.world, member.role
+        edge = world.clock.now - world.policy.window
+        failed = [m for m in self.births.get(role, ()) if m.process.born > edge and not m.came_up and not m.struck]
+        self.births[role] = [*failed, member]
+        again = sum(m.process.born > edge for m in self.births.get("spawner", ())) + sum(
+            e.at > edge and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
+        )
+        if len(failed) > world.policy.max_restarts + 2 + FORCED * again and role != "spawner":
+            raise Breach("storm", f"{role} was born {len(failed)} times without becoming healthy")

@@ -1,0 +1,272 @@
+"""What can go wrong, as a table: each fault with its weight and the function that makes it happen."""
+
+from collections.abc import Callable
+from typing import Final
+
+from graced.core.orders import Exit
+from graced.core.roles import HEALERS, MEMBERS
+from graced.sim.healing import Healing
+from graced.sim.machine import Process
+from graced.sim.member import Member
+from graced.sim.wires import Disturbance
+from graced.sim.world import World
+
+Fault = Callable[[World], str]  # what was done, in words
+
+LONG_SHARE: Final = 0.05  # of losses and hangs: longer than the timeout, so that a quorum has to judge
+
+
+def _interval(world: World) -> float:
+    return world.timing.interval
+
+
+def _some(world: World) -> Member | None:
+    """Any member's process, newborns and frozen ones too."""
+    members = list(world.members.values())
+    return world.random.choice(members) if members else None
+
+
+def _holders(world: World, roles: tuple[str, ...]) -> list[Process]:
+    found = (world.role_process(role) for role in roles)
+    return [process for process in found if process is not None]
+
+
+def _strike(world: World, process: Process, why: str) -> str:
+    member = world.members.get(process.pid)
+    if member is not None:
+        member.struck = True
+    for check in world.checks:
+        check.struck(member, "kill")
+    world.fault(process, why)
+    return f"{process}"
+
+
+def _kill(world: World) -> str:
+    member = _some(world)
+    return "nobody" if member is None else "kill " + _strike(world, member.process, "is killed")
+
+
+def _kill_roles(world: World, roles: tuple[str, ...]) -> str:
+    return "kill " + ", ".join(_strike(world, p, "is killed") for p in _holders(world, roles))
+
+
+def kill_healers(world: World) -> str:
+    return _kill_roles(world, HEALERS)
+
+
+def _kill_subset(world: World) -> str:
+    count = world.random.randint(2, len(MEMBERS) - 1)
+    return _kill_roles(world, tuple(world.random.sample(MEMBERS, count)))
+
+
+def _kill_all(world: World) -> str:
+    return "kill " + ", ".join(_strike(world, m.process, "is killed") for m in tuple(world.members.values()))
+
+
+def _kill_executor(world: World) -> str:
+    """Whoever is bringing somebody back just now, at a random moment soon."""
+    busy = [m for m in world.wires.bound.values() if m.core.runs]
+    if not busy:
+        return _kill(world)
+    member = world.random.choice(busy)
+    world.clock.after(world.random.uniform(0, 0.05), _later, world, member.process)
+    return f"kill the executor {member} soon"
+
+
+def _later(world: World, process: Process) -> None:
+    if process.alive:
+        _strike(world, process, "is killed during a recovery")
+
+
+def _kill_newborn(world: World) -> str:
+    """Kill somebody, and its successor at a random moment of its start."""
+    member = _some(world)
+    if member is None:
+        return "nobody"
+    role, delay = member.role, world.random.choice((0.004, 0.008, 0.012, 0.02, 0.05, 0.1))
+    text = _strike(world, member.process, "is killed")
+    world.clock.after(delay * world.random.random() + 0.003, _kill_youngest, world, role)
+    return f"kill {text} and its successor"
+
+
+def _kill_youngest(world: World, role: str) -> None:
+    members = [m for m in world.members.values() if m.role == role]
+    if members:
+        _strike(world, max(members, key=lambda m: m.process.pid).process, "is killed while it starts")
+
+
+def _crash(world: World) -> str:
+    """Death between two effects of one step."""
+    bound = list(world.wires.bound.values())
+    if not bound:
+        return "nobody"
+    busy = [m for m in bound if m.core.runs] or bound
+    member = world.random.choice(busy if world.random.random() < 0.7 else bound)
+    member.crash_in = world.random.randint(0, 12)
+    member.struck = True
+    world.crashes += 1
+    return f"{member} will die midway"
+
+
+def _freeze(world: World, *, stopped: bool, longest: float) -> str:
+    member = _some(world)
+    if member is None or member.process.life != "running":
+        return "nobody"
+    member.struck = True
+    world.machine.freeze(member.process, stopped=stopped)
+    span = world.random.uniform(0.05, longest) * _interval(world)
+    if stopped and world.random.random() < 0.3:
+        return f"stop {member} for good"
+    world.clock.after(span, world.thaw, member.process)
+    return f"{'stop' if stopped else 'hang'} {member} for {span:.3f} s"
+
+
+def _stop(world: World) -> str:
+    return _freeze(world, stopped=True, longest=12.0)
+
+
+def _pause(world: World) -> str:
+    """A loop that is held up for less than the timeout, as by load."""
+    return _freeze(world, stopped=False, longest=0.9 * world.timing.timeout / _interval(world))
+
+
+def _hang(world: World) -> str:
+    return _freeze(world, stopped=False, longest=2.5 * world.timing.timeout / _interval(world))
+
+
+def _stop_healers(world: World) -> str:
+    for process in _holders(world, HEALERS):
+        world.machine.freeze(process, stopped=True)
+    return "stop both healers for good"
+
+
+def _span(world: World) -> float:
+    timing, random = world.timing, world.random
+    if random.random() < LONG_SHARE:
+        return random.uniform(1.0, 1.5) * timing.timeout
+    return random.uniform(0.2, 3.0) * timing.interval
+
+
+def _disturb(world: World, what: str, *, lose: bool = False, delay: float = 0.0, repeat: bool = False) -> str:
+    random = world.random
+    source = random.choice((*MEMBERS, ""))
+    target = random.choice((*MEMBERS, "")) if source else random.choice(MEMBERS)
+    span, share = _span(world), random.choice((0.3, 0.7, 1.0))
+    until = world.clock.now + span
+    world.wires.disturbances.append(Disturbance(until, what, source, target, share, lose, delay, repeat))
+    how = "lost" if lose else "twice" if repeat else f"{delay:.3f} s late"
+    return f"{what} {source or 'all'} -> {target or 'all'} {how} for {span:.3f} s"
+
+
+def _lose_beats(world: World) -> str:
+    return _disturb(world, "beats", lose=True)
+
+
+def _late_beats(world: World) -> str:
+    return _disturb(world, "beats", delay=world.random.uniform(0.1, 2.5) * _interval(world))
+
+
+def _lose_commands(world: World) -> str:
+    return _disturb(world, "commands", lose=True)
+
+
+def _late_commands(world: World) -> str:
+    return _disturb(world, "commands", delay=world.random.uniform(0.1, 6.0) * _interval(world))
+
+
+def _repeat_commands(world: World) -> str:
+    return _disturb(world, "commands", repeat=True)
+
+
+def _break_module(world: World) -> str:
+    """A member's code cannot be imported for a while."""
+    role = world.random.choice([r for r in MEMBERS if r != "spawner"])
+    span = world.random.uniform(2.0, 10.0) * _interval(world)
+    world.broken.add(role)
+    world.clock.after(span, world.broken.discard, role)
+    for process in _holders(world, (role,)):
+        _strike(world, process, "is killed, and cannot be imported")
+    return f"break {role} for {span:.3f} s"
+
+
+# --- kernels and people
+
+
+def _kernel(world: World) -> str:
+    return world.random.choice(tuple(world.specs))
+
+
+def _kill_kernel(world: World) -> str:
+    name = _kernel(world)
+    process = world.kernels.get(name)
+    if process is not None:
+        world.fault(process, "is killed")
+    return f"kill {name}"
+
+
+def _exit_kernel(world: World) -> str:
+    name, code = _kernel(world), world.random.choice((0, 1, 3))
+    process = world.kernels.get(name)
+    if process is not None:
+        world.exit_kernel(process, Exit(code=code))
+    return f"{name} exits {code}"
+
+
+def _kill_kernel_and(world: World) -> str:
+    """A kernel and who would bring it back, in the same instant."""
+    text = _kill_kernel(world)
+    return text + ", " + _kill_roles(world, (world.random.choice(("self_healing", "spawner")),))
+
+
+def _crash_loop(world: World) -> str:
+    name = _kernel(world)
+    world.manners[name].crashing = world.clock.now + world.random.uniform(0.5, 5.0)
+    process = world.kernels.get(name)
+    if process is not None:
+        world.exit_kernel(process, Exit(code=1))
+    return f"{name} crashes again and again"
+
+
+def _missing(world: World) -> str:
+    name = _kernel(world)
+    world.manners[name].missing = world.clock.now + world.random.uniform(0.1, 1.0)
+    return f"the program of {name} is missing for a while"
+
+
+def _person(world: World) -> str:
+    healing = world.wires.bound.get("self_healing")
+    if not isinstance(healing, Healing):
+        return "nobody to ask"
+    what = world.random.choice(("start", "start", "restart", "stop"))
+    names = (_kernel(world),)
+    world.clock.after(0.001, healing.process.deliver, healing.command, lambda: healing.person(what, names))
+    return f"a person asks to {what} {names[0]}"
+
+
+FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
+    (14, _kill),
+    (3, kill_healers),
+    (3, _kill_subset),
+    (0.5, _kill_all),
+    (8, _kill_executor),
+    (8, _kill_newborn),
+    (6, _crash),
+    (10, _stop),
+    (6, _pause),
+    (1.5, _hang),
+    (1, _stop_healers),
+    (6, _lose_beats),
+    (6, _late_beats),
+    (5, _lose_commands),
+    (5, _late_commands),
+    (3, _repeat_commands),
+    (1, _break_module),
+    (6, _kill_kernel),
+    (3, _exit_kernel),
+    (3, _kill_kernel_and),
+    (1, _crash_loop),
+    (1, _missing),
+    (3, _person),
+)
+
+KILLS: Final[tuple[tuple[float, Fault], ...]] = ((6, _kill), (2, kill_healers), (2, _kill_subset))

@@ -1,0 +1,119 @@
+"""One seed from its start to its end, and many seeds on all cores."""
+
+import os
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Final
+
+from msgspec import Struct
+
+from graced.core.roles import MEMBERS
+from graced.playbooks.load import shipped
+from graced.playbooks.schema import Playbook
+from graced.sim.breach import Breach
+from graced.sim.checks import all_checks
+from graced.sim.checks.times import Times
+from graced.sim.faults import FAULTS, Fault
+from graced.sim.trace import tracer
+from graced.sim.world import World
+
+FAULTS_A_SEED: Final = 100
+START_S: Final = 5.0  # a first start is over by then
+EXTRA_S: Final = 2.0  # beyond the timeout, until everything is healthy after the last fault
+
+Table = tuple[tuple[float, Fault], ...]
+
+
+class Outcome(Struct, frozen=True):
+    """What one seed did. `breach` is empty when every invariant held; times in seconds of virtual time."""
+
+    seed: int
+    faults: int
+    breach: str
+    settled_s: float
+    kills_s: tuple[float, ...]
+    virtual_s: float
+
+
+@cache
+def playbooks() -> dict[str, Playbook]:
+    return shipped()
+
+
+def simulate(
+    seed: int, faults: int = FAULTS_A_SEED, *, table: Table = FAULTS, spacing: float = 1.0,
+    say: Callable[[str], None] | None = None,
+) -> Outcome:  # fmt: skip
+    """Run one seed: a start, `faults` faults about `spacing` intervals apart, then rest. Never raises for a breach."""
+    checks = all_checks()
+    world = World(seed, playbooks(), checks)
+    if say is not None:
+        tracer(world, say)
+    done, settled = 0, 0.0
+    breach = ""
+    try:
+        _begin(world)
+        for done in range(1, faults + 1):  # noqa: B007
+            _strike(world, table, spacing)
+        settled = _rest(world)
+    except Breach as found:
+        breach = str(found)
+    times = next(c for c in checks if isinstance(c, Times))
+    return Outcome(seed, done, breach, settled, tuple(times.kills), world.clock.now - 1000.0)
+
+
+def _begin(world: World) -> None:
+    world.keep_rounds()
+    world.start()
+    if world.random.random() < 0.3:
+        return  # the faults begin during the first start
+    end = world.clock.now + START_S + 5 * world.timing.interval
+    while any(role not in world.wires.bound for role in MEMBERS) and world.clock.now < end:
+        world.clock.run_until(world.clock.now + world.timing.interval)
+
+
+def _strike(world: World, table: Table, spacing: float) -> None:
+    gap = world.random.expovariate(1.0) * spacing * world.timing.interval
+    world.clock.run_until(world.clock.now + gap)
+    fault = world.random.choices([f for _, f in table], [w for w, _ in table])[0]
+    text = fault(world)
+    world.tell(f"FAULT {text}")
+
+
+def bound_s(world: World) -> float:
+    """How long after the last fault everything may take to be healthy."""
+    timing = world.timing
+    return timing.timeout + EXTRA_S + timing.confirm + 10 * timing.interval
+
+
+def _rest(world: World) -> float:
+    """No more faults: wait for the end of all recoveries. Seconds that it took; Breach when it takes too long."""
+    began = world.clock.now
+    end = began + bound_s(world)
+    while True:
+        world.clock.run_until(world.clock.now + world.timing.interval / 2)
+        why = world.unsettled()
+        if not why:
+            break
+        if world.clock.now > end:
+            raise Breach("recovery", f"not healthy {world.clock.now - began:.1f} s after the last fault: {why}")
+    for check in world.checks:
+        check.settled()
+    return world.clock.now - began
+
+
+def simulate_many(seeds: Iterable[int], faults: int = FAULTS_A_SEED, jobs: int = 0, table: str = "FAULTS") -> "Iterable[Outcome]":
+    """Outcomes as they come, from `jobs` processes (0: one a core)."""
+    import multiprocessing
+
+    jobs = jobs or os.cpu_count() or 1
+    work = [(seed, faults) for seed in seeds]
+    if jobs == 1:
+        yield from map(_one, work)
+        return
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        yield from pool.imap_unordered(_one, work, chunksize=4)
+
+
+def _one(work: tuple[int, int]) -> Outcome:
+    return simulate(*work)

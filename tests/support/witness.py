@@ -1,0 +1,146 @@
+"""A witness that looks at /proc all the time a home is under test, and tells what must never have happened.
+
+It sees who is of the home (members by their title and an open file of the home, kernels by their environment) and notes
+  - two living processes of one role, or of two runs of one kernel, at the same moment;
+  - a zombie that its living, running graced parent did not reap for ZOMBIE_S.
+It remembers everyone, so that the end of a test can prove that nobody is left.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from support import procs
+from support.procs import Identity, Stat
+
+ROLES: Final = ("spawner", "watchdog", "self_healing", "coding_agent", "trigger", "parliament", "architect")
+LOOK_S: Final = 0.05
+ZOMBIE_S: Final = 3.0
+YOUNG_S: Final = 10.0
+"""A process that was a stranger may still become one of ours by exec or a new title while it is so young."""
+
+_ROLE: Final = re.compile(r"graced: (\w+)$")
+_OURS: Final = re.compile(r"graced[: ]|.*-m graced\.members\.spawner")
+
+
+class Mark(NamedTuple):
+    """What a process of the home is: a role, `starting`, `worker`, or a kernel with its run."""
+
+    kind: str
+    run: str = ""
+
+
+class Witness:
+    """`look` is safe to call from any thread; `start` has a thread call it."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = str(home.resolve()) + "/"
+        self._id_file = home / "id"
+        self._lock = threading.Lock()
+        self._strangers: set[Identity] = set()
+        self._zombies: dict[Identity, float] = {}
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self.seen: dict[Identity, Mark] = {}
+        self.breaches: list[str] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.wait(LOOK_S):
+            self.look()
+
+    def look(self) -> dict[Identity, Mark]:
+        """Everyone of the home who is alive now (zombies are not)."""
+        with self._lock:
+            stats = list(procs.everyone())
+            found = {s.identity: mark for s in stats if not s.dead and (mark := self._mark(s)) is not None}
+            self.seen.update(found)
+            self._doubles(found)
+            self._unreaped(stats, found)
+            return found
+
+    def alive_of(self, role: str) -> list[Identity]:
+        return [identity for identity, mark in self.look().items() if mark.kind == role]
+
+    def strays(self) -> list[Identity]:
+        """Whoever was ever seen and is alive still, and whoever is of the home now."""
+        return sorted({*self.look(), *(i for i in self.seen if procs.alive(i))})
+
+    def _mark(self, stat: Stat) -> Mark | None:
+        identity = stat.identity
+        known = self.seen.get(identity)
+        if known is not None and known.kind not in ("starting", ""):
+            return known
+        if identity in self._strangers:
+            return None
+        mark = self._judge(stat.pid)
+        if mark is None and known is None and self._age_s(stat) > YOUNG_S:
+            self._strangers.add(identity)
+        return mark or known
+
+    def _judge(self, pid: int) -> Mark | None:
+        title = procs.title(pid)
+        if _OURS.match(title) and any(path.startswith(self._home) for path in procs.open_paths(pid)):
+            role = _ROLE.match(title)
+            if role is not None:
+                return Mark(role.group(1))
+            return Mark("worker" if title.endswith(" worker") else "starting")
+        environ = procs.environ(pid)
+        if environ.get("GRACED_HOME_ID", "") == self._id() != "":
+            kernel = environ.get("GRACED_KERNEL")
+            return Mark(f"kernel {kernel}", environ.get("GRACED_RUN", "")) if kernel else Mark("starting")
+        return None
+
+    def _id(self) -> str:
+        return procs.slurp(str(self._id_file)).decode(errors="replace").strip()
+
+    @staticmethod
+    def _age_s(stat: Stat) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - stat.start_ticks / procs.TICKS_PER_S
+
+    def _doubles(self, found: dict[Identity, Mark]) -> None:
+        groups: dict[str, list[Identity]] = {}
+        for identity, mark in found.items():
+            if mark.kind in ROLES or mark.kind.startswith("kernel "):
+                groups.setdefault(mark.kind, []).append(identity)
+        for kind, several in groups.items():
+            runs = {found[identity].run for identity in several}
+            if len(several) > 1 and (kind in ROLES or len(runs) > 1):
+                # They were not looked at in one instant: who is alive now, after the last was seen, was with it.
+                both = [identity for identity in several if self._stands(identity)]
+                if len(both) > 1 and (kind in ROLES or len({found[identity].run for identity in both}) > 1):
+                    self.breaches.append(f"{len(both)} live at once of {kind}: {_pids(both)}")
+
+    @staticmethod
+    def _stands(identity: Identity) -> bool:
+        """Alive with its memory: one that is on its way out keeps its state for a moment, but no command line."""
+        return procs.title(identity.pid) != "" and procs.alive(identity)
+
+    def _unreaped(self, stats: Iterable[Stat], found: dict[Identity, Mark]) -> None:
+        parents = {identity.pid for identity in found}
+        now = time.monotonic()
+        zombies = {s.identity: s.ppid for s in stats if s.dead and s.ppid in parents}
+        self._zombies = {identity: since for identity, since in self._zombies.items() if identity in zombies}
+        for identity, ppid in zombies.items():
+            parent = procs.stat(ppid)
+            if parent is None or parent.state == procs.STOPPED_STATE:
+                self._zombies.pop(identity, None)
+                continue
+            since = self._zombies.setdefault(identity, now)
+            if now - since > ZOMBIE_S:
+                self._zombies[identity] = now  # told once a while, not at every look
+                self.breaches.append(f"pid {identity.pid} is a zombie of pid {ppid} ({procs.title(ppid)}), not reaped")
+
+
+def _pids(identities: Iterable[Identity]) -> str:
+    return ", ".join(str(identity.pid) for identity in identities)

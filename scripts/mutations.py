@@ -1,4 +1,4 @@
-"""Seeded mutations that break Python source as people do; each takes a file and a random generator to broken text or None."""
+"""Seeded mutations that break Python source as people do: each takes a file and a generator to a text or None."""
 
 import io
 import keyword
@@ -190,7 +190,8 @@ def misspelt_keyword(file: File, rng: random.Random) -> str | None:
     _, word, start, end = rng.choice(found)
     at = rng.randrange(len(word) - 1)
     new = rng.choice([
-        word[:at] + word[at + 1] + word[at] + word[at + 2 :], word[:at] + word[at + 1 :], word[:at] + word[at] + word[at:],
+        word[:at] + word[at + 1] + word[at] + word[at + 2 :], word[:at] + word[at + 1 :],
+        word[:at] + word[at] + word[at:],
         word.capitalize(),
     ])  # fmt: skip
     return file.cut(start, end, new) if new != word else None

@@ -9,8 +9,8 @@ import contextlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import zmq
 
@@ -22,6 +22,9 @@ RECONNECT_MS: Final = 5
 ABSENT_S: Final = 2.0  # a peer that is away for longer is disconnected: trying every 5 ms costs CPU
 RECEIVE_BATCH: Final = 64  # messages taken from one socket before the loop looks at the others
 UNSENT_MAX: Final = 256  # commands that wait for a connection; more than that is a bug, the oldest is dropped
+
+
+Ready = Mapping[Any, int]  # what the poll found readable
 
 
 class Bus:
@@ -79,15 +82,19 @@ class Bus:
         with contextlib.suppress(zmq.Again):
             self._xpub.send(self._beat, zmq.NOBLOCK)
 
-    def subscribers(self) -> None:
+    def subscribers(self, ready: Ready) -> None:
         """Answer new subscriptions with the current heartbeat."""
+        if self._xpub not in ready:
+            return
         joined = False
         for message in self._received(self._xpub):
             joined = joined or message[:1] == b"\x01"
         if joined and self._beat:
             self._send_beat()
 
-    def beats(self) -> Iterator[Beat]:
+    def beats(self, ready: Ready) -> Iterator[Beat]:
+        if self._sub not in ready:
+            return
         for message in self._received(self._sub):
             beat = decode_beat(message)
             if beat is not None:
@@ -174,8 +181,10 @@ class Bus:
                 self._unsent.append((peer, ask))
         return bool(self._unsent)
 
-    def asks(self) -> Iterator[tuple[bytes, Ask]]:
+    def asks(self, ready: Ready) -> Iterator[tuple[bytes, Ask]]:
         """Commands that came in, each with the address that `reply` needs."""
+        if self._router not in ready:
+            return
         for _ in range(RECEIVE_BATCH):
             try:
                 frames = self._router.recv_multipart(zmq.NOBLOCK)
@@ -189,9 +198,9 @@ class Bus:
         with contextlib.suppress(zmq.ZMQError):
             self._router.send_multipart((address, encode(reply)), zmq.NOBLOCK)
 
-    def replies(self, readable: set[object]) -> Iterator[tuple[str, Reply]]:
+    def replies(self, ready: Ready) -> Iterator[tuple[str, Reply]]:
         for peer, dealer in tuple(self._dealers.items()):
-            if dealer in readable:
+            if dealer in ready:
                 for message in self._received(dealer):
                     reply = decode_reply(message)
                     if reply is not None:

@@ -70,7 +70,8 @@ def line_of(record: dict[str, Any]) -> str:
     data = record.get("data")
     told = " ".join(f"{key}={_value(value)}" for key, value in data.items()) if isinstance(data, dict) else ""
     who = f"{record.get('member', '')}[{record.get('pid', '')}]"
-    return f"{record.get('seq', ''):>6} {at} {who} {click.style(str(record.get('kind', '')), bold=True)} {told}".rstrip()
+    kind = click.style(str(record.get("kind", "")), bold=True)
+    return f"{record.get('seq', ''):>6} {at} {who} {kind} {told}".rstrip()
 
 
 def _value(value: Any) -> str:

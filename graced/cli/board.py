@@ -140,11 +140,10 @@ def ended(exit: Any) -> str:
 
 
 def _kernel_notes(name: str, row: dict[str, Any]) -> list[str]:
-    if row["state"] in GOOD:
+    if row["state"] in GOOD | IDLE:
         return []
-    notes = [row["reason"]] if row["reason"] else []
-    if row["rung"] and row["state"] not in IDLE:
-        notes = [f"{row['reason'] or row['state']} (rung: {row['rung']})"]
+    rung = f" (rung: {row['rung']})" if row["rung"] else ""
+    notes = [row["reason"] + rung] if row["reason"] else []
     advice = KERNEL_ADVICE.get(row["state"])
     return [*notes, advice.format(name=name)] if advice else notes
 

@@ -1,5 +1,6 @@
 """`graced demo`: exit 0 when everything recovered."""
 
+import importlib
 import sys
 
 import click
@@ -9,6 +10,4 @@ import click
 def command() -> None:
     """The guided tour, on real processes in a temporary home: each healer dies, both, the watchdog, one hangs, a source
     file breaks; each recovery is shown with its time."""
-    from graced.demo.tour import run
-
-    sys.exit(run())
+    sys.exit(importlib.import_module("graced.demo.tour").run())

@@ -17,6 +17,7 @@ COLUMNS: Final = (
     Column("TOOK", right=True), Column("ID", most=28),
 )  # fmt: skip
 COLOURS: Final = {"open": "yellow", "recovered": "green", "escalated": "red"}
+STEP_INDENT: Final = 18
 TIERS: Final = {1: "mutual", 2: "watchdog", 3: "emergency"}
 
 
@@ -58,7 +59,7 @@ def _table(found: list[Incident]) -> list[str]:
     rows = [
         [_at(i.at), i.state, i.subject, str(i.tier or "-"), span(i.duration_s), i.id] for i in found
     ]
-    return lines_of(COLUMNS, rows, [COLOURS.get(i.state) for i in found])
+    return lines_of(COLUMNS, rows, [COLOURS.get(i.state) for i in found], width())
 
 
 def _at(iso: str) -> str:
@@ -77,7 +78,8 @@ def as_text(incident: Incident) -> str:
     ]
     for step in incident.steps:
         mark = click.style("ok  ", fg="green") if step.ok else click.style("FAIL", fg="red")
-        lines.append(f"{step.at[11:23]} {mark} {clip(f'{step.step}: {step.text}' if step.text else step.step, width() - 18)}")
+        told = f"{step.step}: {step.text}" if step.text else step.step
+        lines.append(f"{step.at[11:23]} {mark} {clip(told, width() - STEP_INDENT)}")
     return "\n".join(lines if incident.steps else [*lines, "no steps were taken"])
 
 

@@ -10,7 +10,7 @@ import click
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
 from graced.control.kept import kept_config, running_kernels
-from graced.control.logs import Prefixed, Reader, time_in
+from graced.control.logs import Prefixed, Reader, Write, time_in
 from graced.control.names import expand
 from graced.core.roles import MEMBERS
 from graced.posix.home import Home
@@ -40,7 +40,7 @@ def command(place: Place, name: tuple[str, ...], follow: bool, lines: int | None
         lines = FOLLOWED_LINES
     wide = max(len(word) for word in names)
     sinks = [Prefixed(_prefix(word, wide), _write) for word in names]
-    shown = sinks if len(names) > 1 else [_write]
+    shown: list[Write] = [*sinks] if len(names) > 1 else [_write]
     readers = [Reader(home.log(word), sink) for word, sink in zip(names, shown, strict=True)]
     for reader, sink in zip(readers, sinks, strict=True):
         reader.show(lines, begin)

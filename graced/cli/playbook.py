@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from graced.cli.out import Column, clip, lines_of, print_json, width
+from graced.cli.out import Column, lines_of, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 from graced.config.schema import Config
 from graced.control.errors import EX_DATAERR, EX_FAILED, EX_USAGE, Mistakes, Refusal, not_running, unknown
@@ -33,13 +33,8 @@ def listed(place: Place, as_json: bool) -> None:
         ]
         print_json({"playbooks": rows})
         return
-    columns = (Column("PLAYBOOK", most=32), Column("SLO", right=True), Column("STEPS", right=True), Column("WHAT", most=80))
     cells = [[p.name, format_duration(p.slo_s), str(len(p.steps)), p.description] for p in found.values()]
-    click.echo("\n".join(clip_end(line) for line in lines_of(columns, cells)))
-
-
-def clip_end(line: str) -> str:
-    return line if len(click.unstyle(line)) <= width() else clip(click.unstyle(line), width())
+    click.echo("\n".join(lines_of(COLUMNS, cells, wide=width())))
 
 
 @command.command("schema")
@@ -129,6 +124,9 @@ def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json:
 
 # --- what they share
 
+COLUMNS: Final = (
+    Column("PLAYBOOK", most=32), Column("SLO", right=True), Column("STEPS", right=True), Column("WHAT", most=200),
+)  # fmt: skip
 STEP_COLOURS: Final = {"ok": "green", "failed": "red", "skipped": None}
 
 

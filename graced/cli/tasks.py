@@ -108,10 +108,10 @@ def _task(home: Home, id: str) -> TaskRecord:
 
 
 def _table(found: list[dict[str, Any]]) -> list[str]:
-    columns = (*COLUMNS, Column("FILE", most=width()))
+    columns = (*COLUMNS, Column("FILE", most=4096))
     here = os.getcwd() + os.sep
     rows = [[t["id"], t["state"], t["created_at"][:19].replace("T", " "), t["path"].removeprefix(here)] for t in found]
-    return lines_of(columns, rows, [COLOURS.get(t["state"]) for t in found])
+    return lines_of(columns, rows, [COLOURS.get(t["state"]) for t in found], width())
 
 
 def _details(task: dict[str, Any]) -> str:

@@ -121,6 +121,25 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "graced.yaml",
-        **schema,
+        **_with_variables(schema),
         "anyOf": [each, shared],
+        "$defs": {"variable": {"type": "string", "pattern": r"\$\{", "description": "${VAR} or ${VAR:-default}"}},
     }
+
+
+def _with_variables(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with `${VAR}` allowed wherever a value is not free text."""
+    if "enum" in schema or "pattern" in schema or schema.get("type") in ("integer", "number", "boolean"):
+        about: dict[str, Any] = {name: schema[name] for name in ("description", "default") if name in schema}
+        value = {name: part for name, part in schema.items() if name not in about}
+        return {"anyOf": [value, {"$ref": "#/$defs/variable"}], **about}
+    whole = dict(schema)
+    for name in ("properties", "patternProperties"):
+        if name in whole:
+            whole[name] = {key: _with_variables(part) for key, part in whole[name].items()}
+    for name in ("items", "additionalProperties"):
+        if isinstance(whole.get(name), dict):
+            whole[name] = _with_variables(whole[name])
+    if "anyOf" in whole:
+        whole["anyOf"] = [_with_variables(part) for part in whole["anyOf"]]
+    return whole

@@ -61,7 +61,8 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         state = kernel.state if kernel.state in OVER else "stopped"
         return replace(kernel, pid=0, start_ticks=0, run=run, state=state)
     if kernel.state in WELL or kernel.state == "unhealthy":
-        return replace(kernel, pid=0, start_ticks=0, run=run, state="backoff", reason=ENDED)
+        state = "backoff" if kernel.wanted else "stopped"
+        return replace(kernel, pid=0, start_ticks=0, run=run, state=state, reason=ENDED)
     return replace(kernel, pid=0, start_ticks=0, run=run)
 
 

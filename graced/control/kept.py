@@ -5,7 +5,7 @@ Members never read graced.yaml, and kernels never get the environment of whoever
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +14,12 @@ from msgspec.structs import replace
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config, Kernel, from_json, to_json
 from graced.control.announce import make_spare
+from graced.control.errors import EX_DATAERR, Mistakes
 from graced.control.launch import KERNEL_TAGS
+from graced.playbooks import kept
+from graced.playbooks.actions import all_actions
+from graced.playbooks.load import PlaybookError, load_all
+from graced.playbooks.schema import Playbook
 from graced.posix.files import create_once, write_whole
 from graced.posix.home import Home
 from graced.posix.scan import HOME_TAG
@@ -51,12 +56,21 @@ def keep(home: Home, config: Config, environ: Mapping[str, str]) -> None:
     home.id()
     make_spare(home)
     write_whole(home.config, to_json(config))
+    kept.write(home, _playbooks(config))
     inherited = {name: value for name, value in environ.items() if name not in NOT_FOR_KERNELS}
     write_whole(home.environ, json.dumps(inherited).encode())
     if not os.path.exists(home.key) or os.path.getsize(home.key) < KEY_BYTES:
         if os.path.exists(home.key):
             os.unlink(home.key)
         create_once(home.key, os.urandom(KEY_BYTES))
+
+
+def _playbooks(config: Config) -> Iterable[Playbook]:
+    """Shipped and users'. Raises Mistakes with every problem of every file."""
+    try:
+        return load_all(config.playbooks, all_actions()).values()
+    except PlaybookError as error:
+        raise Mistakes(error, EX_DATAERR) from None
 
 
 def only(config: Config, names: Sequence[str]) -> Config:

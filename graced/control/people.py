@@ -10,8 +10,9 @@ from typing import Any, Final
 from graced.bus.client import ask
 from graced.bus.protocol import KernelView
 from graced.config.schema import Kernel
-from graced.control.compose_kernels import WELL, kernels_now
+from graced.control.compose_kernels import NEVER, WELL, kernels_now, told_kernels
 from graced.control.errors import Refusal, not_running
+from graced.control.facts import Gathered
 from graced.control.gather import gather
 from graced.control.names import needed
 from graced.control.presence import anyone
@@ -27,6 +28,7 @@ SPARE_S: Final = 15.0
 """Added to a kernel's own limits before a wait for it is given up."""
 
 Kernels = dict[str, KernelView]
+Over = Callable[[Gathered, str, KernelView], bool]
 
 
 def insist(home: Home, member: str, verb: str, args: Mapping[str, Any], patience_s: float = PATIENCE_S) -> Any:
@@ -52,7 +54,7 @@ def await_kernels(
     home: Home,
     specs: dict[str, Kernel],
     names: Sequence[str],
-    over: Callable[[str, KernelView], bool],
+    over: Over,
     limit_s: float,
     report: Callable[[int], None] = lambda count: None,
 ) -> tuple[Kernels, list[str]]:
@@ -62,8 +64,9 @@ def await_kernels(
     """
     deadline = monotonic() + limit_s
     while True:
-        now = kernels_now(gather(home, specs))
-        left = [name for name in names if name not in now or not over(name, now[name])]
+        g = gather(home, specs)
+        now = kernels_now(g)
+        left = [name for name in names if name not in now or not over(g, name, now[name])]
         report(len(names) - len(left))
         if not left or monotonic() >= deadline:
             return now, left
@@ -80,13 +83,22 @@ def start_kernels(home: Home, specs: dict[str, Kernel], names: Sequence[str]) ->
     everyone = needed(specs, names)
     insist(home, "self_healing", "kernels.start", {"names": list(names)})
     limit_s = sum(specs[name].ready.timeout_s for name in everyone) + SPARE_S
-    now, _ = await_kernels(home, specs, everyone, lambda _, kernel: is_up(kernel) or kernel.state == "failed", limit_s)
+    now, _ = await_kernels(home, specs, everyone, _is_decided, limit_s)
     return [name for name in everyone if not is_up(now[name])]
 
 
 def is_up(kernel: KernelView) -> bool:
     """Ready, or done where it is one that ends well."""
     return (kernel.state in WELL and kernel.pid != 0) or kernel.state in ("exited", "scheduled")
+
+
+def _is_decided(g: Gathered, name: str, kernel: KernelView) -> bool:
+    return is_up(kernel) or kernel.state == "failed"
+
+
+def _is_ended(g: Gathered, name: str, kernel: KernelView) -> bool:
+    """The process is dead, and self_healing knows it of the whole tree."""
+    return not kernel.pid and not kernel.wanted and not told_kernels(g).get(name, NEVER).pid
 
 
 def stop_kernels(
@@ -97,7 +109,7 @@ def stop_kernels(
     ran = [name for name in names if before[name].pid or before[name].wanted]
     insist(home, "self_healing", "kernels.stop", {"names": list(names)})
     limit_s = max(specs[name].stop.timeout_s for name in names) + SPARE_S
-    _, left = await_kernels(home, specs, names, lambda _, kernel: not kernel.pid and not kernel.wanted, limit_s, report)
+    _, left = await_kernels(home, specs, names, _is_ended, limit_s, report)
     return ran, left
 
 
@@ -128,8 +140,8 @@ def restart_kernels(
         left = [name for name in left if now[name].run <= runs[name]]
     limit_s = max(specs[name].stop.timeout_s + specs[name].ready.timeout_s for name in names) + SPARE_S
 
-    def settled(name: str, kernel: KernelView) -> bool:
-        return kernel.run > runs[name] and (is_up(kernel) or kernel.state == "failed")
+    def settled(g: Gathered, name: str, kernel: KernelView) -> bool:
+        return kernel.run > runs[name] and _is_decided(g, name, kernel)
 
     now, _ = await_kernels(home, specs, names, settled, limit_s, report)
     return [name for name in names if not (now[name].run > runs[name] and is_up(now[name]))]

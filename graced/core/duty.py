@@ -106,28 +106,23 @@ def begin_mutual(
 
 
 def begin_emergency(state: State, now: float) -> Stepped:
-    """Both healers are down: begin the emergency protocol (again, if a run of it failed)."""
+    """Both healers are down: begin the emergency protocol. Should this watchdog die, the next uses the same name."""
     dead = {h: state.peers[h].incarnation for h in HEALERS}
-    old = state.emergency
-    incident = old.incident if old else "emergency-" + "-".join(str(state.peers[h].incarnation) for h in HEALERS)
-    id = f"{incident}.{old.attempt}" if old and old.attempt else incident
+    incident = "emergency-" + "-".join(str(dead[h]) for h in HEALERS)
     run = engine.new_run(
-        id, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by="healer_emergency"
+        incident, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by="healer_emergency"
     )
-    actions: list[Action] = (
-        [] if old else [OpenIncident(incident, "healers", "member", state.peers[HEALERS[0]].evidence, 3)]
-    )
+    actions: list[Action] = [OpenIncident(incident, "healers", "member", state.peers[HEALERS[0]].evidence, 3)]
     # Tier-1 and tier-2 runs on them, ours or of a healer that is down, are absorbed.
     absorbed = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
     for name in sorted(absorbed | {run_id(h, dead[h]) for h in HEALERS}):
         actions.append(EndRun(name, False, "absorbed by the emergency"))
-    for healer in HEALERS:
-        peer = state.peers[healer]
+    for peer in (state.peers[h] for h in HEALERS):
         actions.append(
             Record(
                 "member.down",
                 {
-                    "target": healer,
+                    "target": peer.name,
                     "evidence": peer.evidence or "heartbeat",
                     "pid": peer.pid,
                     "incarnation": peer.incarnation,
@@ -140,7 +135,7 @@ def begin_emergency(state: State, now: float) -> Stepped:
             "playbook.started",
             {
                 "playbook": EMERGENCY_PLAYBOOK,
-                "run": id,
+                "run": incident,
                 "targets": list(HEALERS),
                 "tier": 3,
                 "by": state.me,
@@ -199,7 +194,8 @@ def _conclude_orphans(state: State, now: float) -> Stepped:
 
 def _takeover(state: State, run: str) -> Record:
     text = f"{state.me} goes on with it"
-    return Record("playbook.step", {"playbook": MUTUAL_PLAYBOOK, "run": run, "step": "takeover", "ok": True, "text": text})
+    data = {"playbook": MUTUAL_PLAYBOOK, "run": run, "step": "takeover", "ok": True, "text": text}
+    return Record("playbook.step", data)
 
 
 def _both_down(state: State) -> bool:
@@ -207,11 +203,7 @@ def _both_down(state: State) -> bool:
 
 
 def _emergency(state: State, now: float) -> Stepped:
-    if any(r.tier == 3 and r.ok is None for r in state.runs.values()):
-        return state, ()
-    again = state.emergency is not None and now >= state.emergency.again_at
-    fresh = state.emergency is None and _both_down(state)
-    if not (fresh or again) or not settled(state, now):
+    if not _both_down(state) or any(r.tier == 3 for r in state.runs.values()) or not settled(state, now):
         return state, ()
     return begin_emergency(state, now)
 
@@ -255,7 +247,7 @@ def recoveries(state: State, now: float) -> Stepped:
         at = acts_at(state, target)
         if at is None or now < at or not settled(state, now):
             continue
-        if target in HEALERS and (_both_down(state) or (state.emergency and state.me == "watchdog")):
+        if target in HEALERS and _both_down(state):
             continue  # the emergency's business
         two = state.me == "watchdog" and target in HEALERS
         state, more = _tier_two(state, target, now) if two else begin_mutual(state, target, now)

@@ -17,6 +17,7 @@ StepState = Literal["pending", "running", "ok", "failed", "skipped"]
 ENDED: Final = frozenset({"ok", "failed", "skipped"})
 
 STEP_TIMEOUT_S: Final = 30.0  # of an attempt whose step does not say
+TAKEN_OVER: Final = "taken over"  # mark: an earlier executor died, and may have done more than it stored
 
 
 class Progress(Struct, frozen=True):
@@ -70,7 +71,8 @@ def resume(run: Run, note: RunNote) -> Run:
         Progress("ok", text="done before the takeover") if step.name in done else Progress()
         for step in run.playbook.steps
     )
-    return replace(run, started=note.started, steps=steps, marks=tuple(d for d in note.done if d not in names))
+    marks = tuple(d for d in note.done if d not in names)
+    return mark(replace(run, started=note.started, steps=steps, marks=marks), TAKEN_OVER)
 
 
 def note_of(run: Run) -> RunNote:
@@ -145,6 +147,12 @@ def settle(run: Run, index: int, ok: bool, text: str, now: float) -> Run:
     if old.attempt < step.retries:
         return _put(run, index, replace(old, state="pending", at=now + step.delay_s, text=text))
     return _put(run, index, replace(old, state="failed", text=text))
+
+
+def again(run: Run, at: float, forget: str) -> Run:
+    """A run that failed is tried again not before `at`, from its first step: steps are idempotent, marks stay."""
+    marks = tuple(m for m in run.marks if m != forget)
+    return replace(run, steps=tuple(Progress(at=at) for _ in run.steps), marks=marks, ok=None)
 
 
 def _fatal(step: Step) -> bool:

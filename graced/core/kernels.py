@@ -254,10 +254,21 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
             return kernels, ()
         if running.run == old.run and known:  # a new spawner holds no orders: tend gives it again
             return _with(kernels, replace(old, order=running.order)), ()
-        return born(kernels, running, now) if running.run > old.run else _saved(kernels, _alive_again(old, running))
+        if running.run == old.run:
+            return _saved(kernels, _alive_again(old, running))
+        return born(_with(kernels, _missed(old, running)), running, now)
     if old.alive and running.run >= old.run:
         return exited(kernels, running, now, by_order=False, noise=0.0)
     return _with(kernels, replace(old, run=max(old.run, running.run))), ()
+
+
+def _missed(old: Kernel, running: Running) -> Kernel:
+    """Restarts by standing order whose reports were lost with a self_healing: they count all the same."""
+    if not old.alive or old.ending:
+        return old
+    times = (running.started,) * (running.run - old.run)
+    history = History((*old.history.restarts, *times), (*old.history.short, *times))
+    return replace(old, pid=0, history=history, restarts=old.restarts + len(times))
 
 
 def _alive_again(old: Kernel, running: Running) -> Kernel:

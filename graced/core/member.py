@@ -14,7 +14,7 @@ from graced.core.engine import Run
 from graced.core.liveness import Peer
 from graced.core.roles import MUTUAL_PLAYBOOK
 from graced.core.state import INFINITY, State, Stepped, with_peer, with_run, without
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, tend_grants
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, revoke_strays, tend_grants
 from graced.core.vocabulary import (
     Action,
     AnswerVote,
@@ -164,6 +164,8 @@ def _heard(state: State, event: Heard, now: float) -> Stepped:
         return state, ()
     new, actions = liveness.hear(peer, event.beat, now)
     state = with_peer(state, new)
+    if event.beat.leases and state.me == "watchdog":
+        actions += revoke_strays(state, event.beat)
     if new.state == "healthy" and peer.name in state.setbacks:
         state = replace(state, setbacks=without(state.setbacks, peer.name))
     return state, actions
@@ -244,9 +246,10 @@ def _step_done(state: State, event: StepDone, now: float) -> Stepped:
     if progress.state != "running" or progress.attempt != event.attempt:
         return state, ()
     spec, ok, text = run.playbook.steps[event.step], event.ok, event.text
-    run = replace(run, vars={**run.vars, spec.name: {"ok": ok, "text": text, **event.output}})
+    result = {"ok": ok, "text": text, "output": event.output}
+    run = replace(run, vars={**run.vars, "steps": {**run.vars.get("steps", {}), spec.name: result}})
     try:
-        if ok and spec.until and not expression.holds(spec.until, _variables(state, run)):
+        if ok and spec.until and not expression.holds(spec.until, {**_variables(state, run), "result": result}):
             ok, text = False, f"not yet: {spec.until}"
     except ValueError as error:
         ok, text = False, str(error)
@@ -329,7 +332,9 @@ def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
 
 
 def _variables(state: State, run: Run) -> dict[str, Any]:
-    return {**run.playbook.vars, "target": run.target, "agent": state.me, **run.vars}
+    """What expressions may name: the playbook's own variables, `event`, and `steps` with what each step gave."""
+    event = {"target": run.target, "by": run.by, "tier": run.tier, "incident": run.incident}
+    return {**run.playbook.vars, "target": run.target, "agent": state.me, "steps": {}, **run.vars, "event": event}
 
 
 def _begin_performed(state: State, run: Run, index: int, now: float) -> Stepped:
@@ -377,14 +382,7 @@ def _settle(state: State, run: Run, index: int, ok: bool, text: str, now: float)
     ]
     if RESTARTED in run.marks and SUCCEEDED not in run.marks and _verified(run):
         run = engine.mark(run, SUCCEEDED)
-        data = {
-            "tier": run.tier,
-            "targets": list(run.targets),
-            "by": state.me,
-            "duration_s": now - run.started,
-            "incident": run.incident,
-        }
-        actions.append(Record("recovery.succeeded", data))
+        actions.append(recovery_record("recovery.succeeded", state, run, now - run.started))
         actions.append(Bump("recoveries.emergency" if run.tier == 3 else "recoveries.mutual"))
     actions.append(SaveRun(engine.note_of(run)))
     return with_run(state, run), tuple(actions)
@@ -397,53 +395,50 @@ def _verified(run: Run) -> bool:
 
 def _finish(state: State, run: Run, now: float) -> Stepped:
     """The run is over: record it, and say what comes next when it failed."""
-    span, ok = now - run.started, bool(run.ok)
-    recovered = SUCCEEDED in run.marks
-    actions: list[Action] = []
-    gone = {t for t in run.targets if t in state.restarts}
-    for target in gone:
-        if state.restarts[target].locked:
-            actions.append(DropLock(target))
-    state = replace(
-        state, runs=without(state.runs, run.id), restarts={t: r for t, r in state.restarts.items() if t not in gone}
-    )
+    span, ok, recovered = now - run.started, bool(run.ok), SUCCEEDED in run.marks
+    state, actions = _let_go(state, run)
     if RESTARTED in run.marks and not recovered:
-        text = engine.failure(run)
-        data = {
-            "tier": run.tier,
-            "targets": list(run.targets),
-            "by": state.me,
-            "duration_s": span,
-            "incident": run.incident,
-        }
-        actions.append(Record("recovery.failed", {**data, "text": text}))
-        state, more = _failed(state, run, text, now)
+        state, more = _not_recovered(state, run, engine.failure(run), now)
         actions += more
+        if run.tier == 3:
+            return state, actions
+    state = replace(state, runs=without(state.runs, run.id))
     if recovered and not ok:  # it is back, but an after-check did not hold: the incident is closed all the same
-        actions.append(CloseIncident(run.incident, "recovered", span, run.tier))
-    actions.append(
-        Record(
-            "playbook.finished",
-            {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok},
-        )
-    )
-    actions.append(EndRun(run.id, ok, engine.failure(run)))
-    return state, tuple(actions)
+        actions += (CloseIncident(run.incident, "recovered", span, run.tier),)
+    data = {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok}
+    return state, (*actions, Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run)))
 
 
-def _failed(state: State, run: Run, text: str, now: float) -> Stepped:
-    actions: list[Action] = []
+def _let_go(state: State, run: Run) -> Stepped:
+    """Forget the run's restarts, and drop the locks that they hold."""
+    gone = {t: state.restarts[t] for t in run.targets if t in state.restarts}
+    left = {t: r for t, r in state.restarts.items() if t not in gone}
+    return replace(state, restarts=left), tuple(DropLock(t) for t, r in gone.items() if r.locked)
+
+
+def _not_recovered(state: State, run: Run, text: str, now: float) -> Stepped:
+    """A recovery failed. An emergency goes on: its run is tried again after a wait; others begin anew by succession."""
+    failed = recovery_record("recovery.failed", state, run, now - run.started, text=text)
     for target in run.targets:
         state = duty.setback(state, target, text, now)
-    count = max(state.setbacks[t].count for t in run.targets) if run.targets else 1
-    if state.emergency is not None and run.tier == 3:
-        until = max(state.setbacks[t].until for t in run.targets)
-        state = replace(state, emergency=replace(state.emergency, attempt=state.emergency.attempt + 1, again_at=until))
-        actions.append(Record("escalated", {"incident": run.incident, "subject": "healers", "text": text}))
-    elif count == state.policy.max_restarts + 1:
-        actions.append(Record("escalated", {"incident": run.incident, "subject": run.target, "text": text}))
-        actions.append(CloseIncident(run.incident, "escalated", now - run.started, run.tier))
-    return state, tuple(actions)
+    if run.tier == 3:
+        state, more = _emergency_again(state, run, text)
+        return state, (failed, *more)
+    if state.setbacks[run.target].count != state.policy.max_restarts + 1:
+        return state, (failed,)
+    escalated = Record("escalated", {"incident": run.incident, "subject": run.target, "text": text})
+    return state, (failed, escalated, CloseIncident(run.incident, "escalated", now - run.started, run.tier))
+
+
+def _emergency_again(state: State, run: Run, text: str) -> Stepped:
+    """A person is called, once; powers stay lent; the whole run begins again when the backoff is over."""
+    until = max(state.setbacks[t].until for t in run.targets)
+    run = engine.again(run, until, RESTARTED)
+    failures = state.emergency.failures if state.emergency else 0
+    if state.emergency is not None:
+        state = replace(state, emergency=replace(state.emergency, failures=failures + 1))
+    called = Record("escalated", {"incident": run.incident, "subject": "healers", "text": text})
+    return with_run(state, run), (SaveRun(engine.note_of(run)), *((called,) if failures == 0 else ()))
 
 
 # --- time ---------------------------------------------------------------------------------------------

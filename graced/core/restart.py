@@ -82,9 +82,10 @@ def _locked(restart: Restart, event: LockTaken, peer: Peer) -> Step:
     if event.stopping:
         return finish(held, "failed", "graced is being stopped")
     # The look again: whoever held the lock before us may have brought it back already.
-    if event.incarnation > restart.dead and event.status not in GONE:
+    known_down = event.pid == peer.pid and peer.down
+    if event.incarnation > restart.dead and event.status not in GONE and not known_down:
         return replace(held, phase="awaiting", pid=event.pid, text="already back"), ()
-    if event.pid == peer.pid and not peer.down and event.status not in GONE:
+    if event.pid == peer.pid and not known_down and event.status not in GONE:
         return finish(held, "done", "alive again by itself")
     held = replace(held, dead=max(held.dead, event.incarnation))
     if event.pid and event.status not in GONE:

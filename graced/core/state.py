@@ -27,12 +27,11 @@ class Setback(Struct, frozen=True):
 
 
 class Emergency(Struct, frozen=True):
-    """The watchdog's open emergency. `attempt` counts failed runs; no new run before `again_at`."""
+    """The watchdog's open emergency. `failures`: attempts of its run that did not bring both healers back."""
 
     incident: str
     since: float
-    attempt: int = 0
-    again_at: float = 0.0
+    failures: int = 0
 
 
 class State(Struct, frozen=True):

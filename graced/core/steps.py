@@ -10,10 +10,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from graced.core import leases, restart
-from graced.core.engine import Run, mark
+from graced.core.engine import TAKEN_OVER, Run, mark
 from graced.core.roles import DELEGATES, HEALERS, PEER, POWERS
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
-from graced.core.vocabulary import Action, CloseIncident, Record, SendGrant, SendRevoke
+from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
 from graced.playbooks.schema import Step
 
 Verdict = tuple[bool, str] | None
@@ -50,6 +50,12 @@ def dead_incarnation(run: Run, target: str) -> int:
     return run.dead.get(target, 0)
 
 
+def recovery_record(kind: str, state: State, run: Run, duration: float, **more: str) -> Record:
+    """`recovery.started`, `recovery.succeeded` or `recovery.failed`."""
+    data = {"tier": run.tier, "targets": list(run.targets), "by": state.me, "duration_s": duration}
+    return Record(kind, {**data, "incident": run.incident, **more})
+
+
 # --- restart and verification -------------------------------------------------------------------------
 
 
@@ -65,18 +71,7 @@ def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     target = _target(run, step)
     actions: list[Action] = []
     if RESTARTED not in run.marks:
-        actions.append(
-            Record(
-                "recovery.started",
-                {
-                    "tier": run.tier,
-                    "targets": list(run.targets),
-                    "by": state.me,
-                    "duration_s": 0.0,
-                    "incident": run.incident,
-                },
-            )
-        )
+        actions.append(recovery_record("recovery.started", state, run, 0.0))
         run = mark(run, RESTARTED)
         state = with_run(state, run)
     if target == state.me or _back(state, run, target) or target in state.restarts:
@@ -197,8 +192,8 @@ def _revoke_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     actions: list[Action] = []
     grants = {agent: replace(g, revoked=True) for agent, g in state.grants.items()}
     for agent in DELEGATES:
-        if GRANTED + agent not in run.marks:
-            continue
+        if GRANTED + agent not in run.marks and TAKEN_OVER not in run.marks:
+            continue  # (an executor that died may have lent what it had no time to store)
         actions.append(SendRevoke(agent, run.incident))
         if REVOKED + agent not in run.marks:
             run = mark(run, REVOKED + agent)
@@ -260,6 +255,12 @@ def _delegating(run: Run) -> bool:
         s.uses == "delegate_powers" and p.state != "pending"
         for s, p in zip(run.playbook.steps, run.steps, strict=True)
     )  # fmt: skip
+
+
+def revoke_strays(state: State, beat: Beat) -> tuple[Action, ...]:
+    """A delegate says that it holds powers of an emergency that is over: it missed the revocation."""
+    active = {r.incident for r in state.runs.values() if r.tier == 3 and REVOKED + beat.member not in r.marks}
+    return tuple(SendRevoke(beat.member, incident) for incident in beat.leases if incident not in active)
 
 
 def tend_grants(state: State, now: float) -> Stepped:

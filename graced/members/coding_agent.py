@@ -14,7 +14,8 @@ from graced.audit.read import tail
 from graced.bus.protocol import Ask, Reply
 from graced.core.vocabulary import CloseIncident, NoteStep, OpenIncident
 from graced.members import runs, workers
-from graced.members.shell import Duty, Shell
+from graced.members.duty import Duty
+from graced.members.shell import Shell
 from graced.mending.apply import Outcome, undo
 from graced.mending.scan import Findings
 from graced.posix.clock import monotonic, wall_iso

@@ -7,7 +7,7 @@ from graced.core import leases
 from graced.core.roles import DELEGATES, POWERS
 from graced.core.vocabulary import LeaseGiven, LeaseTaken
 from graced.members import leasing
-from graced.members.shell import Duty
+from graced.members.duty import Duty
 from graced.posix.clock import monotonic
 from graced.store import tables
 

@@ -1,5 +1,6 @@
 """What each action of the core does in the real world. Thin: nothing here decides."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -43,12 +44,10 @@ from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic, wall_iso
 from graced.posix.locks import LockRecord, RestartLock, holder, take_now
-from graced.posix.tree import TreeKill
 from graced.store import tables
 
 Shell = Any  # graced.members.shell.Shell; named so to keep the imports one way
 
-KILL_STEP_S: Final = 0.002
 ANSWER_INTERVALS: Final = 4.0  # how long a birth or a grant may take before it counts as lost
 ANSWER_FLOOR_S: Final = 1.0
 STOPPED_INTERVALS: Final = 2.0  # a lock's holder that is stopped for that long is killed
@@ -124,23 +123,30 @@ def _drop_lock(shell: Shell, a: DropLock) -> None:
 
 
 def _kill(shell: Shell, a: Kill) -> None:
-    root = proc.Identity(a.pid, a.start_ticks, shell.identity.boot_id)
-    tree = TreeKill(root, {})
-    began = monotonic()
+    """One process, never what is below it: the spawner's children are the kernels, a survivor's may be the spawner.
 
-    def step() -> None:
-        now = monotonic()
-        if tree.step(now):
-            shell.reap()
-            shell.take(TreeDead(a.target, a.pid))
-        elif now - began < STUCK_S:
-            shell.after(KILL_STEP_S, step)
-        else:
-            shell.audit.append(
-                "escalated", {"incident": "", "subject": a.target, "text": f"pid {a.pid} cannot be killed"}
-            )
+    A member's own workers die with it (PR_SET_PDEATHSIG).
+    """
+    fd = proc.open_pidfd(proc.Identity(a.pid, a.start_ticks, shell.identity.boot_id))
+    if fd is None:
+        shell.take(TreeDead(a.target, a.pid))
+        return
+    dead = [False]
 
-    step()
+    def died() -> None:
+        dead[0] = True
+        shell.drop_reader(fd)
+        os.close(fd)
+        shell.take(TreeDead(a.target, a.pid))
+
+    def stuck() -> None:
+        if not dead[0]:
+            text = f"pid {a.pid} did not die within {STUCK_S:g} s of SIGKILL"
+            shell.audit.append("escalated", {"incident": "", "subject": a.target, "text": text})
+
+    shell.add_reader(fd, died)
+    proc.send(fd, 9)
+    shell.after(STUCK_S, stuck)
 
 
 def _birth(shell: Shell, a: Birth) -> None:

@@ -21,7 +21,8 @@ from graced.core.roles import others
 from graced.core.state import new_state
 from graced.core.vocabulary import Resumed, Timing
 from graced.members import effects, leasing
-from graced.members.shell import LOST_EXIT, Duty, Shell
+from graced.members.duty import Duty
+from graced.members.shell import LOST_EXIT, Shell
 from graced.playbooks.schema import Playbook
 from graced.posix import proc
 from graced.posix.clock import monotonic

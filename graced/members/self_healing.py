@@ -14,8 +14,9 @@ from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Beat
 from graced.members import runs
+from graced.members.duty import Duty
 from graced.members.process import policy_of
-from graced.members.shell import Duty, Shell
+from graced.members.shell import Shell
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 

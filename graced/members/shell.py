@@ -4,8 +4,6 @@ One poll over the ZeroMQ sockets and one epoll, which holds the pidfds of the pe
 threads, nothing that blocks. What a role adds is a `Duty`.
 """
 
-import contextlib
-import heapq
 import os
 import select
 import signal
@@ -14,28 +12,29 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from graced.audit.log import AuditLog
-from graced.bus.protocol import Ask, PeerView, Reply, View, to_plain
+from graced.bus.protocol import Ask, Reply, to_plain
 from graced.bus.sockets import Bus
 from graced.config.schema import Config
-from graced.core import engine, member
+from graced.core import member
 from graced.core.roles import others
-from graced.core.state import INFINITY, State
+from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
-    Beat,
     Died,
     Event,
     Found,
     Heard,
     Ready,
     Resign,
-    RunNote,
     SendBeat,
     StepDone,
     Stopping,
     Tick,
 )
-from graced.members.effects import EFFECTS
+from graced.members import viewing
+from graced.members.duty import Duty
+from graced.members.effects import EFFECTS, ballot
+from graced.members.pollset import PollSet
 from graced.members.stopping import announced
 from graced.members.sync import Syncer
 from graced.posix import proc
@@ -47,48 +46,6 @@ from graced.store.db import Store
 POLL_MAX_MS: Final = 60_000
 RETRY_S: Final = 0.005  # until a busy lock (audit, store) or a connection is tried again
 LOST_EXIT: Final = 75  # EX_TEMPFAIL: the role is held by another
-
-
-class Duty:
-    """What one role does beside watching; the methods are called by the shell's loop and must not block."""
-
-    def __init__(self, shell: "Shell") -> None:
-        self.shell = shell
-
-    def setup(self) -> None:
-        """Called once before the member calls itself healthy."""
-
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        """Answer a command of this role; None when the answer comes later by `shell.bus.reply`."""
-        return Reply(ask.id, False, error=f"{self.shell.me} takes no command {ask.verb}")
-
-    def heard(self, beat: Beat) -> None:
-        """A heartbeat was taken in by the core."""
-
-    def died(self, name: str, pid: int) -> None:
-        """A member's pidfd fired."""
-
-    def reaped(self, pid: int, wait_status: int) -> None:
-        """A child of this process ended."""
-
-    def acted(self, action: Action) -> bool:
-        """Do an action that only this role knows; False for those that it does not."""
-        return False
-
-    def tend(self, now: float) -> None:
-        """Called in every turn of the loop."""
-
-    def wake_at(self) -> float:
-        """When `tend` is due at the latest."""
-        return float("inf")
-
-    def detail(self) -> dict[str, Any]:
-        """Goes into the heartbeat and into `detail` of status."""
-        return {}
-
-    def extend(self, view: View) -> View:
-        """Add to the answer to `status`."""
-        return view
 
 
 class Shell:
@@ -112,6 +69,10 @@ class Shell:
         self.audit.deferred = True
         self.store = Store(home.db, deferred=True)
         self.syncer = Syncer(me)
+        self.polls = PollSet()
+        self.after = self.polls.after
+        self.add_reader = self.polls.add
+        self.drop_reader = self.polls.drop
         self.duty: Duty = Duty(self)
         self.forks = me == "spawner"  # SQLite must not be open across its forks
         self.exit_code: int | None = None
@@ -119,44 +80,27 @@ class Shell:
         self.seq = 0
         self.results: dict[str, tuple[bool, str]] = {}  # of runs that somebody asked for
         self._events: deque[Event] = deque()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._timer_count = 0
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
-        self._epoll = select.epoll()
+        self._asked_count = 0
         self._watched: dict[str, tuple[int, int]] = {}  # member -> (pidfd, pid)
-        self._readers: dict[int, Callable[[], None]] = {}
         self._beat_due = 0.0
         self._beat_wanted = False
         self._stopping = False
-        self.bus.poller.register(self._epoll.fileno(), select.POLLIN)
-        self._listen_for_signals()
+        self.bus.poller.register(self.polls.fileno(), select.POLLIN)
+        self.polls.on_signals(self._signalled)
 
     # --- signals and children
 
-    def _listen_for_signals(self) -> None:
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: None)
-        self.add_reader(reader, lambda: self._signalled(reader))
-
-    def _signalled(self, reader: int) -> None:
-        numbers: set[int] = set()
-        with contextlib.suppress(BlockingIOError):
-            numbers.update(os.read(reader, 512))
+    def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
             self.reap()
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-            self.terminated()
+            self.duty.terminated()
 
     def reap(self) -> None:
         for pid, wait_status in proc.reap():
             self.syncer.reaped(pid)
             self.duty.reaped(pid, wait_status)
-
-    def terminated(self) -> None:
-        """SIGTERM to a member is a person's wish that this process ends; the others bring the member back."""
-        self.exit_code = 0
 
     # --- the loop
 
@@ -173,7 +117,7 @@ class Shell:
             self.state.due,
             self.duty.wake_at(),
             self.syncer.due,
-            self._timers[0][0] if self._timers else INFINITY,
+            self.polls.next_timer(),
         )
         wait_ms = 0 if self._events else min(POLL_MAX_MS, max(0, int((due - now) * 1000) + 1))
         ready = dict(self.bus.poller.poll(wait_ms))
@@ -181,7 +125,7 @@ class Shell:
         self.lag = max(0.0, now - due) if due < now else 0.0
         if ready:
             self._receive(ready)
-        self._expire(now)
+        self.polls.expire(now)
         if now >= self.state.due:
             self.take(Tick())
         self.duty.tend(now)
@@ -191,21 +135,18 @@ class Shell:
         self._flush(now)
 
     def _receive(self, ready: dict[object, int]) -> None:
-        if self._epoll.fileno() in ready:
-            for fd, _ in self._epoll.poll(0):
-                reader = self._readers.get(fd)
-                if reader is not None:
-                    reader()
-        for address, ask in self.bus.asks():
+        if self.polls.fileno() in ready:
+            self.polls.dispatch()
+        for address, ask in self.bus.asks(ready):
             self._asked(address, ask)
-        for _, reply in self.bus.replies(set(ready)):
+        for _, reply in self.bus.replies(ready):
             waiting = self._waiting.pop(reply.id, None)
             if waiting is not None:
                 waiting[2](reply)
-        for beat in self.bus.beats():
+        for beat in self.bus.beats(ready):
             self.take(Heard(beat))
             self.duty.heard(beat)
-        self.bus.subscribers()
+        self.bus.subscribers(ready)
 
     # --- events and actions
 
@@ -242,25 +183,6 @@ class Shell:
 
     # --- heartbeats
 
-    def beat(self) -> Beat:
-        state = self.state
-        hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
-        runs: tuple[RunNote, ...] = tuple(engine.note_of(r) for r in state.runs.values())
-        return Beat(
-            self.me,
-            self.identity.pid,
-            self.identity.start_ticks,
-            self.incarnation,
-            self.seq,
-            "healthy" if state.ready else "starting",
-            round(self.lag, 6),
-            state.born,
-            hears,
-            runs,
-            tuple(state.held),
-            self.duty.detail(),
-        )
-
     def send_beat(self, now: float) -> None:
         """Publish; at the interval's own beats also look whether run/ is still ours."""
         if now >= self._beat_due:
@@ -270,7 +192,7 @@ class Shell:
             self._look_for_stop()
         self._beat_wanted = False
         self.seq += 1
-        self.bus.publish(self.beat())
+        self.bus.publish(viewing.beat(self))
 
     def _keep_place(self) -> None:
         """If run/ was deleted, make it again and take the role in it; somebody else has it: end."""
@@ -305,15 +227,6 @@ class Shell:
             self.take(Stopping(active))
 
     # --- watching
-
-    def add_reader(self, fd: int, call: Callable[[], None]) -> None:
-        self._readers[fd] = call
-        self._epoll.register(fd, select.EPOLLIN)
-
-    def drop_reader(self, fd: int) -> None:
-        if self._readers.pop(fd, None) is not None:
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(fd)
 
     def watch(self, name: str, pid: int, start_ticks: int) -> None:
         """Hold a pidfd of a member; its death comes as Died, at once if it is dead already."""
@@ -350,7 +263,6 @@ class Shell:
                     del self._waiting[id]
                     call(None)
         self._look_for_stop()
-        self.duty.died(name, pid)
         self.take(Died(name, pid))
 
     def found(self, name: str) -> Found:
@@ -373,7 +285,8 @@ class Shell:
     ) -> None:
         """Send a command; `answer` is called once, with None when none came in `timeout` seconds or `to` died."""
         now = monotonic()
-        id = id or f"{self.me}-{self.incarnation}-{self._next()}"
+        self._asked_count += 1
+        id = id or f"{self.me}-{self.incarnation}-{self._asked_count}"
         self.bus.send(to, Ask(id, verb, args, self.me, 0, now + timeout))
         if answer is not None:
             self._waiting[id] = (now + timeout, to, answer)
@@ -402,75 +315,13 @@ class Shell:
     def _answer(self, address: bytes, ask: Ask) -> Reply | None:
         match ask.verb:
             case "status":
-                return Reply(ask.id, True, to_plain(self.duty.extend(self.view())))
+                return Reply(ask.id, True, to_plain(self.duty.extend(viewing.view(self))))
             case "resign":
                 self.resign(str(ask.args.get("reason", "asked to")))
                 return Reply(ask.id, True)
             case "vote":
-                from graced.members.effects import ballot
-
                 return ballot(self, address, ask)
         return self.duty.ask(ask, address)
-
-    def view(self) -> View:
-        now, state = monotonic(), self.state
-        peers = {
-            p.name: PeerView(
-                p.state, p.evidence, p.pid, p.start_ticks, p.incarnation, now - p.since if p.heard else -1.0
-            )
-            for p in state.peers.values()
-        }
-        runs = [
-            {
-                "id": r.id,
-                "playbook": r.playbook.name,
-                "targets": list(r.targets),
-                "tier": r.tier,
-                "step": engine.current(r),
-                "incident": r.incident,
-            }
-            for r in state.runs.values()
-        ]
-        leases = [
-            {
-                "agent": self.me,
-                "powers": list(h.lease.powers),
-                "incident": h.lease.incident,
-                "expires_in": h.until - now,
-            }
-            for h in state.held.values()
-        ]
-        hears = {p.name: p.incarnation for p in state.peers.values() if p.heard and not p.down}
-        return View(
-            self.me,
-            self.identity.pid,
-            self.identity.start_ticks,
-            self.incarnation,
-            state.born,
-            now,
-            state.ready,
-            self.lag,
-            peers,
-            runs,
-            state.emergency.incident if state.emergency else "",
-            leases,
-            self.audit.pending + self.store.pending,
-            self.audit.degraded,
-            {**self.duty.detail(), "hears": hears},
-        )
-
-    # --- timers
-
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (monotonic() + seconds, self._next(), call))
-
-    def _next(self) -> int:
-        self._timer_count += 1
-        return self._timer_count
-
-    def _expire(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
 
     # --- what is written
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graced.members.shell import Duty
+from graced.members.duty import Duty
 
 
 class Watchdog(Duty):

@@ -107,12 +107,13 @@ def perform(shell: "Shell", action: Perform) -> None:
     """Run one step of a user's playbook in a worker and report its outcome."""
 
     def work(fd: int) -> None:
+        from graced.playbooks.actions import all_actions
         from graced.playbooks.perform import Context
         from graced.playbooks.perform import perform as do
 
         config = shell.config
         context = Context(config.folder, dict(os.environ), config.notify, action.timeout)
-        outcome = do(action.uses, action.args, context)
+        outcome = do(action.uses, action.args, context, all_actions())
         answer(fd, {"ok": outcome.ok, "text": outcome.text, "output": outcome.output})
 
     def done(data: bytes) -> None:

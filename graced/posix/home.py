@@ -25,6 +25,7 @@ class Home:
         self.kernels = os.path.join(self.root, "kernels")
         self.db = os.path.join(self.root, "state.db")
         self.config = os.path.join(self.root, "config")
+        self.playbooks = os.path.join(self.root, "playbooks")
         self.environ = os.path.join(self.root, "environ")
         self.key = os.path.join(self.root, "key")
         self.id_path = os.path.join(self.root, "id")

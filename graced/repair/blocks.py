@@ -161,9 +161,9 @@ def _tail(site: Site) -> Iterator[Candidate]:
     begin = src.lines[start].start
     before = src.previous_logical(start)
     if before is not None and src.first_word(before) in HEADERS and src.lines[before].width < src.lines[start].width:
-        yield Candidate("torn_tail", 7.0, ((begin + len(base), len(text), "pass" + newline),), 0.5, 0.0)
+        yield Candidate("torn_tail", 9.5, ((begin + len(base), len(text), "pass" + newline),), 0.5, 0.0)
     else:
-        yield Candidate("torn_tail", 6.5, ((begin, len(text), ""),), 0.5, 0.0)
+        yield Candidate("torn_tail", 9.0, ((begin, len(text), ""),), 0.5, 0.0)
     following = _with_except(src, start, newline)
     if following:
         yield Candidate("truncated", 3.0, ((end, end, following),), 0.6, 0.0)

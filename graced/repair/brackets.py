@@ -102,7 +102,7 @@ def _open_before(site: Site) -> Iterator[Candidate]:
 def _doubled(tokens: list[Token], index: int) -> float:
     """Nats off for a bracket that stands beside one of its kind: it was typed twice."""
     near = [tokens[i].text for i in (index - 1, index + 1) if 0 <= i < len(tokens)]
-    return 1.0 if tokens[index].text in near else 0.0
+    return 2.0 if tokens[index].text in near else 0.0
 
 
 def _removal(text: str, token: Token) -> tuple[int, int, str]:

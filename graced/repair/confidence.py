@@ -8,6 +8,8 @@ BEST = 0.97
 CLOSE_CALL_NATS = 1.0
 """A rival that costs so little more could as well have been meant:"""
 CLOSE_CALL = 0.92
+PROSE_MIN_CODE = 15
+"""Tokens of code that a file must have beside its prose to be taken for a program at all."""
 KEPT_ENOUGH, KEPT_NOTHING = 0.5, 0.1
 """The share of the code that is left from which on nothing is, and below which everything is held against a repair."""
 
@@ -23,13 +25,15 @@ def confidence_of(before: str, state: State) -> float:
         confidence *= 0.5 + 0.5 * step.trust
     if state.rivals < CLOSE_CALL_NATS:
         confidence *= CLOSE_CALL
-    return round(confidence * _kept(before, state.text), 3)
+    return round(confidence * _kept(before, state), 3)
 
 
-def _kept(before: str, after: str) -> float:
-    old, new = _amount(before), _amount(after)
+def _kept(before: str, state: State) -> float:
+    old, new = _amount(before), _amount(state.text)
     if not old:
         return 1.0
+    if any(step.rule.startswith("prose") for step in state.steps):  # words were no code
+        return 1.0 if new >= PROSE_MIN_CODE and new > old * KEPT_NOTHING else 0.1
     share = (new / old - KEPT_NOTHING) / (KEPT_ENOUGH - KEPT_NOTHING)
     return min(1.0, max(0.1, share))
 

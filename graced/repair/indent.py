@@ -62,11 +62,12 @@ def block_body(site: Site) -> Iterator[Candidate]:
             cost -= 2.0
         cost += 2.0 * min(blanks, 3)
         if src.first_word(follow) in ("def", "class", "@", *CLAUSES):
-            cost += 5.0
+            cost += -2.0 if src.first_word(header) == "class" and _is_method(src, follow) else 5.0
         yield Candidate("missing_indent", cost, edits, 0.8)
     for width, indent in _indents(src, header).items():
         if width < level:
-            yield Candidate("indent_line", 2.0 + 2.0 * min(blanks, 3), _reindented(src, [header], indent), 0.8)
+            cost = 2.0 + 2.0 * min(blanks, 3) + _fit(src, header, width, len(step.expandtabs(8)))
+            yield Candidate("indent_line", cost, _reindented(src, [header], indent), 0.8)
     words = [token.text for token in src.code(header)][:2]
     if words[:1] in (["def"], ["class"]) and [token.text for token in src.code(follow)][:2] == words:
         yield Candidate("doubled_header", 1.0, ((src.lines[header].start, src.lines[follow].start, ""),), 0.7)
@@ -132,6 +133,8 @@ def _shifts(site: Site) -> Iterator[Candidate]:
     src = site.src
     starts = [site.low]
     before = src.previous_logical(site.low)
+    if site.said("expected an indented block"):  # the header is for `block_body` to move
+        before = src.previous_logical(before) if before is not None else None
     while before is not None and len(starts) < 8:
         above = src.previous_logical(before)
         if len(starts) < 2 or (above is not None and src.lines[above].width != src.lines[before].width):
@@ -153,31 +156,50 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             if indent == line.indent:
                 continue
             cost = 1.0 + min(2.5 * order, 3.0 + 0.3 * order) + 0.3 * min(abs(width - line.width), 6)
-            cost += _fit(src, start, width, step)
+            cost += _grid(line.width, width, step)
+            alone = cost + _fit(src, start, width, step)
             single = list(range(start, start + 1))
             whole = list(range(start, src.logical_end(start) + 1))
-            yield Candidate("indent_line", cost, _reindented(src, single, indent), 0.85)
+            yield Candidate("indent_line", alone, _reindented(src, single, indent), 0.85)
             if len(whole) > 1:
-                yield Candidate("indent_statement", cost + 0.5, _reindented(src, whole, indent), 0.8)
+                yield Candidate("indent_statement", alone + 0.5, _reindented(src, whole, indent), 0.8)
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
-                    yield Candidate(kind, cost + 0.7 + min(0.1 * len(run), 3.0), _reindented(src, run, indent), 0.75)
+                    size = 0.7 + min(0.25 * len(run), 4.0)
+                    if (
+                        line.width % step
+                        and not width % step
+                        and all(src.lines[i].width % step for i in _starts(src, run))
+                    ):
+                        size = -1.0  # all of it is off the grid
+                    yield Candidate(kind, cost + size, _reindented(src, run, indent), 0.75)
+
+
+def _starts(src: Source, run: list[int]) -> list[int]:
+    return [index for index in run if src.lines[index].logical]
+
+
+def _grid(old: int, new: int, step: int) -> float:
+    """Nats for the multiples of the file's step; with tabs there is no grid."""
+    if step > STEP:
+        return 0.0
+    return 1.5 * (new % step != 0) - (3.0 if old % step and not new % step else 0.0)
 
 
 def _fit(src: Source, start: int, width: int, step: int) -> float:
-    """How well a new width suits the statement: the file's grid, the body below it, `self` in a class."""
+    """How well a new width suits a line that is moved alone: the body below it, `self` in a class."""
     line = src.lines[start]
     cost = 0.0
-    if step <= STEP:  # with tabs there is no grid
-        cost = 1.5 * (width % step != 0) - (3.0 if line.width % step and not width % step else 0.0)
     if src.first_word(start) in HEADERS and _ends_in_colon(src, start):
         body = src.next_logical(src.logical_end(start))
         if body is not None and src.lines[body].width > line.width:
-            cost += 1.5 * (src.lines[body].width - width != step) - 1.5 * (src.lines[body].width - line.width != step)
-    code = src.code(start)
-    if not width and code[0].text == "def" and len(code) > 3 and code[3].text in ("self", "cls"):
-        cost += 2.5
-    return cost
+            cost += 1.5 * (src.lines[body].width - width != step) - 3.5 * (src.lines[body].width - line.width != step)
+    return cost + (2.5 if not width and _is_method(src, start) else 0.0)
+
+
+def _is_method(src: Source, index: int) -> bool:
+    code = src.code(index)
+    return len(code) > 3 and code[0].text == "def" and code[3].text in ("self", "cls")
 
 
 def _indents(src: Source, index: int) -> dict[int, str]:

@@ -45,7 +45,8 @@ BEGIN, INDENT, DEDENT, BLANK, BLANKS, BADDENT = "<begin>", "<indent>", "<dedent>
 END_PLAIN, END_JUMP, END_HEADER = "<end>", "<end-jump>", "<end-header>"
 _FIXED = (
     BEGIN, INDENT, DEDENT, BLANK, BLANKS, BADDENT, END_PLAIN, END_JUMP, END_HEADER,
-    "<number>", "<string>", "<doc>", "<fstring>", "<badstr>", "<bad>", "<lower>", "<Camel>", "<CONST>", "<_private>", "<__dunder__>",
+    "<number>", "<string>", "<doc>", "<fstring>", "<badstr>", "<bad>", "<lower>", "<Camel>", "<CONST>", "<_private>",
+    "<__dunder__>",
 )  # fmt: skip
 
 

@@ -101,8 +101,6 @@ class Scorer:
             high = src.logical_end(after, CONTEXT_LINES)
         start, end = src.lines[low].start, max(src.lines[high].next, edits[-1][1])
         levels = src.levels(low)
-        if src.lines[low].width not in levels:
-            levels.append(src.lines[low].width)
         key = (start, end)
         old = self._regions.get(key)
         if old is None:

@@ -143,7 +143,7 @@ def _triple(site: Site, start: int) -> Iterator[Candidate]:
 
 
 _CODE = re.compile(
-    r"(?:def |class |import |from \w+ import|return\b|if .*:$|for .*:$|@\w|self\.\w+ = |\w+ = |while .*:$|try:|with .*:$)"
+    r"(?:def |class |import |from \w+ import|return\b|@\w|self\.\w+ = |\w+ = |try:|(?:if|for|while|with) .*:$)"
 )
 
 
@@ -151,6 +151,8 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
     """Where the triple-quoted string that begins at `start` may have ended: before a blank line, before code."""
     src, text = site.src, site.text
     lines, tried = src.lines, 0
+    ends = re.findall(rf"^(.*){quotes}[ \t]*$", text, re.MULTILINE)
+    own_line = 2 * sum(not end.strip() for end in ends) > len(ends)
     opened = src.line_at(start)
     for index in range(opened + 1, min(len(lines), opened + 300)):
         stripped = text[lines[index].start : lines[index].end].strip()
@@ -164,10 +166,9 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
         yield Candidate("missing_triple", cost + 0.3 * tried - 1.0 * code, ((end, end, quotes),), 0.6, 0.0)
         if at + 1 < index and not text[lines[at + 1].start : lines[at + 1].end].strip():
             blank = lines[at + 1]
-            new = lines[opened].indent + quotes
-            yield Candidate(
-                "missing_triple", cost + 0.3 * tried - 0.7 * code, ((blank.start, blank.end, new),), 0.6, 0.0
-            )
+            fit = -0.5 if own_line else 0.3
+            edit = (blank.end, blank.end, quotes if blank.indent else lines[opened].indent + quotes)
+            yield Candidate("missing_triple", cost + 0.3 * tried + fit - 1.0 * code, (edit,), 0.6, 0.0)
         tried += 1
         if tried > 8 or code:
             return

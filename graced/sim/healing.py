@@ -120,6 +120,7 @@ class Healing(Member):
 
     def person(self, what: str, names: tuple[str, ...]) -> None:
         """What a person asks: start, stop or restart by name."""
+        self.world.tell(f"{self!r:22} a person asks to {what} {names}")
         asked = {"start": kernels.person_start, "stop": kernels.person_stop, "restart": kernels.person_restart}[what]
         self._do(asked(self.kernels, names, self.world.clock.now))
         self.world.asked(what, names)
@@ -148,6 +149,8 @@ class Healing(Member):
                 return
 
     def act(self, action: Action) -> None:
+        if self.world.say is not None and isinstance(action, (Start, End, GiveOrder)):
+            self.world.tell(f"{self!r:22} {action}")
         match action:
             case Save():
                 self.keep_write(action)

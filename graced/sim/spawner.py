@@ -148,6 +148,8 @@ class Spawner(Member):
         for action in actions:
             match action:
                 case Report():
+                    if self.world.say is not None:
+                        self.world.tell(f"{self!r:22} {action.what} {action.running} {action.text}")
                     self._news_seq += 1
                     self.news.append((self._news_seq, action))
                 case Launch():

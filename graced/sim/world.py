@@ -37,9 +37,9 @@ TIMINGS: Final = (  # interval, timeout, emergency_confirm: in seconds
 
 KERNELS: Final = (
     Spec("web", ("web",), stop=Stop(timeout_s=1.0)),
-    Spec("job", ("job",), restart="on-failure", exit_codes=ExitCodes((0,), (3,))),
-    Spec("db", ("db",), critical=True),
-    Spec("api", ("api",), depends_on=(Dependency("db"),)),
+    Spec("job", ("job",), restart="on-failure", exit_codes=ExitCodes((0,), (3,)), stop=Stop(timeout_s=1.0)),
+    Spec("db", ("db",), critical=True, stop=Stop(timeout_s=1.0)),
+    Spec("api", ("api",), depends_on=(Dependency("db"),), stop=Stop(timeout_s=1.0)),
     Spec("init", ("init",), restart="on-failure", ready=Ready(when="exited")),
 )
 
@@ -212,6 +212,7 @@ class World:
         if kernel in self.kernels:
             raise Breach("one of each", f"run {run} of {kernel} is started while {self.kernels[kernel]} is alive")
         process = self.machine.fork(kernel)
+        self.tell(f"run {run} of {kernel} is pid {process.pid}")
         self.kernels[kernel] = process
         if now < manners.crashing:
             self.clock.after(self.random.uniform(0.001, 0.03), self.exit_kernel, process, Exit(code=1))
@@ -249,6 +250,9 @@ class World:
             why = unrest(member, self)
             if why:
                 return f"{member}: {why}"
+        losers = [m for m in self.members.values() if self.wires.bound.get(m.role) is not m]
+        if losers:
+            return f"processes without a role are left: {losers}"
         if self.machine.restart_locks:
             return f"restart locks are held: {self.machine.restart_locks}"
         if self.store.runs:

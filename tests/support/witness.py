@@ -9,7 +9,7 @@ It remembers everyone, so that the end of a test can prove that nobody is left.
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,8 +19,11 @@ from support.procs import Identity, Stat
 ROLES: Final = ("spawner", "watchdog", "self_healing", "coding_agent", "trigger", "parliament", "architect")
 LOOK_S: Final = 0.05
 ZOMBIE_S: Final = 3.0
-YOUNG_S: Final = 10.0
-"""A process that was a stranger may still become one of ours by exec or a new title while it is so young."""
+YOUNG_S: Final = 5.0
+"""What a process is may change by exec or a new title while it is so young; then it is taken as known."""
+
+AGAIN_S: Final = 0.04
+"""Before two of a role count as two: a fork of the spawner carries its title until it sets its own."""
 
 _ROLE: Final = re.compile(r"graced: (\w+)$")
 _OURS: Final = re.compile(r"graced[: ]|.*-m graced\.members\.spawner")
@@ -40,7 +43,7 @@ class Witness:
         self._home = str(home.resolve()) + "/"
         self._id_file = home / "id"
         self._lock = threading.Lock()
-        self._strangers: set[Identity] = set()
+        self._settled: set[Identity] = set()
         self._zombies: dict[Identity, float] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
@@ -79,14 +82,12 @@ class Witness:
     def _mark(self, stat: Stat) -> Mark | None:
         identity = stat.identity
         known = self.seen.get(identity)
-        if known is not None and known.kind not in ("starting", ""):
+        if identity in self._settled:
             return known
-        if identity in self._strangers:
-            return None
-        mark = self._judge(stat.pid)
-        if mark is None and known is None and self._age_s(stat) > YOUNG_S:
-            self._strangers.add(identity)
-        return mark or known
+        mark = self._judge(stat.pid) or known
+        if self._age_s(stat) > YOUNG_S:
+            self._settled.add(identity)
+        return mark
 
     def _judge(self, pid: int) -> Mark | None:
         title = procs.title(pid)
@@ -114,17 +115,14 @@ class Witness:
             if mark.kind in ROLES or mark.kind.startswith("kernel "):
                 groups.setdefault(mark.kind, []).append(identity)
         for kind, several in groups.items():
-            runs = {found[identity].run for identity in several}
-            if len(several) > 1 and (kind in ROLES or len(runs) > 1):
-                # They were not looked at in one instant: who is alive now, after the last was seen, was with it.
-                both = [identity for identity in several if self._stands(identity)]
-                if len(both) > 1 and (kind in ROLES or len({found[identity].run for identity in both}) > 1):
-                    self.breaches.append(f"{len(both)} live at once of {kind}: {_pids(both)}")
-
-    @staticmethod
-    def _stands(identity: Identity) -> bool:
-        """Alive with its memory: one that is on its way out keeps its state for a moment, but no command line."""
-        return procs.title(identity.pid) != "" and procs.alive(identity)
+            if not _two(kind, [found[identity] for identity in several]):
+                continue
+            if kind in ROLES:
+                time.sleep(AGAIN_S)
+            # They were not looked at in one instant: who is alive now, after the last was seen, was with it.
+            both = [i for i in several if self._judge(i.pid) == found[i] and procs.alive(i)]
+            if _two(kind, [found[identity] for identity in both]):
+                self.breaches.append(f"{len(both)} live at once of {kind}: {_pids(both)}")
 
     def _unreaped(self, stats: Iterable[Stat], found: dict[Identity, Mark]) -> None:
         parents = {identity.pid for identity in found}
@@ -140,6 +138,11 @@ class Witness:
             if now - since > ZOMBIE_S:
                 self._zombies[identity] = now  # told once a while, not at every look
                 self.breaches.append(f"pid {identity.pid} is a zombie of pid {ppid} ({procs.title(ppid)}), not reaped")
+
+
+def _two(kind: str, marks: Sequence[Mark]) -> bool:
+    """A role has one process; a kernel's run may have many."""
+    return len(marks) > 1 if kind in ROLES else len({mark.run for mark in marks}) > 1
 
 
 def _pids(identities: Iterable[Identity]) -> str:

@@ -31,8 +31,3 @@ class OneOfEach(Check):
         if run <= self.runs.get(kernel, 0):
             raise Breach("one of each", f"run {run} of {kernel} is started again")
         self.runs[kernel] = run
-
-    def settled(self) -> None:
-        members = [m for m in self.world.members.values() if m.role not in self.holders or m.process is not self.holders[m.role]]
-        if members:
-            raise Breach("one of each", f"processes without a role are left: {members}")

@@ -14,7 +14,7 @@ ORDER: Final = (
     "playbook.started", "emergency.activated", "delegation.granted", "recovery.started", "recovery.succeeded",
     "delegation.revoked", "emergency.ended", "playbook.finished",
 )  # fmt: skip
-ONCE: Final = frozenset(ORDER) - {"delegation.granted", "delegation.revoked"}
+ATTEMPT: Final = ("recovery.started", "recovery.failed")  # may be told again and again before `recovery.succeeded`
 
 
 class Protocol(Check):
@@ -23,12 +23,12 @@ class Protocol(Check):
         self.tales: dict[str, list[Entry]] = {}
 
     def recorded(self, entry: "Entry") -> None:
-        if entry.kind not in ORDER:
+        if entry.kind not in ORDER and entry.kind not in ATTEMPT:
             return
         data = entry.data
         if entry.kind.startswith("playbook."):
             if data["playbook"] == EMERGENCY_PLAYBOOK:
-                self.tales.setdefault(data["run"].partition(".")[0], []).append(entry)
+                self.tales.setdefault(data["run"], []).append(entry)
         elif data.get("tier", 3) == 3:
             self.tales.setdefault(data["incident"], []).append(entry)
 
@@ -62,10 +62,12 @@ class Protocol(Check):
             raise Breach("protocol", f"powers were handled after the end of {incident}: {kinds}")
 
     def _in_order(self, incident: str, tale: "list[Entry]") -> None:
-        """One writer, one attempt: exactly the promised order."""
+        """One writer: exactly the promised order, but for attempts that failed and delegates that came back late."""
         kinds = [e.kind for e in tale]
-        if "recovery.failed" in kinds or kinds.count("playbook.started") > 1:
-            return
-        places = [ORDER.index(kind) for kind in kinds]
-        if places != sorted(places) or any(kinds.count(kind) != 1 for kind in ONCE):
+        while "recovery.failed" in kinds:
+            at = kinds.index("recovery.failed")
+            kinds = [k for k in kinds[:at] if k != "recovery.started"] + kinds[at + 1 :]
+        told = [k for i, k in enumerate(kinds) if k != "delegation.granted" or k not in kinds[:i]]
+        told = [k for i, k in enumerate(told) if k != "delegation.revoked" or k not in told[:i]]
+        if told != [k for k in ORDER if k in told or k not in ("delegation.granted", "delegation.revoked")]:
             raise Breach("protocol", f"{incident} is told out of order: {kinds}")

@@ -63,13 +63,13 @@ def test_the_schema_is_of_every_key() -> None:
     assert set(kernel["properties"]) == set(KERNEL.keys)
     assert all(key["description"] for key in kernel["properties"].values())
     assert kernel["properties"]["restart"] == {
-        "enum": ["always", "on-failure", "never"],
+        "anyOf": [{"enum": ["always", "on-failure", "never"]}, {"$ref": "#/$defs/variable"}],
         "description": KERNEL.keys["restart"].about,
         "default": "always",
     }
-    assert {"type": "string"}.items() <= schema["properties"]["timing"]["properties"]["check_interval"]["anyOf"][
-        0
-    ].items()
+    interval = schema["properties"]["timing"]["properties"]["check_interval"]
+    assert interval["default"] == "10s"
+    assert '"type":"number"' in msgspec.json.encode(interval).decode()
     msgspec.json.encode(schema)
 
 

@@ -1,0 +1,52 @@
+"""What a role adds to the common shell."""
+
+from typing import TYPE_CHECKING, Any
+
+from graced.bus.protocol import Ask, Reply, View
+from graced.core.vocabulary import Action, Beat
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+
+class Duty:
+    """What one role does beside watching; the methods are called by the shell's loop and must not block."""
+
+    def __init__(self, shell: "Shell") -> None:
+        self.shell = shell
+
+    def setup(self) -> None:
+        """Called once before the member calls itself healthy."""
+
+    def ask(self, ask: Ask, address: bytes) -> Reply | None:
+        """Answer a command of this role; None when the answer comes later by `shell.bus.reply`."""
+        return Reply(ask.id, False, error=f"{self.shell.me} takes no command {ask.verb}")
+
+    def heard(self, beat: Beat) -> None:
+        """A heartbeat was taken in by the core."""
+
+    def reaped(self, pid: int, wait_status: int) -> None:
+        """A child of this process ended."""
+
+    def acted(self, action: Action) -> bool:
+        """Do an action that only this role knows; False for those that it does not."""
+        return False
+
+    def terminated(self) -> None:
+        """SIGTERM is a person's wish that this process ends; the others bring the member back."""
+        self.shell.exit_code = 0
+
+    def tend(self, now: float) -> None:
+        """Called in every turn of the loop."""
+
+    def wake_at(self) -> float:
+        """When `tend` is due at the latest."""
+        return float("inf")
+
+    def detail(self) -> dict[str, Any]:
+        """Goes into the heartbeat and into `detail` of status."""
+        return {}
+
+    def extend(self, view: View) -> View:
+        """Add to the answer to `status`."""
+        return view

@@ -1,0 +1,34 @@
+"""The playbooks of a home, checked once at `graced start` and kept there: members need no YAML to be born.
+
+The shipped two are always there: a home whose file is gone, or is another version's, falls back to reading them.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from graced.core.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
+from graced.playbooks.schema import Playbook
+from graced.posix.files import write_whole
+from graced.posix.home import Home
+
+NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
+
+
+def write(home: Home, playbooks: Iterable[Playbook]) -> None:
+    """Raises OSError."""
+    write_whole(home.playbooks, msgspec.json.encode(list(playbooks)))
+
+
+def read(home: Home) -> dict[str, Playbook]:
+    """By name; the shipped ones, from their YAML, where nothing fit was kept."""
+    try:
+        with open(home.playbooks, "rb") as file:
+            found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
+    except (OSError, msgspec.DecodeError):
+        found = {}
+    if all(name in found for name in NEEDED):
+        return found
+    from graced.playbooks.load import shipped
+
+    return {**shipped(), **found}

@@ -1,0 +1,94 @@
+"""Kernels to run: small scripts whose effect on files tells a test what they did and when.
+
+Each starts with an interpreter without site packages, so that a birth costs 10 ms and not 100.
+"""
+
+import sys
+from typing import Any, Final
+
+PYTHON: Final = (sys.executable, "-I", "-S", "-c")
+BEAT_S: Final = 0.05
+
+_COUNTER: Final = f"""
+import os, sys, time
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+while True:
+    os.write(fd, b".")
+    time.sleep({BEAT_S})
+"""
+
+_STUBBORN: Final = "import signal; [signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]\n" + _COUNTER
+
+_FAMILY: Final = """
+import os, signal, subprocess, sys, time
+folder, this = sys.argv[1], sys.argv[2:]
+def note(name):
+    with open(f"{folder}/{name}.tmp", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(f"{folder}/{name}.tmp", f"{folder}/{name}.pid")
+def wait(name):
+    note(name)
+    while True:
+        time.sleep(0.5)
+if os.fork() == 0:
+    wait("child")
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait("deaf")
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        wait("daemon")
+    os._exit(0)
+wait("parent")
+"""
+
+_EXIT: Final = """
+import sys, time
+with open(sys.argv[1], "a") as file:
+    print(time.clock_gettime(time.CLOCK_MONOTONIC), file=file)
+time.sleep(float(sys.argv[3]))
+sys.exit(int(sys.argv[2]))
+"""
+
+_DUMP: Final = """
+import json, os, sys, time
+mask = os.umask(0o077)
+with open(sys.argv[1] + ".tmp", "w") as file:
+    json.dump({"cwd": os.getcwd(), "env": dict(os.environ), "umask": mask, "nice": os.nice(0), "sid": os.getsid(0),
+               "pid": os.getpid(), "fds": os.listdir("/proc/self/fd"), "out": os.readlink("/proc/self/fd/1"),
+               "ignored": [l for l in open("/proc/self/status") if l.startswith(("SigIgn", "SigBlk"))]}, file)
+os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+while True:
+    time.sleep(0.5)
+"""
+
+
+def counter(path: object, **keys: Any) -> dict[str, Any]:
+    """Appends one byte to `path` every BEAT_S, for ever."""
+    return {"command": [*PYTHON, _COUNTER, str(path)], **keys}
+
+
+def stubborn(path: object, **keys: Any) -> dict[str, Any]:
+    """A counter that no polite signal ends."""
+    return {"command": [*PYTHON, _STUBBORN, str(path)], **keys}
+
+
+def family(folder: object, **keys: Any) -> dict[str, Any]:
+    """A parent, a child, a child deaf to TERM and a daemon (setsid, two forks); each writes NAME.pid in `folder`."""
+    return {"command": [*PYTHON, _FAMILY, str(folder)], **keys}
+
+
+FAMILY: Final = ("parent", "child", "deaf", "daemon")
+
+
+def exiting(path: object, code: int, after_s: float = 0.0, **keys: Any) -> dict[str, Any]:
+    """Writes the monotonic time of its start to `path`, a line a run, and exits with `code` after `after_s`."""
+    return {"command": [*PYTHON, _EXIT, str(path), str(code), str(after_s)], **keys}
+
+
+def dump(path: object, **keys: Any) -> dict[str, Any]:
+    """Writes what it was born with to `path`, as JSON."""
+    return {"command": [*PYTHON, _DUMP, str(path)], **keys}

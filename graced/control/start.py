@@ -13,7 +13,8 @@ from graced.control.announce import other_stop, retract
 from graced.control.compose import compose
 from graced.control.errors import Refusal, about
 from graced.control.gather import gather
-from graced.control.kept import keep, keep_base, kept_config, only, running_kernels
+from graced.control.keep import keep, keep_base, only, playbooks_of
+from graced.control.kept import kept_config, running_kernels
 from graced.control.launch import launch_spawner
 from graced.control.names import expand, needed
 from graced.control.presence import anyone, presences
@@ -61,6 +62,7 @@ def prepare(
     """
     kernels = running_kernels(config)
     chosen = needed(kernels, expand(names, kernels))
+    playbooks = playbooks_of(config)
     _await_stop(home, tell)
     try:
         home.ensure()
@@ -73,7 +75,7 @@ def prepare(
             return None
         stopped_well = os.path.exists(home.stopping)
         retract(home)
-        keep(home, only(config, chosen) if chosen else config, environ)
+        keep(home, only(config, chosen) if chosen else config, playbooks, environ)
         keep_base(home, _incarnations(home))
         _release(home, None if stopped_well else chosen)
     except OSError as error:

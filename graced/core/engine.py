@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.core.vocabulary import RunNote
-from graced.playbooks.schema import Playbook, Step
+from graced.playbooks.schema import Playbook
 
 StepState = Literal["pending", "running", "ok", "failed", "skipped"]
 ENDED: Final = frozenset({"ok", "failed", "skipped"})
@@ -104,8 +104,8 @@ def _group_end(run: Run, start: int) -> int:
 
 
 def due(run: Run, now: float) -> tuple[int, ...]:
-    """Indices of the steps that begin an attempt now."""
-    if run.ok is not None:
+    """Indices of the steps that begin an attempt now; none once a step has failed that ends the run."""
+    if run.ok is not None or _ruined(run):
         return ()
     start = current(run)
     while start and start < len(run.steps) and run.playbook.steps[start].parallel:
@@ -155,19 +155,20 @@ def again(run: Run, at: float, forget: str) -> Run:
     return replace(run, steps=tuple(Progress(at=at) for _ in run.steps), marks=marks, ok=None)
 
 
-def _fatal(step: Step) -> bool:
-    return step.on_failure == "stop"
+def _ruined(run: Run) -> bool:
+    return any(
+        p.state == "failed" and s.on_failure == "stop" for s, p in zip(run.playbook.steps, run.steps, strict=True)
+    )
 
 
 def conclude(run: Run) -> Run:
     """Set `ok` once the outcome is known: a failed step that stops the run, or the end of all steps."""
     if run.ok is not None:
         return run
-    failed = [s for s, p in zip(run.playbook.steps, run.steps, strict=True) if p.state == "failed"]
-    if any(_fatal(s) for s in failed) and not running(run):
+    if _ruined(run) and not running(run):
         return replace(run, ok=False)
     if all(p.state in ENDED for p in run.steps):
-        return replace(run, ok=not failed)
+        return replace(run, ok=all(p.state != "failed" for p in run.steps))
     return run
 
 

@@ -160,10 +160,13 @@ def exited(
     *,
     by_order: bool,
     noise: float,
-    leftovers: bool = False,
+    stopping: bool = False,
     text: str = "",
 ) -> Step:
-    """A run ended. `by_order`: the spawner has started the next one already (its `born` follows)."""
+    """A run ended. `by_order`: the spawner has started the next one already (its `born` follows).
+
+    `stopping`: a `graced stop` did it; that is no failure, and should the stop die midway it is started again.
+    """
     old = kernels.get(running.kernel)
     exit = running.exit or Exit()
     if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
@@ -179,6 +182,8 @@ def exited(
     down = replace(old, pid=0, exit=exit, order=None, asked=0.0, ended_at=now, reason=text or str(exit))
     if old.ending == "stop" or not old.wanted:
         return _saved(kernels, replace(down, state="stopped", ending="", wanted=False), *actions)
+    if stopping:
+        return _saved(kernels, replace(down, state="stopped", ending="", reason="graced was stopped"), *actions)
     if old.ending == "restart":
         return _saved(kernels, replace(down, state="backoff", ending="", due=now), *actions)
     well = exit.code is not None and exit.code in old.spec.exit_codes.ok

@@ -397,7 +397,8 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
     """The run is over: record it, and say what comes next when it failed."""
     span, ok, recovered = now - run.started, bool(run.ok), SUCCEEDED in run.marks
     state, actions = _let_go(state, run)
-    if RESTARTED in run.marks and not recovered:
+    failed = RESTARTED in run.marks and not recovered
+    if failed:
         state, more = _not_recovered(state, run, engine.failure(run), now)
         actions += more
         if run.tier == 3:
@@ -406,7 +407,11 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
     if recovered and not ok:  # it is back, but an after-check did not hold: the incident is closed all the same
         actions += (CloseIncident(run.incident, "recovered", span, run.tier),)
     data = {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok}
-    return state, (*actions, Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run)))
+    actions += (Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run)))
+    if failed:  # whoever brings it back, this member sees to it that the incident is closed
+        note = engine.note_of(engine.again(run, 0.0, RESTARTED))
+        return replace(state, orphans=(*state.orphans, note)), (*actions, SaveRun(note))
+    return state, actions
 
 
 def _let_go(state: State, run: Run) -> Stepped:

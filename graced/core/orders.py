@@ -83,7 +83,6 @@ class Report(Action, frozen=True):
     what: Literal["born", "exited", "refused"]
     running: Running
     at: float
-    leftovers: bool = False
     text: str = ""
     by_order: bool = False
 
@@ -126,17 +125,15 @@ def not_launched(runs: Runs, kernel: str, run: int, text: str, now: float) -> St
     return {**runs, kernel: new}, (Report("exited", new, now, text=text),)
 
 
-def exited(
-    runs: Runs, kernel: str, pid: int, exit: Exit, now: float, *, leftovers: bool = False, stopping: bool = False
-) -> Step:
+def exited(runs: Runs, kernel: str, pid: int, exit: Exit, now: float, *, stopping: bool = False) -> Step:
     """A run ended. The order is used up by it, whatever it said."""
     old = runs.get(kernel)
     if old is None or not old.alive or old.pid != pid:
         return runs, ()
     new = replace(old, alive=False, exit=exit, order=None, ending=False)
-    again = wants_start(old.order, old.run, exit) and not (old.ending or leftovers or stopping)
+    again = wants_start(old.order, old.run, exit) and not (old.ending or stopping)
     # The exit is reported before the birth that follows: self_healing counts the one before it hears of the other.
-    report = Report("exited", new, now, leftovers, by_order=again)
+    report = Report("exited", new, now, by_order=again)
     return {**runs, kernel: new}, (report, Launch(kernel, old.run + 1, True)) if again else (report,)
 
 

@@ -33,6 +33,7 @@ Phase = Literal["locking", "killing", "birthing", "awaiting", "done", "failed"]
 
 BIRTH_INTERVALS: Final = 10.0  # a newborn that is not healthy by then is killed; at least BIRTH_FLOOR_S
 BIRTH_FLOOR_S: Final = 5.0
+BIRTHS: Final = 3  # in one attempt: a newborn that dies of something else than itself is followed at once
 RETRY_INTERVALS: Final = 0.05  # pause before a busy lock or a lost request is tried again
 RETRY_FLOOR_S: Final = 0.005
 
@@ -49,6 +50,7 @@ class Restart(Struct, frozen=True):
     pid: int = 0  # of whom is being killed, later of the newborn
     again_at: float = 0.0
     deadline: float = 0.0
+    births: int = 0
     text: str = ""
 
     @property
@@ -95,6 +97,13 @@ def _locked(restart: Restart, event: LockTaken, peer: Peer) -> Step:
     return replace(held, phase="birthing"), (_birth(held, peer),)
 
 
+def _in_vain(restart: Restart, text: str, timing: Timing, now: float) -> Step:
+    """The newborn is dead. Under the lock that we hold nobody else can have begun another."""
+    if restart.births >= BIRTHS:
+        return finish(restart, "failed", text)
+    return replace(restart, phase="birthing", pid=0, again_at=now + _pause(timing), text=text), ()
+
+
 def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float) -> Step:
     """What the shell reports about this attempt."""
     if restart.over:
@@ -108,10 +117,10 @@ def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float
         case TreeDead() if restart.phase == "killing" and event.pid == restart.pid:
             return replace(restart, phase="birthing", pid=0), (_birth(restart, peer),)
         case Born() if restart.phase in ("birthing", "awaiting"):
-            awaiting = replace(restart, phase="awaiting", pid=event.pid, again_at=0.0)
+            awaiting = replace(restart, phase="awaiting", pid=event.pid, again_at=0.0, births=restart.births + 1)
             return awaiting, (Watch(restart.target, event.pid, event.start_ticks),)
         case Died() if restart.phase == "awaiting" and event.pid == restart.pid:
-            return finish(restart, "failed", f"pid {event.pid} ended while it was starting")
+            return _in_vain(restart, f"pid {event.pid} ended while it was starting", timing, now)
         case Unborn() if restart.phase == "birthing":
             if event.retry_at == 0.0:
                 return replace(restart, again_at=now + _pause(timing), text=event.reason), ()
@@ -125,8 +134,10 @@ def advance(restart: Restart, peer: Peer, timing: Timing, now: float) -> Step:
         return restart, ()
     if peer.state == "healthy" and peer.incarnation > restart.dead and peer.heard:
         return finish(restart, "done", f"healthy as incarnation {peer.incarnation}, pid {peer.pid}")
+    if restart.phase == "awaiting" and restart.pid == peer.pid and peer.ended:
+        return _in_vain(restart, f"pid {restart.pid} ended while it was starting", timing, now)
     if restart.phase == "awaiting" and restart.pid == peer.pid and peer.down:
-        return finish(restart, "failed", f"pid {restart.pid} did not get through its start: {peer.evidence}")
+        return replace(restart, phase="killing"), (Kill(restart.target, peer.pid, peer.start_ticks),)
     if restart.deadline and now >= restart.deadline:
         return finish(restart, "failed", restart.text or f"not healthy in time ({restart.phase})")
     if restart.again_at and now >= restart.again_at:

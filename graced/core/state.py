@@ -60,7 +60,7 @@ class State(Struct, frozen=True):
     grants: dict[str, Grant] = {}
     held: dict[str, Held] = {}
     taken: dict[str, float] = {}  # incident -> when its powers were taken back: an older grant that comes late is void
-    orphans: tuple[RunNote, ...] = ()  # unfinished runs of this role's dead predecessor
+    orphans: tuple[RunNote, ...] = ()  # runs of this role, or its dead predecessor, that did not see their target back
     requests: tuple[str, ...] = ()  # the last requests taken: a repeat is harmless
     said: tuple[Any, ...] = ()  # what the last heartbeat told, to see when the next is due at once
 

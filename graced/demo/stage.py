@@ -112,21 +112,26 @@ class Stage:
     # --- the end
 
     def clear(self) -> float:
-        """Stops everything; seconds. What `graced stop` cannot end is killed by pid, and the Refusal raised on."""
+        """Stops everything; seconds. What `graced stop` cannot end is killed by pid, and its Refusal raised on."""
         began = time.monotonic()
         try:
             stop_all(self.home)
         finally:
-            for identity in self.left():
-                proc.signal_identity(identity, signal.SIGKILL)
+            while (rest := self._marked()) and time.monotonic() - began < KILLED_S:
+                for identity in rest:
+                    proc.signal_identity(identity, signal.SIGKILL)
+                time.sleep(LOOK_S)
         return time.monotonic() - began
 
-    def left(self) -> list[Identity]:
-        """Whoever of this home is alive: by all marks that graced knows, and everyone ever seen in a status."""
+    def left(self) -> list[int]:
+        """Pids of whoever is alive of this home: by every mark that graced knows, and of all ever seen in a status."""
+        alive = {*self._marked(), *(identity for identity in self.seen if proc.alive(identity))}
+        return sorted(identity.pid for identity in alive)
+
+    def _marked(self) -> list[Identity]:
         records = [read_record(self.home.lock(member)) for member in MEMBERS]
         members = [record.identity for record in records if record is not None]
-        found = {each.identity for each in Census(self.home, members, {}).look()}
-        return sorted(found | {identity for identity in self.seen if proc.alive(identity)})
+        return [found.identity for found in Census(self.home, members, {}).look()]
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

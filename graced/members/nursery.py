@@ -64,7 +64,6 @@ class Nursery:
         self._count = 0
         self._sent = 0
         self._listener = 0  # incarnation of self_healing that has synced
-        self._by_order: set[tuple[str, int]] = set()
 
     # --- adoption
 
@@ -164,8 +163,6 @@ class Nursery:
 
     def _launch(self, launch: Launch) -> None:
         kernel, run = launch.kernel, launch.run
-        if launch.by_order:
-            self._by_order.add((kernel, run - 1))
         boot_id = self.shell.identity.boot_id
         self._store(Slot(kernel, run, 0, 0, boot_id))
         try:
@@ -272,9 +269,6 @@ class Nursery:
     def _report(self, report: Report) -> None:
         self._count += 1
         running = report.running
-        by_order = (running.kernel, running.run) in self._by_order and report.what == "exited"
-        if by_order:
-            self._by_order.discard((running.kernel, running.run))
         self._news.append(
             {
                 "n": self._count,
@@ -282,7 +276,7 @@ class Nursery:
                 "running": to_plain(running),
                 "at": report.at,
                 "text": report.text,
-                "by_order": by_order,
+                "by_order": report.by_order,
             }
         )
 

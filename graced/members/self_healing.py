@@ -113,6 +113,7 @@ class SelfHealing(Duty):
                         at,
                         by_order=bool(item["by_order"]),
                         noise=random.uniform(-1, 1),
+                        stopping=self.shell.stopping,
                         text=str(item["text"]),
                     )
                 case _:
@@ -122,11 +123,12 @@ class SelfHealing(Duty):
     # --- what follows
 
     def tend(self, now: float) -> None:
-        if self._synced:
+        if self._synced and not self.shell.state.stopping:
             self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
 
     def wake_at(self) -> float:
-        return kernels.wake_at(self.kernels, monotonic()) if self._synced else float("inf")
+        idle = not self._synced or self.shell.state.stopping
+        return float("inf") if idle else kernels.wake_at(self.kernels, monotonic())
 
     def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
         self.kernels, actions = step

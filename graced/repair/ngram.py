@@ -37,8 +37,8 @@ FILE = Path(__file__).with_name("ngram.bin")
 MAGIC = b"graced-ngram 1\n"
 SCALE = 16
 """Costs are stored as whole sixteenths of a nat in one byte."""
-UNSEEN = 14.0
-"""Nats for a class that the training text did not hold."""
+UNSEEN = 14 * SCALE
+"""The cost of a class that the training text did not hold."""
 DISCOUNT = 0.75
 
 BEGIN, INDENT, DEDENT, BLANK, BLANKS, BADDENT = "<begin>", "<indent>", "<dedent>", "<blank>", "<blanks>", "<baddent>"
@@ -50,20 +50,10 @@ _FIXED = (
 )  # fmt: skip
 
 
-def class_of(token: Token) -> str:
-    """The class of a token that is no frequent name."""
+def key_of(token: Token) -> str:
+    """What a token is called in a sequence: its text if it is a name or an operator, else its class."""
     kind, text = token.kind, token.text
-    if kind == NAME:
-        if text in KEYWORDS:
-            return text
-        if text.startswith("__") and text.endswith("__"):
-            return "<__dunder__>"
-        if text[0] == "_":
-            return "<_private>"
-        if text.isupper() and len(text) > 1:
-            return "<CONST>"
-        return "<Camel>" if text[0].isupper() else "<lower>"
-    if kind == OP:
+    if kind in (NAME, OP):
         return text
     if kind == NUMBER:
         return "<number>"
@@ -74,15 +64,24 @@ def class_of(token: Token) -> str:
     return "<badstr>" if kind == BADSTR else "<bad>"
 
 
-def sequence(
-    tokens: Sequence[Token], levels: Sequence[int], text: str, depth: int = 0
-) -> list[tuple[str, Token | None]]:
-    """The tokens of whole statements as (class, token) with line ends, blank lines and indentation put in.
+def shape_of(name: str) -> str:
+    """The class of a name that is neither a keyword nor frequent."""
+    if name.startswith("__") and name.endswith("__"):
+        return "<__dunder__>"
+    if name[0] == "_":
+        return "<_private>"
+    if name.isupper() and len(name) > 1:
+        return "<CONST>"
+    return "<Camel>" if name[0].isupper() else "<lower>"
+
+
+def sequence(tokens: Sequence[Token], levels: Sequence[int], text: str, depth: int = 0) -> list[str]:
+    """The keys of the tokens of whole statements, with line ends, blank lines and indentation put in.
 
     `levels` are the widths of the blocks open before the first; `text` is what the tokens are offsets into; `depth` the
     number of brackets open before the first.
     """
-    out: list[tuple[str, Token | None]] = []
+    out: list[str] = []
     stack = list(levels) or [0]
     blank_run = 0
     at_start, commented = not depth, False
@@ -97,30 +96,30 @@ def sequence(
                 blank_run += not commented
                 commented = False
             elif not depth:
-                out.append((end, None))
+                out.append(end)
                 at_start, blank_run = True, 0
             continue
         string = token.text
         if depth and kind == NAME and string in STATEMENTS and _begins_line(text, token.start):
-            out.append((end, None))
+            out.append(end)
             depth, at_start, blank_run = 0, True, 0
         if at_start:
             if blank_run:
-                out.append((BLANK if blank_run == 1 else BLANKS, None))
+                out.append(BLANK if blank_run == 1 else BLANKS)
             line_start = max(text.rfind("\n", 0, token.start), text.rfind("\r", 0, token.start)) + 1
             _dent(out, stack, width_of(text[line_start : token.start]))
             at_start = False
             end = END_JUMP if string in JUMPS else END_HEADER if string in HEADERS else END_PLAIN
-        elif end == END_HEADER and not depth and string != ":" and out[-1][0] == ":":
+        elif end == END_HEADER and not depth and string != ":" and out[-1] == ":":
             end = END_PLAIN  # a body on the header's line
-        out.append((class_of(token), token))
+        out.append(key_of(token))
         if kind == OP:
             if string in "([{":
                 depth += 1
             elif string in ")]}" and depth:
                 depth -= 1
     if not at_start:
-        out.append((end, None))
+        out.append(end)
     return out
 
 
@@ -130,16 +129,16 @@ def _begins_line(text: str, at: int) -> bool:
     return not at or text[at - 1] in "\r\n"
 
 
-def _dent(out: list[tuple[str, Token | None]], stack: list[int], width: int) -> None:
+def _dent(out: list[str], stack: list[int], width: int) -> None:
     if width > stack[-1]:
         stack.append(width)
-        out.append((INDENT, None))
+        out.append(INDENT)
     while width < stack[-1] and len(stack) > 1:
         stack.pop()
-        out.append((DEDENT, None))
+        out.append(DEDENT)
     if width != stack[-1]:
         stack.append(width)
-        out.append((BADDENT, None))
+        out.append(BADDENT)
 
 
 class Model:
@@ -155,27 +154,23 @@ class Model:
         self._back, self._back_two = back, back_two
         self._size = len(self.words)
 
-    def id_of(self, word: str, token: Token | None) -> int:
-        """The id of a class, or of the frequent name that the token is."""
-        if token is not None and token.kind == NAME:
-            found = self.ids.get(token.text)
-            if found is not None:
-                return found
-        return self.ids[word]
+    def id_of(self, key: str) -> int:
+        """The id of a key: its own if it is a class, an operator, a keyword or a frequent name, else its shape's."""
+        found = self.ids.get(key)
+        return found if found is not None else self.ids[shape_of(key)]
 
-    def cost(self, a: int, b: int, c: int) -> float:
-        """-ln p(c | a, b) in nats."""
+    def cost(self, a: int, b: int, c: int) -> int:
+        """-ln p(c | a, b) in sixteenths of a nat."""
         size = self._size
-        ab, bc = a * size + b, b * size + c
+        ab = a * size + b
         cost = self._three.get(ab * size + c)
         if cost is not None:
-            return cost / SCALE
+            return cost
         base = self._back_two.get(ab, 0)
-        cost = self._two.get(bc)
+        cost = self._two.get(b * size + c)
         if cost is not None:
-            return (base + cost) / SCALE
-        cost = self._one.get(c)
-        return (base + self._back.get(b, 0) + (cost if cost is not None else UNSEEN * SCALE)) / SCALE
+            return base + cost
+        return base + self._back.get(b, 0) + self._one.get(c, UNSEEN)
 
 
 def train(texts: Iterable[str], frequent: int = 250, least: int = 2) -> Model:
@@ -187,7 +182,7 @@ def train(texts: Iterable[str], frequent: int = 250, least: int = 2) -> Model:
     for text in texts:
         run = sequence(tokens_of(text), [0], text)
         runs.append(run)
-        names.update(token.text for _, token in run if token is not None and token.kind == NAME)
+        names.update(key for key in run if is_name(key))
     words = [*_FIXED, *sorted(KEYWORDS), *_operators()]
     words += [name for name, _ in names.most_common(frequent + len(KEYWORDS)) if name not in KEYWORDS][:frequent]
     model = Model(words, {}, {}, {}, {}, {})
@@ -196,7 +191,7 @@ def train(texts: Iterable[str], frequent: int = 250, least: int = 2) -> Model:
     two: Counter[tuple[int, int]] = Counter()
     three: Counter[tuple[int, int, int]] = Counter()
     for run in runs:
-        ids = [begin, begin, *(model.id_of(word, token) for word, token in run)]
+        ids = [begin, begin, *map(model.id_of, run)]
         one.update(ids[2:])
         two.update(itertools.pairwise(ids))
         three.update(zip(ids, ids[1:], ids[2:], strict=False))
@@ -338,4 +333,4 @@ def load() -> Model:
     return parse(FILE.read_bytes())
 
 
-__all__ = ["BEGIN", "Model", "class_of", "dump", "is_name", "load", "parse", "sequence", "train"]
+__all__ = ["BEGIN", "Model", "dump", "key_of", "load", "parse", "sequence", "train"]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from graced.repair.edits import Candidate, Edit, applied
-from graced.repair.lex import BADSTR, KEYWORDS, NAME, OP, STRING, Source, Token, tokens_of
-from graced.repair.ngram import BEGIN, Model, load, sequence
+from graced.repair.lex import BADSTR, KEYWORDS, NAME, STRING, Source, tokens_of
+from graced.repair.ngram import BEGIN, SCALE, Model, load, sequence
 
 OWN_WEIGHT_TWO = 0.30
 OWN_WEIGHT_THREE = 0.35
@@ -26,13 +26,9 @@ CONTEXT_LINES = 12
 """A statement is followed this many lines to its ends when a candidate is scored."""
 
 
+_EXP = [math.exp(-cost / SCALE) for cost in range(1024)]
 _WORD = re.compile(r"\w+")
 _MARK = re.compile(r"[()\[\]{}=,:.%+'\"]")
-
-
-def _own(word: str, token: Token | None) -> str:
-    """What a token is called in the counts of the file itself: its text if that tells something."""
-    return token.text if token is not None and token.kind in (NAME, OP) else word
 
 
 class Scorer:
@@ -46,11 +42,12 @@ class Scorer:
         self._one: Counter[str] = Counter()
         low, high = src.lines[skip[0]].first, src.lines[skip[1]].stop
         for part in (src.tokens[:low], src.tokens[high:]):
-            run = [_own(word, token) for word, token in sequence(part, [0], src.text)]
+            run = sequence(part, [0], src.text)
             self._one.update(run[:-1])
             self._two.update(itertools.pairwise(run))
             self._three.update(zip(run, run[1:], run[2:], strict=False))
             self.names.update(token.text for token in part if token.kind == NAME)
+        self._ids: dict[str, int] = {}
         self._regions: dict[tuple[int, int], tuple[float, set[str]]] = {}
 
     def forget(self) -> None:
@@ -61,26 +58,36 @@ class Scorer:
         """Is `name` a word that this file or Python uses?"""
         return name in self.names or name in KEYWORDS or name in BUILTINS or name in self.model.ids
 
-    def cost_of(self, items: Sequence[tuple[str, Token | None]], start: int = 2) -> float:
-        """Nats of the items from `start` on; those before it are context."""
-        id_of, cost = self.model.id_of, self.model.cost
-        ids = [id_of(word, token) for word, token in items]
-        own = [_own(word, token) for word, token in items]
+    def cost_of(self, keys: Sequence[str]) -> float:
+        """Nats of the keys from the third on; the first two are context."""
+        model_cost, one, two, three = self.model.cost, self._one, self._two, self._three
+        ids = []
+        for key in keys:
+            found = self._ids.get(key)
+            if found is None:
+                found = self._ids[key] = self.model.id_of(key)
+            ids.append(found)
         total = 0.0
-        for at in range(start, len(items)):
-            p = math.exp(-cost(ids[at - 2], ids[at - 1], ids[at]))
-            before = own[at - 1]
-            seen = self._one.get(before)
+        product = 1.0
+        a, b = ids[0], ids[1]
+        first, second = keys[0], keys[1]
+        for at in range(2, len(keys)):
+            c, key = ids[at], keys[at]
+            p = _EXP[model_cost(a, b, c)]
+            seen = one.get(second)
             if seen:
-                pair = (own[at - 2], before)
                 weight = OWN_WEIGHT_TWO * seen / (seen + 2)
-                p = p * (1 - weight) + weight * self._two.get((before, own[at]), 0) / seen
-                seen = self._two.get(pair)
+                p = p * (1 - weight) + weight * two.get((second, key), 0) / seen
+                seen = two.get((first, second))
                 if seen:
                     weight = OWN_WEIGHT_THREE * seen / (seen + 1)
-                    p = p * (1 - weight) + weight * self._three.get((*pair, own[at]), 0) / seen
-            total -= math.log(p)
-        return total
+                    p = p * (1 - weight) + weight * three.get((first, second, key), 0) / seen
+            product *= p
+            if product < 1e-200:
+                total -= math.log(product)
+                product = 1.0
+            a, b, first, second = b, c, second, key
+        return total - math.log(product)
 
     def delta(self, src: Source, candidate: Candidate, at: int) -> float:
         """How many nats less usual `src` becomes by the candidate near line `at` (negative: more usual).
@@ -113,8 +120,7 @@ class Scorer:
     def _region(self, text: str, levels: list[int], depth: int) -> tuple[float, set[str]]:
         """Nats of a run of whole statements, and the names in it."""
         tokens = tokens_of(text)
-        context: list[tuple[str, Token | None]] = [(BEGIN, None), (BEGIN, None)]
-        cost = self.cost_of(context + sequence(tokens, levels, text, depth))
+        cost = self.cost_of([BEGIN, BEGIN, *sequence(tokens, levels, text, depth)])
         cost += sum(content_cost(token.text) for token in tokens if token.kind in (STRING, BADSTR))
         return cost, {token.text for token in tokens if token.kind == NAME}
 

@@ -7,7 +7,7 @@ from graced.repair.brackets import Balance, split_names
 from graced.repair.edits import Candidate
 from graced.repair.indent import newline_of, step_of
 from graced.repair.lex import BAD, BADSTR, HEADERS, KEYWORDS, NAME, OP, STRING, Token
-from graced.repair.ngram import BEGIN, END_PLAIN, class_of
+from graced.repair.ngram import BEGIN, END_PLAIN, key_of
 from graced.repair.site import Site
 
 BACK, AHEAD = 8, 2
@@ -93,11 +93,9 @@ def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
 def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candidate]:
     """Inserted, deleted and replaced tokens, with their deltas taken from the model without lexing anew."""
     tokens, text, scorer = site.tokens, site.text, site.scorer
-    line: list[tuple[str, Token | None]] = [(BEGIN, None), (BEGIN, None)]
-    line += [(class_of(token), token) for token in tokens]
-    line += [(END_PLAIN, None), (BEGIN, None)]
+    line = [BEGIN, BEGIN, *map(key_of, tokens), END_PLAIN, BEGIN]
 
-    def cost_around(at: int, middle: list[tuple[str, Token | None]], skipped: int) -> float:
+    def cost_around(at: int, middle: list[str], skipped: int) -> float:
         return scorer.cost_of(line[at : at + 2] + middle + line[at + 2 + skipped : at + 4 + skipped])
 
     for index in indices:
@@ -110,8 +108,7 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         for string, cost in INSERTED.items():
             if string in "()" and balanced:
                 continue
-            new = Token(NAME if string.isalpha() else OP, string, gap, gap)
-            delta = cost_around(index, [(class_of(new), new)], 0) - base
+            delta = cost_around(index, [string], 0) - base
             cost += _fit(string, text, tokens, index)
             yield Candidate("missing_operator" if string != "," else "missing_comma", cost + near,
                             (_insertion(text, gap, string, glued),), 0.85, delta)  # fmt: skip
@@ -124,9 +121,7 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         yield Candidate("delete_token", weight + near, ((token.start, token.end, ""),), 0.75,
                         0.5 * (cost_around(index, [], 1) - one))  # fmt: skip
         for string, cost in CONFUSED.get(token.text, ()):
-            bare = string.strip()
-            new = Token(NAME if bare.isalpha() else OP, bare, gap, gap)
-            delta = cost_around(index, [(class_of(new), new)], 1) - one
+            delta = cost_around(index, [string.strip()], 1) - one
             yield Candidate("wrong_token", cost + near, ((token.start, token.end, string),), 0.85, delta)
         if token.kind == NAME and index and tokens[index - 1].text == token.text and token.text in KEYWORDS:
             yield Candidate("doubled_word", 1.0, ((tokens[index - 1].end, token.end, ""),), 0.95)
@@ -135,12 +130,10 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         at = len(tokens)
         base = cost_around(at, [], 0)
         if tokens[0].text in HEADERS:
-            new = Token(OP, ":", last.end, last.end)
-            delta = cost_around(at, [(":", new)], 0) - base
+            delta = cost_around(at, [":"], 0) - base
             yield Candidate("missing_colon", 1.0, ((last.end, last.end, ":"),), 0.95, min(delta, 0.0))
         if last.kind == OP and last.text not in (")", "]", "}", ":", ";", ","):
-            new = Token(NAME, "None", last.end, last.end)
-            delta = cost_around(at, [("None", new)], 0) - base
+            delta = cost_around(at, ["None"], 0) - base
             yield Candidate("missing_value", 2.0, ((last.end, last.end, " None"),), 0.6, delta)
 
 

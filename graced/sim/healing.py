@@ -107,7 +107,7 @@ class Healing(Member):
             case "exited":
                 step = kernels.exited(
                     self.kernels, report.running, report.at, by_order=report.by_order,
-                    noise=self.world.random.uniform(-1, 1), leftovers=report.leftovers, text=report.text,
+                    noise=self.world.random.uniform(-1, 1), text=report.text,
                 )  # fmt: skip
         self._do(step)
 

@@ -56,7 +56,7 @@ class Member:
         self.heard_at: dict[int, float] = {}  # pid -> when it was last heard; for the checkers, the core has its own
         self.gaps: dict[int, tuple[float, float]] = {}  # pid -> the last long silence, and when it ended
         self.revoked: set[str] = set()  # incidents whose powers were given back
-        self.came_up = self.struck = False
+        self.claimed = self.came_up = self.struck = False
         self._events: deque[Event] = deque()
         self._records: list[Record] = []
         self._writes: list[Action] = []
@@ -96,6 +96,7 @@ class Member:
             self.role, process.pid, incarnation, world.timing, world.policy, world.playbooks, world.clock.now,
             fresh=self.fresh,
         )  # fmt: skip
+        self.claimed = True
         world.claimed(self)
         world.wires.bind(self)
         for name in others(self.role):

@@ -250,7 +250,8 @@ class World:
             why = unrest(member, self)
             if why:
                 return f"{member}: {why}"
-        losers = [m for m in self.members.values() if self.wires.bound.get(m.role) is not m]
+        # (A stopped one is no harm: when it goes on it finds its role taken and ends.)
+        losers = [m for m in self.members.values() if not m.claimed and m.process.life == "running"]
         if losers:
             return f"processes without a role are left: {losers}"
         if self.machine.restart_locks:

@@ -1,4 +1,4 @@
-"""SIGSTOP: a stopped member is a hang that everyone can prove. It is dead before it is replaced, also when it wakes up."""
+"""SIGSTOP: a stopped member is a hang that can be proved. It is dead before it is replaced, also when it wakes up."""
 
 import contextlib
 import random

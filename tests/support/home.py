@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -134,8 +134,9 @@ class Graced:
     def signal(self, sig: int, *roles: str) -> dict[str, Identity]:
         """All of them in one go; who they were."""
         targets = {role: self.member(role) for role in roles}
-        for identity in targets.values():
-            os.kill(identity.pid, sig)
+        with self.witness.still(), undisturbed():
+            for identity in targets.values():
+                os.kill(identity.pid, sig)
         return targets
 
     def kill(self, *roles: str) -> dict[str, Identity]:
@@ -247,6 +248,19 @@ class Graced:
                 for identity in left:
                     procs.send(identity, sig)
             time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Nobody else runs on this core meanwhile: on a busy machine `at once` would else take tens of milliseconds."""
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    with contextlib.suppress(PermissionError):  # only root may; others are as quick as they can be
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, policy, param)
 
 
 def finish(process: "subprocess.Popen[str]", limit_s: float = CLI_S) -> Done:

@@ -6,10 +6,11 @@ It sees who is of the home (members by their title and an open file of the home,
 It remembers everyone, so that the end of a test can prove that nobody is left.
 """
 
+import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -61,6 +62,12 @@ class Witness:
     def _run(self) -> None:
         while not self._ending.wait(LOOK_S):
             self.look()
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """It does not look meanwhile, and so takes no time from the thread that does something in an instant."""
+        with self._lock:
+            yield
 
     def look(self) -> dict[Identity, Mark]:
         """Everyone of the home who is alive now (zombies are not)."""

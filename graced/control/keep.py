@@ -1,0 +1,67 @@
+"""What `graced start` leaves in the home for everyone who comes back: configuration, playbooks, environment, key.
+
+Members never read graced.yaml, and kernels never get the environment of whoever happened to revive the spawner.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from graced.config.schema import Config, to_json
+from graced.control.announce import make_spare
+from graced.control.errors import EX_DATAERR, Mistakes
+from graced.control.kept import base_path, running_kernels
+from graced.control.launch import KERNEL_TAGS
+from graced.playbooks import kept
+from graced.playbooks.actions import all_actions
+from graced.playbooks.load import PlaybookError, load_all
+from graced.playbooks.schema import Playbook
+from graced.posix.files import create_once, write_whole
+from graced.posix.home import Home
+from graced.posix.scan import HOME_TAG
+
+KEY_BYTES: Final = 32
+
+NOT_FOR_KERNELS: Final = frozenset(
+    {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}
+    | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+)
+"""Said by an outer supervisor to this process, not to ours."""
+
+
+def playbooks_of(config: Config) -> Iterable[Playbook]:
+    """Shipped and users'. Raises Mistakes with every problem of every file."""
+    try:
+        return load_all(config.playbooks, all_actions()).values()
+    except PlaybookError as error:
+        raise Mistakes(error, EX_DATAERR) from None
+
+
+def keep(home: Home, config: Config, playbooks: Iterable[Playbook], environ: Mapping[str, str]) -> None:
+    """Makes the home and leaves in it all that members need. Raises OSError."""
+    home.ensure()
+    home.id()
+    make_spare(home)
+    write_whole(home.config, to_json(config))
+    kept.write(home, playbooks)
+    inherited = {name: value for name, value in environ.items() if name not in NOT_FOR_KERNELS}
+    write_whole(home.environ, json.dumps(inherited).encode())
+    if not os.path.exists(home.key) or os.path.getsize(home.key) < KEY_BYTES:
+        if os.path.exists(home.key):
+            os.unlink(home.key)
+        create_once(home.key, os.urandom(KEY_BYTES))
+
+
+def keep_base(home: Home, incarnations: Mapping[str, int]) -> None:
+    """Before a start from nothing: each member's last incarnation, so that `restarts` counts from there."""
+    write_whole(base_path(home), json.dumps(dict(incarnations)).encode(), durable=False)
+
+
+def only(config: Config, names: Sequence[str]) -> Config:
+    """The same with just these kernels to be started by themselves; replicas one by one."""
+    kernels = running_kernels(config)
+    chosen = {name: replace(kernel, replicas=1, autostart=name in names) for name, kernel in kernels.items()}
+    return replace(config, kernels=chosen)

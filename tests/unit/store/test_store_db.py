@@ -1,0 +1,485 @@
+"""The file behind the tables: opened late, written without waiting, and none of its troubles stops anyone."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from graced.store import file as store_file
+from graced.store import opening, queue
+from graced.store.checkpoint import CHECKPOINT_BYTES, checkpoint, wanted
+from graced.store.db import Store
+from graced.store.schema import VERSION
+from graced.store.tables import bump, counters, incidents, open_incident, raise_to
+
+PUT = "INSERT OR REPLACE INTO counters VALUES (?, ?)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "state.db")
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def python(code: str, *args: str) -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def said(child: subprocess.Popen[str], words: str) -> None:
+    assert child.stdout is not None
+    assert child.stdout.readline() == words + "\n"
+
+
+def stopped(child: subprocess.Popen[str]) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_nothing_is_made_before_the_first_use(path: str) -> None:
+    store = Store(path)
+    assert not os.path.exists(path)
+    assert store.write(PUT, ("a", 1))
+    assert (store.pending, store.degraded, store.generation) == (0, False, 1)
+    for suffix in ("", "-wal", "-shm"):
+        assert os.stat(path + suffix).st_mode & 0o777 == 0o600
+    assert Store(path).read("SELECT * FROM counters") == [("a", 1)]
+
+
+def test_no_sync_is_left_to_members_but_to_a_worker(path: str) -> None:
+    store = Store(path)
+    assert not store.dirty and store.sync_target() == []
+    store.write(PUT, ("a", 1))
+    assert store.read("PRAGMA synchronous") == [(0,)] and store.read("PRAGMA journal_mode") == [("wal",)]
+    assert store.dirty and store.sync_target() == [f"{path}-wal"] and not store.dirty
+
+
+def test_a_checkpoint_empties_the_wal_while_others_have_it_open(path: str) -> None:
+    store = Store(path)
+    assert not checkpoint(path) and not wanted(path)
+    n = 0
+    while not wanted(path):
+        store.write(PUT, (f"name-{n}" * 50, n))
+        n += 1
+    assert os.stat(f"{path}-wal").st_size >= CHECKPOINT_BYTES
+    assert checkpoint(path)
+    assert os.stat(f"{path}-wal").st_size == 0
+    assert store.write(PUT, ("after", 1))
+    assert store.read("SELECT count(*) FROM counters") == [(n + 1,)]
+
+
+# --- another process is writing
+
+HOLDER = """
+import os, signal, sqlite3, sys
+conn = sqlite3.connect(sys.argv[1], isolation_level=None)
+conn.execute("BEGIN IMMEDIATE")
+conn.execute("INSERT INTO counters VALUES ('stolen', 1)")
+print("begun", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_stopped_writer_blocks_nobody_and_is_named(path: str) -> None:
+    store = Store(path)
+    assert bump(store, "recoveries.mutual")
+    assert store.holder() is None
+    with python(HOLDER, path) as child:
+        said(child, "begun")
+        wait_for(lambda: stopped(child))
+        start = time.perf_counter()
+        for _ in range(store_file.BUSY_IS_TROUBLE + 5):
+            assert not bump(store, "recoveries.mutual")
+        assert not raise_to(store, "incarnation.trigger", 7)
+        assert time.perf_counter() - start < 1.0
+        assert store.pending == 2  # the bumps are one
+        assert store.degraded and "another process is writing" in store.trouble
+        assert store.holder() == child.pid
+        mine = {"recoveries.mutual": 1 + store_file.BUSY_IS_TROUBLE + 5, "incarnation.trigger": 7}
+        assert counters(store) == mine
+        assert counters(Store(path, readonly=True)) == {"recoveries.mutual": 1}
+        assert store.transact(lambda conn: True) is None
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert store.flush()
+    assert not store.degraded and store.pending == 0
+    assert counters(Store(path, readonly=True)) == mine
+
+
+def test_a_command_may_be_patient(path: str) -> None:
+    store = Store(path, patience_s=20.0)
+    assert bump(store, "a")
+    brief = "import sys,time,sqlite3\nc=sqlite3.connect(sys.argv[1],isolation_level=None)\nc.execute('BEGIN IMMEDIATE')"
+    with python(f"{brief}\nprint('begun', flush=True)\nsys.stdin.readline()\ntime.sleep(0.2)", path) as child:
+        said(child, "begun")
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert bump(store, "a")
+    assert counters(store) == {"a": 2}
+
+
+def test_the_queue_is_bounded_and_drops_the_oldest(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "QUEUE_MAX", 10)
+    store = Store(path + "/in/no/folder")
+    for n in range(15):
+        assert not store.write(PUT, (str(n), n))
+    assert (store.pending, store.dropped, store.degraded) == (10, 5, True)
+
+
+def test_a_later_write_of_one_key_keeps_its_place_in_line() -> None:
+    line = queue.WriteQueue()
+    for key, sql in (("a", "1"), ("b", "2"), ("a", "3")):
+        line.put(queue.Entry(((sql, ()),)), key)
+    assert [entry.statements[0][0] for _, entry in line.items()] == ["3", "2"]
+
+
+def test_wrong_sql_raises_and_does_not_poison_the_queue(path: str) -> None:
+    store = Store(path)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        store.write("INSERT INTO nowhere VALUES (1)")
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        store.read("SELECT nothing FROM counters")
+    with pytest.raises(sqlite3.IntegrityError):
+        store.write("INSERT INTO counters VALUES (NULL, NULL)")
+    assert store.pending == 0
+    assert store.write(PUT, ("a", 1))
+
+
+def test_statements_that_belong_together_are_written_together(path: str) -> None:
+    store = Store(path)
+    with pytest.raises(sqlite3.OperationalError):
+        store.write_all(((PUT, ("a", 1)), ("INSERT INTO nowhere VALUES (1)", ())))
+    assert store.read("SELECT * FROM counters") == []
+    assert store.write(PUT, [("a", 1), ("b", 2)])
+    assert store.read("SELECT * FROM counters") == [("a", 1), ("b", 2)]
+
+
+def test_a_transaction_that_raises_leaves_nothing(path: str) -> None:
+    store = Store(path)
+
+    def work(conn: sqlite3.Connection) -> None:
+        conn.execute(PUT, ("a", 1))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.transact(work)
+    assert store.read("SELECT * FROM counters") == []
+    assert store.write(PUT, ("b", 1))
+
+
+# --- no database, or none that may be written
+
+
+def test_reading_makes_nothing_where_there_is_nothing(tmp_path: Path) -> None:
+    for path in (tmp_path / "state.db", tmp_path / "no" / "home" / "state.db"):
+        store = Store(str(path), readonly=True)
+        assert (counters(store), incidents(store), store.degraded) == ({}, [], False)
+        assert not store.open()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_member_without_a_home_keeps_its_writes(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    store = Store(str(home / "state.db"))
+    assert not bump(store, "a")
+    assert store.degraded and "No such file" in store.trouble and not home.exists()
+    assert counters(store) == {"a": 1}
+    home.mkdir()
+    assert store.flush() and not store.degraded
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mounts what a test asks for, where it may."""
+    done: list[Path] = []
+
+    def mount(name: str, *options: str) -> Path:
+        point = tmp_path / name
+        point.mkdir(exist_ok=True)
+        if subprocess.run(["mount", *options, str(point)], capture_output=True, check=False).returncode:
+            pytest.skip("may not mount")
+        done.append(point)
+        return point
+
+    yield mount
+    for point in reversed(done):
+        subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+def test_a_read_only_home_can_be_read(mounted: Callable[..., Path], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    writer = Store(str(home / "state.db"))
+    assert bump(writer, "a", 3)
+    view = mounted("view", "--bind", str(home))
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(view)], check=True)
+    path = str(view / "state.db")
+    for state in ("while a member has it open", "after kill -9 of all", "after a stop in good order"):
+        if state == "after kill -9 of all":
+            writer.forget()  # as if it had been killed: nothing is closed
+        if state == "after a stop in good order":
+            again = Store(str(home / "state.db"))
+            assert again.open()
+            again.close()
+        reader = Store(path, readonly=True)
+        assert counters(reader) == {"a": 3}, state
+        assert not reader.degraded
+        member = Store(path)
+        assert counters(member) == {"a": 3}, state
+        assert not bump(member, "a")
+        assert member.degraded and member.pending == 1
+        assert counters(member) == {"a": 4}
+        reader.close()
+        member.close()
+
+
+def test_a_disk_that_is_full_for_real(mounted: Callable[..., Path]) -> None:
+    disk = mounted("disk", "-t", "tmpfs", "-o", "size=400k", "tmpfs")
+    store = Store(str(disk / "state.db"))
+    n = 0
+    while open_incident(store, f"i{n}", "t", "web", "kernel", "x" * 2000):
+        n += 1
+    for extra in range(1, 50):
+        assert not open_incident(store, f"i{n + extra}", "t", "web", "kernel", "x" * 2000)
+    assert store.degraded and store.pending == 50
+    assert len(incidents(store)) == n  # reading goes on
+    subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
+    assert store.flush() and not store.degraded
+    assert [i.id for i in incidents(store)] == [f"i{k}" for k in range(n + 50)]
+
+
+LIMITED = """
+import resource, sys
+from graced.store.db import Store
+from graced.store.tables import counters, raise_to
+store = Store(sys.argv[1])
+assert raise_to(store, "start", 1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+n = 0
+while raise_to(store, f"name-{n}" * 20, n + 1):
+    n += 1
+assert store.degraded and store.pending == 1 and n > 5, (store.trouble, n)
+assert len(counters(store)) == n + 2
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert store.flush() and not store.degraded
+"""
+
+
+def test_a_file_size_limit_is_as_a_full_disk(path: str) -> None:
+    subprocess.run([sys.executable, "-c", LIMITED, path], check=True, timeout=60)
+
+
+# --- the file is taken away, damaged, or of another time
+
+
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm"), ("-shm",), ("-wal", "-shm"), ("", "-shm")])
+def test_a_deleted_database_is_begun_anew_and_found_once(path: str, suffixes: tuple[str, ...]) -> None:
+    stores = [Store(path), Store(path)]
+    for n, store in enumerate(stores):
+        assert raise_to(store, f"before-{n}", 1)
+    for suffix in suffixes:
+        os.unlink(path + suffix)
+    for n, store in enumerate(stores):
+        assert raise_to(store, f"after-{n}", 1)
+    assert {"after-0", "after-1"} <= counters(Store(path, readonly=True)).keys()
+    assert [store.generation for store in stores] == [2, 2]
+    lost = ["state.db was removed while graced ran: a new one was begun, what was in it is lost"]
+    assert [store.findings for store in stores] == ([lost, []] if "" in suffixes else [[], []])
+    assert Store(path).read("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_database_restored_from_a_copy_is_taken_up(path: str, tmp_path: Path) -> None:
+    store = Store(path)
+    assert raise_to(store, "old", 1)
+    checkpoint(path)
+    copy = (tmp_path / "state.db").read_bytes()
+    assert raise_to(store, "new", 1)
+    (tmp_path / "restored").write_bytes(copy)
+    os.rename(tmp_path / "restored", path)
+    assert raise_to(store, "newer", 1)
+    assert counters(store).keys() >= {"old", "newer"}
+    assert store.generation == 2
+
+
+def damage_header(path: Path) -> None:
+    path.write_bytes(b"this is no database" * 1000)
+
+
+def damage_pages(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for page in range(1, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 64] = os.urandom(64)
+    path.write_bytes(data)
+
+
+def damage_length(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize("damage", [damage_header, damage_pages, damage_length])
+@pytest.mark.parametrize("running", [True, False])
+def test_a_damaged_database_is_set_aside_and_found_once(
+    path: str, damage: Callable[[Path], None], running: bool
+) -> None:
+    stores = [Store(path), Store(path)]
+    for n in range(200):
+        assert open_incident(stores[0], f"i{n}", "t", "web", "kernel", "x" * 500)
+    stores[1].read("SELECT count(*) FROM incidents")
+    checkpoint(path)
+    if not running:
+        for store in stores:
+            store.close()
+        stores = [Store(path), Store(path)]
+    damage(Path(path))
+    for store in stores:
+        store.read("SELECT * FROM incidents, steps")
+        open_incident(store, "again", "t", "web", "kernel", "")
+        assert store.flush()
+        assert bump(store, "a")
+    assert counters(stores[0]) == {"a": 2}
+    findings = [finding for store in stores for finding in store.findings]
+    assert len(findings) == 1 and f"set aside as {path}.corrupt-1" in findings[0]
+    assert os.path.exists(f"{path}.corrupt-1")
+    assert Store(path).read("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_an_emptied_file_gets_its_tables_again(path: str, running: bool) -> None:
+    store = Store(path)
+    assert bump(store, "a")
+    if not running:
+        store.close()
+    checkpoint(path)
+    os.truncate(path, 0)
+    bump(store, "b")
+    assert store.flush()
+    assert "b" in counters(store)
+
+
+def test_a_reader_leaves_a_damaged_file_alone(path: str) -> None:
+    Path(path).write_bytes(b"this is no database" * 1000)
+    store = Store(path, readonly=True)
+    assert counters(store) == {}
+    assert store.degraded and "damaged" in store.trouble
+    assert not os.path.exists(f"{path}.corrupt-1")
+
+
+def test_few_damaged_files_are_kept(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(opening.CORRUPT_MAX + 3):
+        Path(path).write_bytes(b"damage %d " % n * 1000)
+        store = Store(path)
+        assert bump(store, "a")
+        store.close()
+    kept = sorted(name for name in os.listdir(os.path.dirname(path)) if "corrupt" in name)
+    assert kept == [f"state.db.corrupt-{n}" for n in range(1, opening.CORRUPT_MAX + 1)]
+
+
+def test_a_database_of_a_later_graced_is_left_alone(path: str) -> None:
+    store = Store(path)
+    assert bump(store, "a")
+    store.write(f"PRAGMA user_version = {VERSION + 1}")
+    store.close()
+    late = Store(path)
+    assert not bump(late, "a")
+    assert late.degraded and "install the newer one" in late.trouble
+    assert counters(Store(path, readonly=True)) == {"a": 1}
+
+
+def test_names_that_mean_something_in_a_uri(tmp_path: Path) -> None:
+    home = tmp_path / "a?mode=memory#b%20c"
+    home.mkdir()
+    store = Store(str(home / "state.db"))
+    assert bump(store, "a")
+    assert (home / "state.db").exists()
+
+
+def test_many_newborns_make_one_database(path: str) -> None:
+    code = """
+import sys
+from graced.store.db import Store
+from graced.store.tables import bump
+store = Store(sys.argv[1])
+print("up", flush=True)
+sys.stdin.readline()
+assert store.open(wait_s=20.0)
+bump(store, "born")
+while not store.flush():
+    pass
+assert store.generation == 1 and not store.findings, store.findings
+"""
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(python(code, path)) for _ in range(7)]
+        for child in children:
+            said(child, "up")
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("\n")
+            child.stdin.flush()
+        assert [child.wait(timeout=60) for child in children] == [0] * 7
+    assert counters(Store(path, readonly=True)) == {"born": 7}
+
+
+# --- fork
+
+FORK = """
+import os, sys
+from graced.store.db import Store
+from graced.store.tables import bump, counters
+path = sys.argv[1]
+store = Store(path)
+assert bump(store, "parent")
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        os.closerange(3, 256)  # as a fork server's child does
+        store.forget()
+        assert store.pending == 0 and store.generation == 0
+        assert bump(store, "child")
+        raise SystemExit(0)  # and not os._exit: the interpreter takes everything down
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert os.path.exists(path + "-wal")
+    assert bump(store, "parent")
+assert counters(store) == {"parent": 4, "child": 3}
+assert store.read("PRAGMA integrity_check") == [("ok",)]
+assert store.generation == 1 and not store.findings
+"""
+
+
+def test_a_forked_child_forgets_and_harms_nobody(path: str) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK, path], check=True, timeout=60)
+
+
+def test_a_forgotten_connection_is_never_closed(path: str) -> None:
+    import gc
+    import weakref
+
+    store = Store(path)
+    assert bump(store, "a")
+    conn = weakref.ref(store._file._conn)  # type: ignore[arg-type]
+    store.forget()
+    gc.collect()
+    assert conn() is not None
+    assert bump(store, "a")

@@ -51,7 +51,8 @@ def verify(place: Place, as_json: bool) -> None:
     """Follow the chain of hashes from its first record; name the first that is broken."""
     verdict = read.verify(place.home_dir().audit)
     if as_json:
-        print_json(msgspec.to_builtins(verdict))
+        broken = None if verdict.broken is None else verdict.broken._asdict()
+        print_json({**msgspec.to_builtins(verdict), "broken": broken})
         sys.exit(0 if verdict.ok else EX_FAILED)
     for note in verdict.notes:
         click.echo(f"note: {note}")

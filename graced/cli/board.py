@@ -12,6 +12,9 @@ from graced.cli.out import Column, clip, lines_of, size, span
 
 GOOD: Final = frozenset({"healthy", "ready"})
 IDLE: Final = frozenset({"stopped", "exited", "scheduled"})
+NAME_LEAST: Final = 14
+"""So that the columns of both tables stand in line."""
+
 COLOURS: Final = {
     **dict.fromkeys(GOOD, "green"),
     **dict.fromkeys(("starting", "restarting", "backoff", "suspect"), "yellow"),
@@ -24,15 +27,18 @@ MODE_COLOURS: Final = {
 }
 
 MEMBER_COLUMNS: Final = (
-    Column("MEMBER", least=14), Column("STATE", least=10), Column("PID", right=True, least=7),
+    Column("MEMBER", least=NAME_LEAST), Column("STATE", least=10), Column("PID", right=True, least=7),
     Column("UP", right=True, least=6), Column("BEAT", right=True, least=5), Column("LAG", right=True, least=5),
     Column("MEMORY", right=True), Column("RESTARTS", right=True),
 )  # fmt: skip
 KERNEL_COLUMNS: Final = (
-    Column("KERNEL", least=14, most=24), Column("STATE", least=10), Column("PID", right=True, least=7),
-    Column("UP", right=True, least=6), Column("RUN", right=True, least=5), Column("EXIT", right=True, least=5, most=9),
+    Column("KERNEL", least=NAME_LEAST), Column("STATE", least=10), Column("PID", right=True, least=7),
+    Column("UP", right=True, least=6), Column("RUN", right=True), Column("EXIT", right=True, most=9),
     Column("MEMORY", right=True), Column("RESTARTS", right=True),
 )  # fmt: skip
+
+KERNELS_SHOWN: Final = 30
+"""Where nobody asks by name, more are shown only if they are in trouble."""
 
 INDENT: Final = "    "
 
@@ -83,26 +89,32 @@ def board(found: dict[str, Any], columns: int = 80, names: Sequence[str] = ()) -
                         {name: _member_notes(name, row) for name, row in members.items()}, columns)  # fmt: skip
         lines.append("")
     if kernels:
-        order = sorted(kernels, key=lambda name: kernels[name]["state"] in GOOD | IDLE)  # trouble first
-        lines += _table(KERNEL_COLUMNS, {name: _kernel_cells(name, kernels[name]) for name in order},
-                        {name: _kernel_notes(name, kernels[name]) for name in order}, columns)  # fmt: skip
-        lines.append("")
+        lines += [*_kernel_lines(kernels, columns, KERNELS_SHOWN if not names else len(kernels)), ""]
     if not names:
         lines += _footer(found, columns)
     return "\n".join(lines).rstrip("\n")
 
 
-def _table(
-    columns: Sequence[Column], cells: dict[str, list[str]], notes: dict[str, list[str]], wide: int
-) -> list[str]:
+def _table(columns: Sequence[Column], cells: dict[str, list[str]], notes: dict[str, list[str]], wide: int) -> list[str]:
     rows = list(cells.values())
     colours = [COLOURS.get(row[1]) for row in rows]
-    title, *body = lines_of(columns, rows, colours)
+    title, *body = lines_of(columns, rows, colours, wide, flexible=0)
     lines = [title]
     for name, line in zip(cells, body, strict=True):
         lines.append(line)
         lines += [INDENT + click.style(clip(note, wide - len(INDENT)), dim=True) for note in notes[name]]
     return lines
+
+
+def _kernel_lines(kernels: dict[str, dict[str, Any]], wide: int, most: int) -> list[str]:
+    """Trouble first; of the rest no more than fit into `most`."""
+    order = sorted(kernels, key=lambda name: kernels[name]["state"] in GOOD | IDLE)
+    trouble = sum(1 for row in kernels.values() if row["state"] not in GOOD | IDLE)
+    shown = order[: max(trouble, most)]
+    cells = {name: _kernel_cells(name, kernels[name]) for name in shown}
+    lines = _table(KERNEL_COLUMNS, cells, {name: _kernel_notes(name, kernels[name]) for name in shown}, wide)
+    more = len(order) - len(shown)
+    return [*lines, f"and {more} more in no trouble: `graced status '*'` shows all"] if more else lines
 
 
 def _member_cells(name: str, row: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Final
 import click
 
 HELP: Final = ("-h", "--help")
+HELP_CHARS: Final = 120
 OPTIONS: Final = ("--home", "--config")
 
 
@@ -20,7 +21,9 @@ class DefaultGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, found.get_short_help_str(60)) for name, found in self.commands.items() if not found.hidden]
+        rows = [
+            (name, found.get_short_help_str(HELP_CHARS)) for name, found in self.commands.items() if not found.hidden
+        ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

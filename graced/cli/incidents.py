@@ -56,9 +56,7 @@ def _read(home: Home, id: str | None) -> list[Incident]:
 
 
 def _table(found: list[Incident]) -> list[str]:
-    rows = [
-        [_at(i.at), i.state, i.subject, str(i.tier or "-"), span(i.duration_s), i.id] for i in found
-    ]
+    rows = [[_at(i.at), i.state, i.subject, str(i.tier or "-"), span(i.duration_s), i.id] for i in found]
     return lines_of(COLUMNS, rows, [COLOURS.get(i.state) for i in found], width())
 
 

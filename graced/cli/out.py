@@ -73,19 +73,23 @@ class Column:
 
 
 def lines_of(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], colours: Sequence[str | None] = (), wide: int = 0
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    colours: Sequence[str | None] = (),
+    wide: int = 0,
+    flexible: int = -1,
 ) -> list[str]:
     """The title line and one line for each row, aligned. `colours`: of the second cell of each row.
 
-    wide: the last column is cut so that no line is longer; 0 leaves it.
+    wide: the column `flexible` is cut so that no line is longer; 0 leaves it.
     """
     widths = [
         min(column.most, max([column.least, len(column.title), *(len(row[i]) for row in rows)]))
         for i, column in enumerate(columns)
     ]
     if wide:
-        before = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
-        widths[-1] = max(len(columns[-1].title), min(widths[-1], wide - before))
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - wide
+        widths[flexible] = max(len(columns[flexible].title), widths[flexible] - max(0, over))
     found = [click.style(_line(columns, [column.title for column in columns], widths), dim=True)]
     for index, row in enumerate(rows):
         colour = colours[index] if index < len(colours) else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from graced.control.errors import Mistakes
+from graced.control.errors import Mistakes, about
 from graced.posix.home import Home
 
 if TYPE_CHECKING:
@@ -23,14 +23,27 @@ class Place:
         self.home: str | None = None
 
     def home_dir(self) -> Home:
-        """The home. Of the configuration only `home` is read; other mistakes in it do not matter. Raises Refusal."""
+        """The home. Of the configuration only `home` is read; other mistakes in it do not matter.
+
+        Raises Refusal, also for a home of another user: it would look like one where nothing runs.
+        """
+        home = Home(self._root())
+        try:
+            os.listdir(home.run)
+        except PermissionError as error:
+            raise about(error, f"cannot look into {home.root}") from None
+        except OSError:  # there is none yet; whoever needs it will say so
+            pass
+        return home
+
+    def _root(self) -> str:
         given = self.home or os.environ.get("GRACED_HOME")
         if given and (self.config is None or os.path.exists(self.config)):
-            return Home(given)  # without reading YAML
+            return given  # without reading YAML
         from graced.config.load import ConfigError, find, home_only
 
         try:
-            return Home(home_only(find(self.config, os.environ), os.environ, self.home))
+            return home_only(find(self.config, os.environ), os.environ, self.home)
         except ConfigError as error:
             raise Mistakes(error) from None
 

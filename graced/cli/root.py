@@ -123,7 +123,7 @@ def _module(name: str) -> str:
     return f"graced.cli.{MODULE.get(name, name)}"
 
 
-@click.group(cls=Graced, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("graced", cls=Graced, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="graced", message="%(prog)s %(version)s")
 @place_options
 @click.pass_context

@@ -62,8 +62,9 @@ class Census:
             self._sessions[identity.pid] = (identity, kernel)
 
     def look(self) -> list[Found]:
-        """Everyone of this home who is alive now; kernels' processes with the kernel's name."""
-        stats = {pid: stat for pid in proc.all_pids() if (stat := _living(pid)) is not None}
+        """Everyone of this home who is alive now, but the caller; kernels' processes with the kernel's name."""
+        me = os.getpid()
+        stats = {pid: stat for pid in proc.all_pids() if pid != me and (stat := _living(pid)) is not None}
         here = proc.boot_id()
         owners: dict[int, str] = {}
         for pid, stat in stats.items():

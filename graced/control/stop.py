@@ -37,6 +37,9 @@ LOCK_PATIENCE_S: Final = 2.0
 
 LOCK_POLL_S: Final = 0.002
 DEATH_S: Final = 2.0
+POLITE_S: Final = 0.5
+"""For a spawner to end by SIGTERM; one that hangs is killed then."""
+
 SWEEP_S: Final = 20.0
 """What is alive so long after SIGKILL will not go: it sleeps in the kernel, or is another user's."""
 
@@ -169,6 +172,8 @@ class _Stop:
     def _end_spawner(self) -> None:
         here = presences(self.home, ("spawner",))["spawner"]
         if here.alive and here.record is not None:
+            # TERM first: a spawner in the foreground takes the members along and ends with a code that says so.
+            end_all([here.record.identity], signal.SIGTERM, POLITE_S)
             end_all([here.record.identity], _force(here.record.identity), DEATH_S)
 
     def _sweep(self) -> None:

@@ -19,7 +19,7 @@ from graced.core.roles import (
     tier_of,
 )
 from graced.core.state import Emergency, Setback, State, Stepped, down, healthy, incarnation, with_run, without
-from graced.core.vocabulary import Action, AskVote, EndRun, OpenIncident, Record, Resign, RunNote, TellRun
+from graced.core.vocabulary import Action, AskVote, EndRun, OpenIncident, Record, Resign, RunNote, SaveRun, TellRun
 
 RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well
 SETTLE_INTERVALS: Final = 2.0  # a newborn waits that long for the beats of those it has not heard
@@ -82,74 +82,52 @@ def begin_mutual(
     )  # fmt: skip
     will = last_will(state, target)
     if will is not None:
-        return with_run(state, engine.resume(run, will)), (_takeover(state, id),)
-    evidence = peer.evidence or "heartbeat"
+        run = engine.resume(run, will)
+        return with_run(state, run), (_takeover(state, id), SaveRun(engine.note_of(run)))
     return with_run(state, run), (
-        OpenIncident(id, target, "member", evidence, tier),
-        Record(
-            "member.down",
-            {"target": target, "evidence": evidence, "pid": peer.pid, "incarnation": peer.incarnation, "incident": id},
-        ),
-        Record(
-            "playbook.started",
-            {
-                "playbook": MUTUAL_PLAYBOOK,
-                "run": id,
-                "targets": [target],
-                "tier": tier,
-                "by": state.me,
-                "on": run.by,
-                "slo_s": run.playbook.slo_s,
-            },
-        ),
+        OpenIncident(id, target, "member", peer.evidence or "heartbeat", tier),
+        _down(peer, id),
+        started(state, run),
     )
+
+
+def _down(peer: Peer, incident: str) -> Record:
+    evidence = peer.evidence or "heartbeat"
+    data = {"target": peer.name, "evidence": evidence, "pid": peer.pid, "incarnation": peer.incarnation}
+    return Record("member.down", {**data, "incident": incident})
+
+
+def started(state: State, run: Run) -> Record:
+    data = {"playbook": run.playbook.name, "run": run.id, "targets": list(run.targets), "tier": run.tier}
+    return Record("playbook.started", {**data, "by": state.me, "on": run.by, "slo_s": run.playbook.slo_s})
 
 
 def begin_emergency(state: State, now: float) -> Stepped:
     """Both healers are down: begin the emergency protocol. Should this watchdog die, the next uses the same name."""
-    dead = {h: state.peers[h].incarnation for h in HEALERS}
-    incident = "emergency-" + "-".join(str(dead[h]) for h in HEALERS)
+    peers = [state.peers[h] for h in HEALERS]
+    dead = {p.name: p.incarnation for p in peers}
+    name = "emergency-" + "-".join(str(n) for n in dead.values())
+    before = state.requests.count(name)  # they came back by themselves last time, so they are the same incarnations
+    incident = f"{name}.{before}" if before else name
     run = engine.new_run(
         incident, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by="healer_emergency"
     )
-    actions: list[Action] = [OpenIncident(incident, "healers", "member", state.peers[HEALERS[0]].evidence, 3)]
     # Tier-1 and tier-2 runs on them, ours or of a healer that is down, are absorbed.
-    absorbed = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
-    for name in sorted(absorbed | {run_id(h, dead[h]) for h in HEALERS}):
-        actions.append(EndRun(name, False, "absorbed by the emergency"))
-    for peer in (state.peers[h] for h in HEALERS):
-        actions.append(
-            Record(
-                "member.down",
-                {
-                    "target": peer.name,
-                    "evidence": peer.evidence or "heartbeat",
-                    "pid": peer.pid,
-                    "incarnation": peer.incarnation,
-                    "incident": incident,
-                },
-            )
-        )
-    actions.append(
-        Record(
-            "playbook.started",
-            {
-                "playbook": EMERGENCY_PLAYBOOK,
-                "run": incident,
-                "targets": list(HEALERS),
-                "tier": 3,
-                "by": state.me,
-                "on": run.by,
-                "slo_s": run.playbook.slo_s,
-            },
-        )
+    ours = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
+    absorbed = sorted(ours | {run_id(h, n) for h, n in dead.items()})
+    actions: tuple[Action, ...] = (
+        OpenIncident(incident, "healers", "member", peers[0].evidence or "heartbeat", 3),
+        *(EndRun(run, False, "absorbed by the emergency") for run in absorbed),
+        *(_down(peer, incident) for peer in peers),
+        started(state, run),
     )
     state = replace(
         state,
-        runs={k: r for k, r in state.runs.items() if k not in absorbed},
+        requests=(*state.requests, name),
+        runs={k: r for k, r in state.runs.items() if k not in ours},
         setbacks={k: s for k, s in state.setbacks.items() if k not in HEALERS},
     )
-    return with_run(state, run), tuple(actions)
+    return with_run(state, run), actions
 
 
 def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Stepped:
@@ -161,6 +139,8 @@ def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Steppe
             state = replace(state, orphans=(*state.orphans, note))
             continue
         state = with_run(state, _resumed(state, note, now))
+        if note.tier == 3:
+            state = replace(state, requests=(*state.requests, note.incident.partition(".")[0]))
         if "activate_emergency" in note.done and "deactivate_emergency" not in note.done:
             state = replace(state, emergency=Emergency(note.incident, note.started))
     return state, ()
@@ -183,13 +163,18 @@ def _conclude_orphans(state: State, now: float) -> Stepped:
     at_work = {note.id for p in state.peers.values() if p.beat is not None and not p.down for note in p.beat.runs}
     for note in state.orphans:
         target = note.targets[0]
-        if note.id in at_work or note.id in state.runs:
-            state = replace(state, orphans=tuple(n for n in state.orphans if n is not note))
-        elif healthy(state, target) and not in_hand(state, target, now) and settled(state, now):
-            state = replace(state, orphans=tuple(n for n in state.orphans if n is not note))
-            state = with_run(state, _resumed(state, note, now))
+        if note.id in state.runs:
+            state = without_orphans(state, {note.id})
+        elif note.id in at_work or in_hand(state, target, now):
+            continue
+        elif healthy(state, target) and settled(state, now):
+            state = with_run(without_orphans(state, {note.id}), _resumed(state, note, now))
             actions.append(_takeover(state, note.id))
     return state, tuple(actions)
+
+
+def without_orphans(state: State, finished: set[str]) -> State:
+    return replace(state, orphans=tuple(n for n in state.orphans if n.id not in finished))
 
 
 def _takeover(state: State, run: str) -> Record:

@@ -240,40 +240,39 @@ def _give_up(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str) 
 
 def refused(kernels: Kernels, running: Running, now: float) -> Step:
     """The spawner knows better: take over what it says."""
-    old = kernels.get(running.kernel)
-    if old is None:
-        return kernels, ()
-    if running.alive and running.run > old.run:
-        return born(kernels, running, now)
-    return _with(kernels, replace(old, run=max(old.run, running.run), asked=0.0)), ()
+    kernels, actions = adopt(kernels, running, now)
+    if running.kernel in kernels:
+        kernels = _with(kernels, replace(kernels[running.kernel], asked=0.0))
+    return kernels, actions
 
 
 def adopt(kernels: Kernels, running: Running, now: float) -> Step:
     """What the spawner says of a kernel when self_healing (or the spawner) is new."""
     old = kernels.get(running.kernel)
-    if old is None:
+    if old is None or running.run < old.run:
         return kernels, ()
-    if running.alive:
-        known = running.pid == old.pid and old.started == running.started
-        if running.run < old.run:
-            return kernels, ()
-        if running.run == old.run and known:  # a new spawner holds no orders: tend gives it again
-            return _with(kernels, replace(old, order=running.order)), ()
-        if running.run == old.run:
-            return _saved(kernels, _alive_again(old, running))
-        return born(_with(kernels, _missed(old, running)), running, now)
-    if old.alive and running.run >= old.run:
-        return exited(kernels, running, now, by_order=False, noise=0.0)
-    return _with(kernels, replace(old, run=max(old.run, running.run))), ()
+    if running.run > old.run:
+        kernels = _with(kernels, _missed(old, running))
+        return born(kernels, running, now) if running.alive else _exited_unseen(kernels, running, now)
+    if not running.alive:
+        return _exited_unseen(kernels, running, now) if old.alive else (kernels, ())
+    if running.pid == old.pid and running.started == old.started:  # a new spawner holds no orders: tend gives it again
+        return _with(kernels, replace(old, order=running.order)), ()
+    return _saved(kernels, _alive_again(old, running))
+
+
+def _exited_unseen(kernels: Kernels, running: Running, now: float) -> Step:
+    return exited(kernels, running, now, by_order=False, noise=0.0)
 
 
 def _missed(old: Kernel, running: Running) -> Kernel:
-    """Restarts by standing order whose reports were lost with a self_healing: they count all the same."""
-    if not old.alive or old.ending:
+    """Restarts whose reports were lost with a self_healing or a spawner: they count all the same."""
+    count = running.run - old.run - (0 if old.alive else 1)  # the start that was asked for was counted at the exit
+    if old.ending or count <= 0 or not old.run:
         return old
-    times = (running.started,) * (running.run - old.run)
+    times = (running.started,) * count
     history = History((*old.history.restarts, *times), (*old.history.short, *times))
-    return replace(old, pid=0, history=history, restarts=old.restarts + len(times))
+    return replace(old, history=history, restarts=old.restarts + count)
 
 
 def _alive_again(old: Kernel, running: Running) -> Kernel:

@@ -164,6 +164,9 @@ def _heard(state: State, event: Heard, now: float) -> Stepped:
         return state, ()
     new, actions = liveness.hear(peer, event.beat, now)
     state = with_peer(state, new)
+    if state.orphans and peer.beat is not None and new.incarnation == peer.incarnation:
+        finished = {n.id for n in peer.beat.runs} - {n.id for n in event.beat.runs}
+        state = duty.without_orphans(state, finished)
     if event.beat.leases and state.me == "watchdog":
         actions += revoke_strays(state, event.beat)
     if new.state == "healthy" and peer.name in state.setbacks:
@@ -223,19 +226,7 @@ def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
         by=event.by,
         vars=event.vars,
     )
-    started = Record(
-        "playbook.started",
-        {
-            "playbook": playbook.name,
-            "run": run.id,
-            "targets": list(targets),
-            "tier": event.tier,
-            "by": state.me,
-            "on": event.by,
-            "slo_s": playbook.slo_s,
-        },
-    )
-    return with_run(state, run), (started,)
+    return with_run(state, run), (duty.started(state, run),)
 
 
 def _step_done(state: State, event: StepDone, now: float) -> Stepped:

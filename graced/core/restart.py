@@ -76,7 +76,8 @@ def _pause(timing: Timing) -> float:
 
 
 def _birth(restart: Restart, peer: Peer) -> Action:
-    return Birth(restart.target, restart.request, max(restart.dead, peer.incarnation), restart.force)
+    force = restart.force and not restart.births  # what dies at each start meets the intensity again
+    return Birth(restart.target, restart.request, max(restart.dead, peer.incarnation), force)
 
 
 def _locked(restart: Restart, event: LockTaken, peer: Peer) -> Step:

@@ -86,16 +86,15 @@ def _kill_worker(stage: Stage) -> Outcome:
     found = stage.until(lambda found: found["healthy"] and found["kernels"]["worker"]["pid"] == new, deadline)
     if found is None:
         return Outcome(None, _unwell(stage.look()))
-    return Outcome(
-        time.monotonic() - began, f"started anew by the order left for its exit: pid {new} after {born * 1000:.1f} ms"
-    )
+    return Outcome(time.monotonic() - began, f"pid {new} in place of {old}, {born * 1000:.1f} ms after the signal")
 
 
 def _break_code(stage: Stage) -> Outcome:
     path = os.path.join(stage.shop, "rates.py")
     run = stage.look()["kernels"]["worker"]["run"]
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(broken(RATES_PY))
+    os.replace(path + ".new", path)
     began = time.monotonic()
     os.kill(stage.kernel_pid("worker"), signal.SIGKILL)
     count = stage.number("count")
@@ -113,8 +112,7 @@ def _break_code(stage: Stage) -> Outcome:
     if found is None:
         return Outcome(None, "the file was not mended" if not mended() else _unwell(stage.look()))
     crashes = found["kernels"]["worker"]["run"] - run - 1
-    again = f", after {crashes} crash{'es' if crashes > 1 else ''}" if crashes else ""
-    return Outcome(seconds, f"task {_task(stage, path)}: coding_agent took them out, byte for byte{again}")
+    return Outcome(seconds, f"task {_task(stage, path)}: coding_agent mended it byte for byte, {crashes} crashes")
 
 
 def _task(stage: Stage, path: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-TITLE_COLUMNS: Final = 24
-TEXT_COLUMNS: Final = 68
+TITLE_COLUMNS: Final = 27
+TEXT_COLUMNS: Final = 64
 
 
 class Screen:
@@ -24,11 +24,11 @@ class Screen:
         """Shown until the block ends, on a terminal only."""
         return self._console.status(text) if self._console.is_terminal else contextlib.nullcontext()
 
-    def row(self, title: str, text: str, seconds: float | None, ok: bool = True) -> None:
-        """One act: what was done, how it was healed, how long that took."""
-        took = "failed" if seconds is None else f"{seconds * 1000:.0f} ms"
+    def row(self, title: str, text: str, seconds: float | None = None, failed: bool = False) -> None:
+        """What was done or looked at, what came of it, how long that took."""
+        took = "failed" if failed else "" if seconds is None else f"{seconds * 1000:.0f} ms"
         words = Text()
         words.append(title.ljust(TITLE_COLUMNS), "bold")
-        words.append(text.ljust(TEXT_COLUMNS))
-        words.append(took.rjust(8), "green" if ok and seconds is not None else "bold red")
+        words.append(text.ljust(TEXT_COLUMNS) if took else text)
+        words.append(took.rjust(8) if took else "", "bold red" if failed else "green")
         self._console.print(words)

@@ -1,29 +1,34 @@
 """What the audit log tells of a recovery, in a few words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from graced.core.roles import HEALERS
 
 Record = Mapping[str, Any]
 
 
-def of_members(records: Iterable[Record], killed: Iterable[str]) -> str:
+def of_members(records: Iterable[Record], killed: Collection[str]) -> str:
     """Who brought back whom at which tier, from the records that were written since the signal."""
     told = list(records)
-    emergency = [r["data"]["targets"] for r in told if r["kind"] == "emergency.ended"]
     first = _first_recoveries(told)
-    if emergency and len(set(killed)) == len(set(emergency[0])):
+    if len(killed) == 1:
+        who, tier = next(iter(first.values()), ("nobody", 0))
+        return f"tier {tier}: {who} {_found(told)}"
+    emergency = any(record["kind"] == "emergency.ended" for record in told)
+    if set(killed) == set(HEALERS) and emergency:
         granted, revoked = (sum(r["kind"] == f"delegation.{what}" for r in told) for what in ("granted", "revoked"))
-        return f"tier 3: emergency, {granted} delegates given powers, both restarted, {revoked} revoked"
-    by: dict[tuple[str, int], list[str]] = {}
-    for target, (who, tier) in first.items():
-        by.setdefault((who, tier), []).append(target)
-    if len(first) == 1:
-        ((who, tier), (target,)) = next(iter(by.items()))
-        evidence = {r["data"]["evidence"] for r in told if r["kind"] == "member.down" and r["data"]["target"] == target}
-        return (
-            f"tier {tier}: {who} {'found it stopped and replaced it' if 'stopped' in evidence else 'brought it back'}"
-        )
-    return "; ".join(f"{who} brought back {_listed(targets)}" for (who, _), targets in by.items())
+        return f"tier 3: emergency, both started anew; {granted} grants made, {revoked} revoked"
+    by: dict[str, list[str]] = {}
+    for target, (who, _) in first.items():
+        by.setdefault(who, []).append(target)
+    parts = [f"{who}: {_listed(targets)}" for who, targets in by.items()]
+    return "; ".join(parts) + (" (emergency)" if emergency else "")
+
+
+def _found(records: Iterable[Record]) -> str:
+    evidence = {record["data"]["evidence"] for record in records if record["kind"] == "member.down"}
+    return "found it stopped and replaced it" if "stopped" in evidence else "started it anew"
 
 
 def _first_recoveries(records: Iterable[Record]) -> dict[str, tuple[str, int]]:

@@ -25,94 +25,90 @@ def run() -> int:
     """The whole of it; 0 when everything recovered. Whatever happens, nothing is left running."""
     screen = Screen()
     stage = Stage()
-    well = False
+    keep = False
     try:
         with _endings_raise():
             well = _tour(screen, stage)
+        keep = not well
+        return 0 if well else 1
+    except Exception as error:
+        keep = not isinstance(error, BrokenPipeError)  # then only our output has no reader any more
+        raise
     finally:
-        well = _end(screen, stage) and well
-        if well:
-            stage.remove()
-        else:
-            screen.line(f"what graced wrote is kept in {stage.folder}")
-    return 0 if well else 1
+        with _ignored((signal.SIGINT, *ENDING)):
+            stage.clear()
+            if keep:
+                screen.line(f"what graced wrote is kept in {stage.folder}")
+            else:
+                stage.remove()
 
 
 def _tour(screen: Screen, stage: Stage) -> bool:
     began = time.monotonic()
-    screen.line(f"graced in {stage.folder}: {len(MEMBERS)} members of its own and three kernels, all of them processes")
     try:
         with screen.busy("starting"):
             before, took = stage.start()
     except Refusal as refusal:
         screen.line(f"it did not start: {refusal}", "bold red")
         return False
+    what = f"{len(MEMBERS)} members and {len(before['kernels'])} kernels, all of them processes"
+    screen.line(f"started {what}, healthy after {took * 1000:.0f} ms, in {stage.folder}")
     screen.line(board(before, BOARD_COLUMNS, [*before["members"], *before["kernels"]]))
     screen.line()
-    screen.row("graced start", "all healthy", took)
     count = stage.number("count")
     failures = 0
     for act in ACTS:
         with screen.busy(act.title):
             outcome = act.perform(stage)
-        screen.row(act.title, outcome.text, outcome.seconds)
+        screen.row(act.title, outcome.text, outcome.seconds, failed=outcome.seconds is None)
         failures += outcome.seconds is None
-    well = failures == 0
-    well &= _kernels(screen, stage, before, count)
-    well &= _audit(screen, stage)
-    seconds = time.monotonic() - began
-    healed = f"all {len(ACTS)} recovered" if not failures else f"{failures} of {len(ACTS)} did not recover"
-    screen.line(f"{healed}, in {seconds:.0f} s", "bold green" if well else "bold red")
+    well = _kernels(screen, stage, before, count) & _audit(screen, stage) & _end(screen, stage)
+    told = f"{failures} of {len(ACTS)} did not recover" if failures else f"all {len(ACTS)} recovered"
+    well = well and not failures
+    screen.line(f"{told}, in {time.monotonic() - began:.1f} s", "bold green" if well else "bold red")
     return well
 
 
 def _kernels(screen: Screen, stage: Stage, before: Status, count: int) -> bool:
     """The kernels lived on: same pids, no request failed, the counter grew."""
     after = stage.look()
-    pids = [(before["kernels"][name]["pid"], after["kernels"][name]["pid"]) for name in KEPT]
+    kept = all(before["kernels"][name]["pid"] == after["kernels"][name]["pid"] for name in KEPT)
     answered, failed = stage.number("visits"), stage.number("visits", 1)
     grown = stage.number("count") - count
-    kept = all(old == new for old, new in pids)
-    words = "kept their pids" if kept else f"did not keep their pids {pids}"
-    screen.line()
-    screen.line(
-        f"kernels   web and visitor {words}, {answered} of {answered + failed} requests were answered, "
-        f"the worker counted {grown} on"
-    )
-    return kept and answered > 0 and not failed and grown > 0
+    words = "kept" if kept else "did not keep"
+    asked = f"{answered} of {answered + failed} requests answered"
+    well = kept and answered > 0 and not failed and grown > 0
+    text = f"web and visitor {words} their pids, {asked}, worker counted {grown} on"
+    screen.row("kernels meanwhile", text, failed=not well)
+    return well
 
 
 def _audit(screen: Screen, stage: Stage) -> bool:
     verdict = verify(stage.home.audit)
-    if verdict.broken is not None:
-        where = verdict.broken
-        screen.line(f"audit     broken: {where.file}:{where.line}: {where.why}", "bold red")
-        return False
-    screen.line(f"audit     {verdict.records} records, the chain is whole: {verdict.head[:16]}…")
-    return True
+    broken = verdict.broken
+    text = f"{verdict.records} records, their chain is whole"
+    if broken is not None:
+        text = f"broken at {broken.file}:{broken.line}: {broken.why}"
+    screen.row("audit verify", text, failed=broken is not None)
+    return broken is None
 
 
 def _end(screen: Screen, stage: Stage) -> bool:
-    """Stops all of it, not to be interrupted; looks whether anybody is left."""
-    with _ignored((signal.SIGINT, *ENDING)):
-        why = ""
-        try:
+    """Stops all of it and looks whether anybody is left."""
+    seconds = 0.0
+    try:
+        with _ignored((signal.SIGINT, *ENDING)):
             seconds = stage.clear()
-        except Refusal as refusal:
-            why = str(refusal)
-        left = stage.left()
-        if why or left:
-            pids = f", pid {', '.join(map(str, left))} left" if left else ""
-            screen.line(f"stop      {why or 'done'}{pids}", "bold red")
-            return False
-        screen.line(
-            f"stop      in {seconds * 1000:.0f} ms; of {len(stage.seen)} processes that were seen, none is left"
-        )
-        return True
+        left = ", ".join(map(str, stage.left()))
+        text = f"pid {left} left" if left else f"of {len(stage.seen)} processes that were seen, none is left"
+    except Refusal as refusal:
+        left = text = str(refusal)
+    screen.row("stop", text, seconds, failed=bool(left))
+    return not left
 
 
 class _Ended(KeyboardInterrupt):
-    """A signal asks this process to end: as Ctrl-C does."""
+    """A signal asks this process to end, as Ctrl-C does."""
 
 
 @contextmanager
@@ -120,7 +116,8 @@ def _endings_raise() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise _Ended
 
-    old = {number: signal.signal(number, end) for number in ENDING}
+    heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    old = {number: signal.signal(number, end) for number in heeded}
     try:
         yield
     finally:

@@ -41,15 +41,11 @@ class Delegate(Duty):
 
     def may(self, power: str, what: str) -> bool:
         """Is this very power held, unexpired and not revoked? A refused use goes into the audit log."""
-        held = self.shell.state.held
-        if leases.may(held, power, monotonic()) and not self._revoked(held):
+        held = {i: h for i, h in self.shell.state.held.items() if not tables.is_revoked(self.shell.store, i)}
+        if leases.may(held, power, monotonic()):
             return True
         self.refuse(power, what)
         return False
-
-    def _revoked(self, held: dict[str, leases.Held]) -> bool:
-        live = {row.incident for row in tables.live_leases(self.shell.store)}
-        return not any(incident in live for incident in held)
 
     def refuse(self, power: str, what: str) -> None:
         data: dict[str, Any] = {"agent": self.shell.me, "power": power, "what": what}

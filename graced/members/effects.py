@@ -217,7 +217,14 @@ def _send_grant(shell: Shell, a: SendGrant) -> None:
     lease: Lease = a.lease
     signed = leasing.sign(shell.home, lease)
     tables.save_lease(
-        shell.store, lease.id, lease.incident, lease.agent, " ".join(lease.powers), signed["expires"], False
+        shell.store,
+        lease.id,
+        lease.incident,
+        lease.agent,
+        " ".join(lease.powers),
+        signed["expires"],
+        False,
+        lease.incarnation,
     )
     _leased(shell, lease.agent, lease.incident, "grant", signed)
 

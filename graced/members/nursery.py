@@ -95,10 +95,10 @@ class Nursery:
             slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
         )
         fd = proc.open_pidfd(identity) if identity.pid else None
-        if fd is None:
-            self.runs[slot.kernel] = msgspec.structs.replace(running, exit=Exit())
+        self.runs[slot.kernel] = running = msgspec.structs.replace(running, alive=True)
+        if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
+            self._finish(running, Exit(), scan=slot.boot_id == self.shell.identity.boot_id)
             return
-        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
 
@@ -113,6 +113,7 @@ class Nursery:
             self._finish(running, Exit(), scan=True)
         elif kernel in self._endings and self._endings[kernel].exit is None:
             self._endings[kernel].exit = Exit()
+            self._advance(self._endings[kernel], monotonic())
 
     # --- commands
 
@@ -241,11 +242,13 @@ class Nursery:
             return
         if ending.tree is None:
             identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            spare = self._pids.keys() - {running.pid} | self._known()
             ending.tree = TreeKill(
-                identity, self._tags(running.kernel, running.run), sid=running.pid, subreaper=not running.adopted,
-                spare=lambda pid: pid in spare or pid in self._pids,
-            )  # fmt: skip
+                identity,
+                self._tags(running.kernel, running.run),
+                sid=running.pid,
+                subreaper=not running.adopted,
+                spare=lambda pid: self._another_s(pid, running),
+            )
         ending.kill_at = 0.0
         if not ending.tree.step(now):
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
@@ -257,6 +260,21 @@ class Nursery:
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
         self._pids.pop(running.pid, None)
         self._exited(running, ending.exit)
+
+    def _another_s(self, pid: int, running: Running) -> bool:
+        """Must this child of ours be spared when the tree of `running` is killed?
+
+        A child that shows neither marks nor a session may be any kernel's daemon: it is killed only if there is no other
+        kernel that it could belong to.
+        """
+        if pid in self._pids or pid in self._known():
+            return True
+        environ = proc.environ(pid)
+        if environ.get("GRACED_HOME_ID") == self.shell.home.id():
+            return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
+        if proc.session_of(pid) == running.pid:
+            return False
+        return any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
 
     def _tree_alive(self, running: Running) -> bool:
         return bool(members_of(self._tags(running.kernel, running.run), running.pid))

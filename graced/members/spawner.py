@@ -4,10 +4,12 @@ It is the only parent; it decides nothing. Members are forked from this process 
 an import that fails here is tried again in the child, where it ends only the child.
 """
 
+import contextlib
 import gc
 import importlib
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,11 +26,13 @@ from graced.members.duty import Duty
 from graced.members.logtail import last_lines
 from graced.members.nursery import Nursery
 from graced.members.process import DutyFor
-from graced.members.shell import LOST_EXIT, Shell
+from graced.members.shell import Shell
 from graced.playbooks import kept
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.home import Home
+from graced.posix.scan import HOME_TAG
+from graced.posix.spawn import cold_start
 
 USAGE_EXIT: Final = 64  # EX_USAGE
 
@@ -67,6 +71,8 @@ class Spawner(Duty):
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self.fresh = False
+        self.foreground = False
+        self._stopper = 0
         self.starts: Starts = {}
         self.roles: dict[int, str] = {}
         self.nursery = Nursery(shell, self._known)
@@ -81,7 +87,8 @@ class Spawner(Duty):
                     self._fork(Fork(role, f"start/{role}", 0), fresh=True)
 
     def _known(self) -> set[int]:
-        return set(self.roles)
+        """Children that belong to no kernel."""
+        return {*self.roles, self._stopper, self.shell.syncer.worker}
 
     # --- commands
 
@@ -157,6 +164,29 @@ class Spawner(Duty):
         self.starts = births.died(self.starts, role, pid, reason, self._policy, monotonic(), random.uniform(-1, 1))
         self.shell.take(Died(role, pid))
 
+    def terminated(self) -> None:
+        """SIGTERM or SIGINT. From `graced stop`: take the members along. In the foreground: stop everything first."""
+        if self.shell.stopping:
+            self._end_members()
+            self.shell.exit_code = 0
+        elif not self.foreground:
+            self.shell.exit_code = 0
+        elif not self._stopper:
+            argv = [sys.executable, "-P", "-m", "graced", "stop", "--home", self.shell.home.root]
+            # Without the home's mark: the stop looks for processes that carry it, and must not find itself.
+            environ = {name: value for name, value in os.environ.items() if name != HOME_TAG}
+            self._stopper = cold_start(argv, environ, self.shell.home.log("spawner"))
+
+    def _end_members(self) -> None:
+        """No birth can follow: a stop is announced. Their deaths are waited for, so that nothing outlives the spawner."""
+        for pid in self.roles:
+            identity = proc.identify(pid)
+            if identity is not None:
+                proc.signal_identity(identity, signal.SIGKILL)
+        for pid in tuple(self.roles):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
     def tend(self, now: float) -> None:
         self.starts, actions = births.overdue(self.starts, self.shell.interval, now)
         for action in actions:
@@ -197,7 +227,7 @@ def main(home_root: str, *, fresh: bool, foreground: bool = False) -> int:
 
     def duty(shell: Shell) -> Duty:
         spawner = Spawner(shell)
-        spawner.fresh = fresh
+        spawner.fresh, spawner.foreground = fresh, foreground
         return spawner
 
     return process.be(home, "spawner", 0, fresh, playbooks, duty)
@@ -213,5 +243,3 @@ def _command_line(words: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(_command_line(sys.argv[1:]))
-
-__all__ = ["LOST_EXIT", "main"]

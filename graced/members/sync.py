@@ -21,7 +21,7 @@ class Syncer:
 
     def __init__(self, member: str) -> None:
         self._member = member
-        self._worker = 0
+        self.worker = 0
         self._last = 0.0
         self._wrote = 0.0
         self.due = float("inf")
@@ -33,17 +33,17 @@ class Syncer:
             self.due = max(now + QUIET_S, self._last + EVERY_S)
 
     def tend(self, audit: AuditLog, now: float) -> None:
-        if now < self.due or self._worker:
+        if now < self.due or self.worker:
             return
         self.due = float("inf")
         self._last = now
         paths = audit.sync_target()
         if paths:
-            self._worker = _fork_sync(self._member, paths)
+            self.worker = _fork_sync(self._member, paths)
 
     def reaped(self, pid: int) -> None:
-        if pid == self._worker:
-            self._worker = 0
+        if pid == self.worker:
+            self.worker = 0
 
 
 def _fork_sync(member: str, paths: list[str]) -> int:

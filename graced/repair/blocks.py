@@ -8,8 +8,8 @@ from graced.repair.indent import block_body, newline_of, step_of
 from graced.repair.lex import BADSTR, HEADERS, NAME, OPENS, Source
 from graced.repair.site import Site
 
-BARE = frozenset(("else", "try", "finally", "except"))
-"""Headers that may stand with nothing but a colon."""
+MAX_CLOSED = 8
+"""More brackets than that are not closed at the end of a file with any confidence."""
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
@@ -148,16 +148,17 @@ def _tail(site: Site) -> Iterator[Candidate]:
     close += "".join(OPENS[tokens[index].text] for index in reversed(balance.unclosed))
     first = tokens[0].text if tokens else ""
     tails = [close, "None" + close, ""] if close else ["", " None", "pass"]
+    trust = 0.55 if len(close) <= MAX_CLOSED else 0.0
     for cost, tail in enumerate(tails):
         if first in HEADERS:
             colon = "" if text[:end].endswith(":") and not tail else ":"
             tail += f"{colon}{newline}{base}{step}pass"
         edit = ((end, end, tail),)
         if tail:
-            yield Candidate("truncated", 5.0 + cost, edit, 0.55, 0.0)
+            yield Candidate("truncated", 5.0 + cost, edit, trust, 0.0)
             following = _with_except(src, start, newline)
             if following:
-                yield Candidate("truncated", 5.5 + cost, ((end, end, tail + following),), 0.55, 0.0)
+                yield Candidate("truncated", 5.5 + cost, ((end, end, tail + following),), trust, 0.0)
     begin = src.lines[start].start
     before = src.previous_logical(start)
     if before is not None and src.first_word(before) in HEADERS and src.lines[before].width < src.lines[start].width:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from graced.repair.edits import Candidate
-from graced.repair.lex import CLOSES, NAME, NUMBER, OP, OPENS, STRING, Token
+from graced.repair.lex import CLOSES, NAME, OP, OPENS, STRING, Token
 from graced.repair.site import Site
 
 MAX_GAPS = 48
@@ -92,6 +92,9 @@ def _open_before(site: Site) -> Iterator[Candidate]:
             if not depth and code:
                 bracket = CLOSES[token.text]
                 yield Candidate("missing_open", 0.0, ((code[-1].end, code[-1].end, bracket),), 0.9)
+                for other in code:
+                    if other.text == token.text:
+                        yield Candidate("delete_close", 1.0, ((other.start, other.end, ""),), 0.85)
                 for other in code[1:]:
                     yield Candidate("missing_open", 1.5, ((other.start, other.start, bracket),), 0.8)
             if not depth:
@@ -114,8 +117,8 @@ def _removal(text: str, token: Token) -> tuple[int, int, str]:
 def _mismatch(site: Site, opener: int, closer: int) -> Iterator[Candidate]:
     tokens = site.tokens
     left, right = tokens[opener], tokens[closer]
-    yield Candidate("wrong_close", 1.0, ((right.start, right.end, OPENS[left.text]),), 0.9)
-    yield Candidate("wrong_open", 2.0, ((left.start, left.end, CLOSES[right.text]),), 0.8)
+    yield Candidate("wrong_close", 0.5, ((right.start, right.end, OPENS[left.text]),), 0.9)
+    yield Candidate("wrong_open", 5.0, ((left.start, left.end, CLOSES[right.text]),), 0.8)
     yield Candidate("delete_close", 4.0, ((right.start, right.end, ""),), 0.6)
     yield Candidate("delete_open", 4.5 - _doubled(tokens, opener), (_removal(site.text, left),), 0.6)
     yield from _close(site, opener, closer, 1.5)
@@ -133,7 +136,7 @@ def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidat
         at_end = index + 1 == len(tokens) or "\n" in text[token.end : tokens[index + 1].start]
         if at_end or index - opener < 24 or abs(index - site.here) < 6:
             gaps.append((token.end, lines))
-            if at_end and index + 1 < len(tokens) and token.text == ",":
+            if at_end and index + 1 < len(tokens) and (token.text == "," or tokens[index + 1].text == ":"):
                 gaps.append((tokens[index + 1].start, lines))
         lines += at_end
     if len(gaps) > MAX_GAPS:
@@ -169,6 +172,7 @@ def split_names(site: Site, index: int, between: str, cost: float) -> Iterator[C
         return
     if token.kind != NAME or len(text) < 2:
         return
+    strange = not scorer.knows(text)
     for at in range(1, len(text)):
         left, right = text[:at], text[at:]
         if not left.isidentifier() or not (right.isidentifier() or right.isdigit()):
@@ -178,8 +182,9 @@ def split_names(site: Site, index: int, between: str, cost: float) -> Iterator[C
             continue
         short = 1.5 * (len(left) < 2) + 1.5 * (len(right) < 2 and not right.isdigit())
         gap = token.start + at
-        yield Candidate("split_name", cost + 3.5 * unknown + short, ((gap, gap, between),), 0.85 - 0.2 * unknown)
-
-
-def is_operand(token: Token) -> bool:
-    return token.kind in (NAME, NUMBER, STRING)
+        yield Candidate(
+            "split_name",
+            cost + 3.5 * unknown + short - 1.5 * (strange and not unknown),
+            ((gap, gap, between),),
+            0.85 - 0.2 * unknown,
+        )

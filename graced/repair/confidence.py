@@ -1,5 +1,6 @@
 """How sure a repair is, 0..1: roughly, how often a person who reads it would keep it."""
 
+from graced.repair.edits import applied
 from graced.repair.lex import COMMENT, NEWLINE, tokens_of
 from graced.repair.search import State
 
@@ -8,7 +9,7 @@ BEST = 0.97
 CLOSE_CALL_NATS = 1.0
 """A rival that costs so little more could as well have been meant:"""
 CLOSE_CALL = 0.92
-PROSE_MIN_CODE = 15
+PROSE_MIN_CODE = 3
 """Tokens of code that a file must have beside its prose to be taken for a program at all."""
 KEPT_ENOUGH, KEPT_NOTHING = 0.5, 0.1
 """The share of the code that is left from which on nothing is, and below which everything is held against a repair."""
@@ -21,8 +22,10 @@ def confidence_of(before: str, state: State) -> float:
     is lost.
     """
     confidence = BEST
+    if state.steps and state.steps[0].rule.startswith("conflict"):  # what a conflict held twice is not lost
+        before = applied(before, state.steps[0].edits)
     for step in state.steps:
-        confidence *= 0.5 + 0.5 * step.trust
+        confidence *= 0.5 + 0.5 * step.trust  # a rule with no trust at all ends below one half
     if state.rivals < CLOSE_CALL_NATS:
         confidence *= CLOSE_CALL
     return round(confidence * _kept(before, state), 3)

@@ -12,6 +12,8 @@ from graced.repair.site import Site
 SLASHES = re.compile(r"^([ \t]*)(//|--(?=\s*[A-Za-z])|;+(?=\s)|\*(?=\s))")
 MARKER = re.compile(r"(?:=======|<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)")
 _BRANCH = re.compile(r"^ ?[A-Za-z][\w./]*(?:-[\w./]+)*[ \t]*$")
+HEADING = 12.0
+"""Nats off for an indented sentence at the top: the sign of a comment got lost, which the model of code cannot see."""
 ENGLISH = frozenset(["if", "for", "and", "in", "is", "not", "or", "from", "with", "while", "as"])
 """Keywords that a sentence may well begin with."""
 _RULES: tuple[tuple[re.Pattern[str], str, str, float, float], ...] = (
@@ -39,7 +41,6 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float, float], ...] = (
     (re.compile(r"\bisnot\b"), "is not", "word_order", 0.5, 0.97),
     (re.compile(r"\bnotin\b"), "not in", "word_order", 0.5, 0.97),
     (re.compile(r"\bfor[ \t]+each\b"), "for", "not_python", 1.0, 0.9),
-    (re.compile(r"\b0+(?=\d)"), "", "leading_zero", 0.5, 0.85),
     (re.compile(r"[;,`?]+[ \t]*$"), "", "stray_mark", 2.0, 0.85),
     (re.compile(r"[ \t]*\{[ \t]*$"), ":", "brace_block", 3.0, 0.6),
     (re.compile(r"^[ \t]*\}[ \t]*;?[ \t]*$"), "", "brace_block", 3.0, 0.6),
@@ -158,7 +159,7 @@ def is_prose(src: Source, index: int) -> bool:
     line = src.lines[index]
     text = src.text[line.start : line.end].strip()
     tokens = src.code(index)
-    if not tokens or text[:1] in "#@\"'([{" or line.inside:
+    if not tokens or text[:1] in "#@\"'([{" or line.inside or tokens[0].text in ("print", "exec"):
         return False
     if tokens[0].text in KEYWORDS and tokens[0].text not in ENGLISH:
         return False
@@ -188,7 +189,8 @@ def _prose(site: Site) -> Iterator[Candidate]:
     marks = [lines[i].start + len(lines[i].indent) for i in range(low, high + 1) if src.has_code(i)]
     here = lines[site.at].start + len(lines[site.at].indent)
     first_code = next((i for i in range(len(lines)) if src.has_code(i)), 0)
-    cost = 2.5 - 1.5 * min(_wordiness(src, site.at), 4) - 1.0 * (site.at == first_code)
+    heading = HEADING if site.fault.kind == "IndentationError" else 1.0
+    cost = 2.5 - 1.5 * min(_wordiness(src, site.at), 4) - heading * (site.at == first_code)
     start = lines[0].start if low == high == 0 else here  # a heading with a stray indent
     yield Candidate("prose", cost, ((start, here, "# "),), 0.85, 0.0)
     if high > low:

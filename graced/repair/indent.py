@@ -1,5 +1,6 @@
 """Indentation: too much, too little, tabs against spaces, bodies that were not indented."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from graced.repair.edits import Candidate, Edit
@@ -9,6 +10,8 @@ from graced.repair.site import Site
 STEP = 4
 MAX_LINES = 400
 """A block longer than this is not shifted."""
+MAX_STEPS = 9
+"""Blocks that are asked how far they indent."""
 MAX_LEVELS = 8
 """Open blocks that a line may be moved to, the innermost first."""
 CLAUSES = frozenset(("elif", "else", "except", "finally"))
@@ -55,7 +58,7 @@ def block_body(site: Site) -> Iterator[Candidate]:
         whole = src.first_word(header) in ("def", "class")
         cost = (
             1.5
-            + 0.4 * (len(runs) - 1 - count if whole else count)
+            + (0.4 * (len(runs) - 1 - count) if whole else 0.8 * count)
             - (1.5 if not count else 0.3) * (src.first_word(run[-1]) in JUMPS)
         )
         if _before_clause(src, run[-1], level):
@@ -166,17 +169,10 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
                     size = 0.7 + min(0.25 * len(run), 4.0)
-                    if (
-                        line.width % step
-                        and not width % step
-                        and all(src.lines[i].width % step for i in _starts(src, run))
-                    ):
+                    off_grid = all(src.lines[i].width % step for i in run if src.lines[i].logical)
+                    if off_grid and not width % step:
                         size = -1.0  # all of it is off the grid
                     yield Candidate(kind, cost + size, _reindented(src, run, indent), 0.75)
-
-
-def _starts(src: Source, run: list[int]) -> list[int]:
-    return [index for index in run if src.lines[index].logical]
 
 
 def _grid(old: int, new: int, step: int) -> float:
@@ -265,17 +261,20 @@ def _reindented(src: Source, run: list[int], indent: str) -> tuple[Edit, ...]:
 
 
 def step_of(src: Source, index: int) -> str:
-    """One level of indentation, as the file does it: what the nearest block above or below adds."""
+    """One level of indentation, as the file does it: what most blocks around line `index` add."""
     if "\t" in src.lines[index].indent:
         return "\t"
+    steps: Counter[str] = Counter()
     for at in [*range(index, max(-1, index - 200), -1), *range(index + 1, min(len(src.lines), index + 200))]:
         if src.lines[at].logical and src.first_word(at) in HEADERS and _ends_in_colon(src, at):
             body = src.next_logical(src.logical_end(at))
             if body is not None and src.lines[body].width > src.lines[at].width:
                 inner, outer = src.lines[body].indent, src.lines[at].indent
                 if inner.startswith(outer) and 0 < len(inner) - len(outer) <= 8:
-                    return inner[len(outer) :]
-    return " " * STEP
+                    steps[inner[len(outer) :]] += 1
+                    if steps.total() >= MAX_STEPS:
+                        break
+    return steps.most_common(1)[0][0] if steps else " " * STEP
 
 
 def newline_of(text: str) -> str:

@@ -17,11 +17,13 @@ OWN_WEIGHT_THREE = 0.35
 """How much the file's own pairs and triples of tokens count against the model's, once seen often."""
 BUILTINS = frozenset(dir(builtins))
 COINED = 4.0
-"""Nats (before weighting) for a name that an edit makes and that nobody knows."""
+"""Nats (before weighting) for a name that an edit makes and that nobody knows; as many off for one that it ends."""
 WORD, MARK = 2.4, 3.0
 """Nats (before weighting) for a word, and for a mark that code is made of, inside a string literal."""
 NEAR_CHARS = 200
 NEAR_LINES = 6
+FAR_LINES = 30
+"""An edit that is further from the fault is scored without it."""
 CONTEXT_LINES = 12
 """A statement is followed this many lines to its ends when a candidate is scored."""
 
@@ -56,7 +58,9 @@ class Scorer:
 
     def knows(self, name: str) -> bool:
         """Is `name` a word that this file or Python uses?"""
-        return name in self.names or name in KEYWORDS or name in BUILTINS or name in self.model.ids
+        if name in self.names or name in KEYWORDS or name in BUILTINS or name in self.model.ids:
+            return True
+        return len(name) > 4 and name.startswith("__") and name.endswith("__")
 
     def cost_of(self, keys: Sequence[str]) -> float:
         """Nats of the keys from the third on; the first two are context."""
@@ -99,10 +103,13 @@ class Scorer:
             return candidate.delta
         edits = _near(src, candidate.edits, at)
         low = src.logical_start(src.line_at(edits[0][0]), CONTEXT_LINES)
+        high = src.logical_end(src.line_at(max(edits[-1][0], edits[-1][1] - 1)), CONTEXT_LINES)
+        if at - FAR_LINES < low and high < at + FAR_LINES:  # the fault itself must be seen to go
+            low = min(low, src.logical_start(at, CONTEXT_LINES))
+            high = max(high, src.logical_end(at, CONTEXT_LINES))
         before = src.previous_logical(low)
         if before is not None and low - before <= CONTEXT_LINES:
             low = before
-        high = src.logical_end(src.line_at(max(edits[-1][0], edits[-1][1] - 1)), CONTEXT_LINES)
         after = src.next_logical(high)
         if after is not None and after - high <= CONTEXT_LINES:
             high = src.logical_end(after, CONTEXT_LINES)
@@ -114,7 +121,8 @@ class Scorer:
             old = self._regions[key] = self._region(src.text[start:end], levels, src.lines[low].depth)
         shifted = tuple((s - start, e - start, new) for s, e, new in edits)
         cost, names = self._region(applied(src.text[start:end], shifted), levels, src.lines[low].depth)
-        coined = sum(1 for name in names - old[1] if not self.knows(name))
+        coined = sum(not self.knows(name) for name in names - old[1])
+        coined -= sum(not self.knows(name) for name in old[1] - names)
         return cost - old[0] + COINED * coined
 
     def _region(self, text: str, levels: list[int], depth: int) -> tuple[float, set[str]]:

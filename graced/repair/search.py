@@ -26,6 +26,8 @@ MARGIN = 4.0
 BEAM = 3
 ROUNDS = 60
 """Faults mended in one file at most."""
+STEP = 1.5
+"""Nats for each further candidate: few edits are more likely than many."""
 STUCK = 3.0
 """Nats added to a candidate that only moves the fault within the same statement."""
 
@@ -93,7 +95,7 @@ def _grown(
     for cost, candidate in ranked:
         if (checks >= CHECKS and past) or checks >= 3 * CHECKS:
             break
-        if past and (cost > past[0].cost - state.cost + MARGIN or len(past) >= ENOUGH):
+        if past and (cost > past[0].cost - state.cost - STEP + MARGIN or len(past) >= ENOUGH):
             break
         text = applied(state.text, candidate.edits)
         key = hash(text)
@@ -104,7 +106,7 @@ def _grown(
             break
         checks += 1
         fault = check(text)
-        total = state.cost + cost
+        total = state.cost + cost + STEP
         kind = _progress(state, source, candidate, fault)
         if kind == "past":
             past.append(State(text, fault, total, (*state.steps, candidate), state.rivals))

@@ -1,12 +1,13 @@
 """One token too few, too many, or wrong, at or a little before the fault: the search behind the rules."""
 
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 
 from graced.repair.brackets import Balance, split_names
 from graced.repair.edits import Candidate
 from graced.repair.indent import newline_of, step_of
-from graced.repair.lex import BAD, BADSTR, HEADERS, KEYWORDS, NAME, OP, STRING, Token
+from graced.repair.lex import BAD, BADSTR, CLOSES, HEADERS, KEYWORDS, NAME, OP, OPENS, STRING, Token, is_name
 from graced.repair.ngram import BEGIN, END_PLAIN, key_of
 from graced.repair.site import Site
 
@@ -59,6 +60,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     indices = sorted({index for span in spans for index in span if index < len(tokens)})
     balanced = not Balance(tokens)
     found = [*_misspelt(site), *_singles(site, indices, balanced)]
+    yield from _split_header(site)
     yield from _split_lines(site, range(max(1, site.here - 1), min(len(tokens), site.there + 2)))
     found.sort(key=lambda candidate: candidate.cost + (candidate.delta or 0.0))
     yield from found[:KEPT]
@@ -67,6 +69,20 @@ def candidates(site: Site) -> Iterator[Candidate]:
             for between, cost in (("=", 2.0), (".", 2.0), (" ", 2.5), ("(", 4.0), (", ", 3.5)):
                 if between != "(" or not balanced:
                     yield from split_names(site, index, between, cost)
+
+
+def _split_header(site: Site) -> Iterator[Candidate]:
+    """A body of several lines whose first one stands on the header's line."""
+    src = site.src
+    above = src.previous_logical(site.low)
+    if site.fault.kind != "IndentationError" or above is None or src.first_word(above) not in HEADERS:
+        return
+    code, depth = src.code(src.logical_end(above)), 0
+    for token, after in itertools.pairwise(code):
+        depth += (token.text in OPENS) - (token.text in CLOSES)
+        if token.text == ":" and not depth:
+            new = newline_of(site.text) + src.lines[site.low].indent
+            yield Candidate("missing_newline", 1.0, ((token.end, after.start, new),), 0.85)
 
 
 def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
@@ -93,7 +109,7 @@ def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
 def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candidate]:
     """Inserted, deleted and replaced tokens, with their deltas taken from the model without lexing anew."""
     tokens, text, scorer = site.tokens, site.text, site.scorer
-    line = [BEGIN, BEGIN, *map(key_of, tokens), END_PLAIN, BEGIN]
+    line = [BEGIN, END_PLAIN, *map(key_of, tokens), END_PLAIN, BEGIN]
 
     def cost_around(at: int, middle: list[str], skipped: int) -> float:
         return scorer.cost_of(line[at : at + 2] + middle + line[at + 2 + skipped : at + 4 + skipped])
@@ -104,6 +120,9 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         near = 0.25 * abs(index - site.here) if index <= site.here else 0.5 * (index - site.there)
         near = max(near, 0.0)
         base = cost_around(index, [], 0)
+        left = tokens[index - 1].text if index else ""
+        if is_name(left) and is_name(token.text) and not scorer.knows(left) and not scorer.knows(token.text):
+            near += 2.0  # two words that nobody knows are prose
         glued = not index or tokens[index - 1].end == gap
         for string, cost in INSERTED.items():
             if string in "()" and balanced:
@@ -117,7 +136,7 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
             continue
         weight = 3.5 if token.kind in (OP, BAD) else 6.0
         weight -= token.kind == BAD or (token.kind == NAME and len(token.text) == 1)
-        weight -= 2.0 * _is_litter(text, tokens, index, scorer.names[token.text])
+        weight -= 4.0 * _is_litter(text, tokens, index, scorer.names[token.text])
         yield Candidate("delete_token", weight + near, ((token.start, token.end, ""),), 0.75,
                         0.5 * (cost_around(index, [], 1) - one))  # fmt: skip
         for string, cost in CONFUSED.get(token.text, ()):
@@ -132,6 +151,8 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         if tokens[0].text in HEADERS:
             delta = cost_around(at, [":"], 0) - base
             yield Candidate("missing_colon", 1.0, ((last.end, last.end, ":"),), 0.95, min(delta, 0.0))
+        if last.text == "import":
+            yield Candidate("missing_value", 1.0, ((last.end, last.end, " *"),), 0.8, cost_around(at, ["*"], 0) - base)
         if last.kind == OP and last.text not in (")", "]", "}", ":", ";", ","):
             delta = cost_around(at, ["None"], 0) - base
             yield Candidate("missing_value", 2.0, ((last.end, last.end, " None"),), 0.6, delta)
@@ -161,7 +182,7 @@ def _fit(string: str, text: str, tokens: list[Token], index: int) -> float:
     blanks = tokens[index].start - left.end
     cost = 0.0
     if string in (".", "("):
-        cost = 1.5 if blanks else -0.5
+        cost = 2.5 if blanks else -0.5
     elif string == ",":
         cost = -0.3 if blanks == 1 else 1.0
     elif string not in (":", "=", ")"):

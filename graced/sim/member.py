@@ -55,7 +55,7 @@ class Member:
         self.stopped_holders: dict[str, tuple[int, float]] = {}
         self.heard_at: dict[int, float] = {}  # pid -> when it was last heard; for the checkers, the core has its own
         self.gaps: dict[int, tuple[float, float]] = {}  # pid -> the last long silence, and when it ended
-        self.revoked: set[str] = set()  # incidents whose powers were given back
+        self.revoked: dict[str, float] = {}  # incident -> when its powers were given back
         self.claimed = self.came_up = self.struck = False
         self._events: deque[Event] = deque()
         self._records: list[Record] = []
@@ -307,7 +307,7 @@ class Member:
             incident = event.incident
         self.take(event)
         if isinstance(event, LeaseTaken):
-            self.revoked.add(incident)
+            self.revoked[incident] = self.world.clock.now
         self.world.leased(self)
         self.tell(sender, LeaseAcked(self.role, incident, incident in self.core.held), self.patience)
 

@@ -147,11 +147,11 @@ class Store:
             conn.execute("BEGIN IMMEDIATE")
             result = work(conn)
             conn.execute("COMMIT")
+            self._unsynced = True
+            self._file.fine()
             return result
 
-        result = self._try(commit)
-        self._unsynced = True
-        return result
+        return self._try(commit)
 
     # --- reading
 
@@ -201,7 +201,10 @@ class Store:
         self._file.drop()
 
     def forget(self) -> None:
-        """In a forked child, first of all: the connection and the queue are the parent's. The next use opens anew."""
+        """In a forked child, before it opens any file: the connection and the queue are the parent's.
+
+        The next use opens anew. To be called whether the child closes inherited descriptors before or after it.
+        """
         self._file.forget()
         self._file = File(self.path, self._file.readonly)
         self._queue = WriteQueue()

@@ -72,14 +72,13 @@ class File:
         self.drop()
 
     def forget(self) -> None:
-        """In a forked child: the parent's connection must never be closed here.
+        """In a forked child, before it opens any file: gives up what it inherited.
 
-        SQLite would touch files by descriptor numbers that are other files by now. So the connection is made immortal,
-        by a cycle through SQLite itself that no collector sees.
+        SQLite knows the locks and shared memory of a *process* by inode, so a new connection of the child would build
+        on those of the parent, unless the inherited one was closed first. That harms nobody, with the descriptors
+        closed or not: the child's locks are not the parent's, and the parent's keep it from writing the WAL back.
         """
-        conn, self._conn = self._conn, None
-        if conn is not None:
-            conn.create_function("forgotten", 0, lambda: bool(conn))
+        self.drop()
 
     # --- errors
 

@@ -72,6 +72,11 @@ def revoke_leases(store: Store, incident: str) -> bool:
     return store.write(sql, (incident,), table="leases", effect=effect)
 
 
+def is_revoked(store: Store, incident: str) -> bool:
+    """Was what was lent under this incident taken back? A lease that is not written yet is not revoked."""
+    return bool(store.read("SELECT 1 FROM leases WHERE incident = ? AND revoked = 1 LIMIT 1", (incident,)))
+
+
 def live_leases(store: Store, now_boottime: float | None = None) -> list[LeaseRow]:
     """Leases of this boot that are neither revoked nor expired, by id, with what waits in this process."""
     now = boottime() if now_boottime is None else now_boottime

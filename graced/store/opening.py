@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from graced.posix.locks import LockRecord, take_now
 from graced.posix.proc import me
-from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Unopenable, primary
+from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Newer, Unopenable, primary
 from graced.store.schema import migrate, version
 
 WAL_MAX_PAGES: Final = 4096
@@ -71,6 +71,9 @@ def open_writer(path: str) -> Opened:
         if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             conn.execute("PRAGMA journal_mode=WAL")  # it stays as it is where files cannot be shared memory
         migrate(conn)
+    except Newer:
+        conn.close()
+        raise
     except sqlite3.Error as error:
         conn.close()
         conn = _connect_reader(path, error)

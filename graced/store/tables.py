@@ -7,7 +7,7 @@ store opened `readonly` and no member alive, makes no file, and gives what is em
 from graced.store.counters import bump, counters, raise_to
 from graced.store.incidents import Incident, IncidentStep, add_step, close_incident, incidents, open_incident
 from graced.store.kernels import KernelRow, kernels, save_kernel
-from graced.store.leases import LeaseRow, live_leases, revoke_leases, save_lease
+from graced.store.leases import LeaseRow, is_revoked, live_leases, revoke_leases, save_lease
 from graced.store.runs import PlaybookRun, finish_run, open_runs, save_run
 from graced.store.scanned import Scanned, forget_scanned, save_scanned, scan_counts, scanned
 from graced.store.tasks import (
@@ -43,6 +43,7 @@ __all__ = [
     "forget_scanned",
     "get_task",
     "incidents",
+    "is_revoked",
     "kernels",
     "live_leases",
     "open_incident",

@@ -9,7 +9,7 @@ from graced.store.db import Store
 from graced.store.text import path_in, path_out, words
 
 TASKS_KEPT: Final = 10_000
-"""Superseded tasks older than the newest by more than this are deleted (their originals are the caller's to keep)."""
+"""Tasks older than the newest by more than this are deleted once they are over (`original` is the caller's to keep)."""
 
 State = Literal["queued", "running", "done", "failed", "undone", "suggested"]
 STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
@@ -58,7 +58,8 @@ def add_task(store: Store, id: str, path: str, error: str, created_at: str, sha2
                 (id, stored, words(error), created_at, sha256_before),
             ),
             (
-                "DELETE FROM tasks WHERE superseded = 1 AND state <> 'running' AND n <= (SELECT max(n) FROM tasks) - ?",
+                "DELETE FROM tasks WHERE n <= (SELECT max(n) FROM tasks) - ?"
+                " AND state <> 'running' AND (superseded = 1 OR state <> 'queued')",
                 (TASKS_KEPT,),
             ),
         ),

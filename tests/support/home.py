@@ -56,6 +56,12 @@ class Graced:
 
     # --- configuration
 
+    def move(self, home: Path) -> None:
+        """Before the start: the home is elsewhere. `write` comes next."""
+        self.home = home
+        home.parent.mkdir(parents=True, exist_ok=True)
+        self.witness = Witness(home)
+
     def write(self, config: Mapping[str, Any]) -> None:
         """JSON is YAML. `timing` and `home` are filled in."""
         whole = {"home": str(self.home), "timing": FAST, **config}

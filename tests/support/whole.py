@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from support import procs
+from support.deadlines import until
 from support.fixtures import COUNTERS
 from support.home import Graced
 from support.procs import Identity
@@ -35,15 +36,23 @@ def counters(graced: Graced) -> dict[str, Identity]:
 
 def assert_whole(graced: Graced, kernels: dict[str, Identity], dead: Iterable[Identity] = ()) -> None:
     """One process a role, the one that status names; who was killed is dead; kernels are the old ones, at work."""
-    members = graced.status()["members"]
     for role in ROLES:
-        living = [identity.pid for identity in graced.witness.alive_of(role)]
-        assert living == [members[role]["pid"]], f"{role}: {living}, status says {members[role]}\n{graced.story()}"
+        assert_one(graced, role)
     left = [identity for identity in dead if procs.alive(identity)]
     assert not left, f"alive after they were replaced: {left}"
     now = counters(graced)
     assert now == kernels, f"kernels were replaced: {kernels} -> {now}\n{graced.story()}"
     graced.growing(*COUNTERS)
+
+
+def assert_one(graced: Graced, role: str) -> None:
+    """One living process, the one that status names. A fork has its parent's title for its first instants."""
+    pid = graced.status()["members"][role]["pid"]
+
+    def living() -> list[int]:
+        return [identity.pid for identity in graced.witness.alive_of(role)]
+
+    until(lambda: living() == [pid], 0.5, lambda: f"{role}: {living()}, status says {pid}\n{graced.story()}")
 
 
 def since(graced: Graced, seq: int) -> list[Record]:

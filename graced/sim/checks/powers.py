@@ -27,7 +27,7 @@ class Powers(Check):
         self.ended: dict[str, float] = {}
         self.granted: set[tuple[str, str]] = set()
         self.held: set[tuple[str, str]] = set()
-        self.returned: set[tuple[int, str]] = set()
+        self.returned: dict[tuple[int, str], float] = {}
 
     def recorded(self, entry: "Entry") -> None:
         match entry.kind:
@@ -41,11 +41,13 @@ class Powers(Check):
                 self.granted.add((entry.data["agent"], entry.data["incident"]))
 
     def leased(self, member: "Member") -> None:
-        for incident in member.core.held:
+        term = ttl(self.world.timing)
+        for incident, held in member.core.held.items():
             self.held.add((member.role, incident))
-            if (member.process.pid, incident) in self.returned:
-                raise Breach("powers", f"{member} holds again what it gave back under {incident}")
-        self.returned |= {(member.process.pid, incident) for incident in member.revoked}
+            if held.until - term <= self.returned.get((member.process.pid, incident), 0.0):
+                raise Breach("powers", f"{member} holds by an older grant what it gave back under {incident}")
+        for incident, at in member.revoked.items():
+            self.returned[member.process.pid, incident] = at
 
     def round(self) -> None:
         now = self.world.clock.now

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from graced.sim.member import Member
     from graced.sim.world import World
 
-FORCED: Final = 6  # births of one role that one emergency may force
+FORCED: Final = 9  # births of one role in one attempt of an emergency: three forced ones, and what the intensity allows
 
 
 class Storms(Check):
@@ -32,12 +32,13 @@ class Storms(Check):
             self.starts[name] = []
 
     def forked(self, member: "Member") -> None:
-        """Births that no fault cut short: at most the intensity, and what emergencies and new spawners allow again."""
+        """Births that no fault cut short: at most the intensity, and what new spawners and emergencies allow again."""
         world, role = self.world, member.role
         edge = world.clock.now - world.policy.window
-        failed = [m for m in self.births.get(role, ()) if m.process.born > edge and not m.came_up and not m.struck]
-        self.births[role] = [*failed, member]
-        again = sum(m.process.born > edge for m in self.births.get("spawner", ())) + sum(
+        born = [m for m in self.births.get(role, ()) if m.process.born > edge]
+        failed = [m for m in born if not m.came_up and not m.struck]
+        self.births[role] = [*born, member]
+        again = sum(m.process.born > edge for r in ("spawner", "watchdog") for m in self.births.get(r, ())) + sum(
             e.at > edge and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
         )
         if len(failed) > world.policy.max_restarts + 2 + FORCED * again and role != "spawner":

@@ -82,6 +82,7 @@ def test_every_value_has_one_text(value: object, written: str) -> None:
 
 
 @given(st.floats())
+@settings(deadline=None)
 def test_a_number_is_an_integer_or_a_short_float_or_text(value: float) -> None:
     found = number(value)
     if isinstance(found, float):

@@ -58,9 +58,9 @@ def test_kill_9_of_any_writer_loses_nothing_acknowledged(tmp_path: Path) -> None
     assert store.read("PRAGMA integrity_check") == [("ok",)]
     found = counters(store)
     assert len(said) == WRITERS * ROUNDS
+    steps = {incident.id: len(incident.steps) for incident in incidents(store, limit=10**6)}
     for writer_name, last in said.items():
         assert found[writer_name] in (last + 1, last + 2)
-        steps = {incident.id: len(incident.steps) for incident in incidents(store, limit=10**6)}
         assert all(steps[f"{writer_name}-{n}"] == 1 for n in range(last + 1))
     assert not [name for name in os.listdir(tmp_path) if "corrupt" in name]
     assert not store.findings

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from graced.control.compose_kernels import kernel_row, kernels_now, troubled
-from graced.control.compose_members import OBSERVERS, member_rows, targets
+from graced.control.compose_members import OBSERVERS, member_rows, targets, watchdog_agrees
 from graced.control.facts import Gathered
 from graced.core.roles import DELEGATES, EMERGENCY_PLAYBOOK, HEALERS, PEER
 from graced.posix.clock import wall_iso
@@ -58,7 +58,8 @@ def _mode(g: Gathered, members: dict[str, dict[str, Any]]) -> str:
     if _emergency(g):
         return "emergency"
     all_healthy = all(row["state"] == "healthy" for row in members.values())
-    return "recovering" if targets(g) or _unwritten(g) or not all_healthy else "normal"
+    over = all_healthy and watchdog_agrees(g) and not targets(g) and not _unwritten(g)
+    return "normal" if over else "recovering"
 
 
 def _emergency(g: Gathered) -> bool:

@@ -107,6 +107,19 @@ def _opinion(g: Gathered, name: str) -> PeerView | None:
     return None
 
 
+def watchdog_agrees(g: Gathered) -> bool:
+    """Does the watchdog itself hold every present member for healthy?
+
+    Views are of slightly different moments. One of the watchdog's from before a death knows nothing of the emergency
+    that follows, while another member's may be from after the births: only the watchdog can say that it is over.
+    """
+    view = g.views.get("watchdog")
+    if view is None:
+        return False
+    peers = [(view.peers.get(name), g.presences[name]) for name in MEMBERS if name != "watchdog"]
+    return all(p is not None and _is_holder(p, here) and p.state == "healthy" for p, here in peers)
+
+
 def _is_holder(peer: PeerView, presence: Presence) -> bool:
     record = presence.record
     return record is not None and (peer.pid, peer.incarnation) == (record.pid, record.incarnation)

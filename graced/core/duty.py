@@ -11,7 +11,6 @@ from graced.core.roles import (
     EMERGENCY_PLAYBOOK,
     HEALERS,
     LAST_RESORT,
-    MEMBERS,
     MUTUAL_PLAYBOOK,
     MUTUAL_TRIGGER,
     PEER,
@@ -24,6 +23,7 @@ from graced.core.vocabulary import Action, AskVote, EndRun, OpenIncident, Record
 RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well
 SETTLE_INTERVALS: Final = 2.0  # a newborn waits that long for the beats of those it has not heard
 TELL_INTERVALS: Final = 4.0  # a healer that was told to act and does not is not waited for
+REQUESTS_KEPT: Final = 256
 RUN_SLO_S: Final = {1: 60.0, 2: 60.0, 3: 120.0}  # by tier; an executor that is over this is not waited for
 
 
@@ -123,7 +123,7 @@ def begin_emergency(state: State, now: float) -> Stepped:
     )
     state = replace(
         state,
-        requests=(*state.requests, name),
+        requests=(*state.requests[-REQUESTS_KEPT:], name),
         runs={k: r for k, r in state.runs.items() if k not in ours},
         setbacks={k: s for k, s in state.setbacks.items() if k not in HEALERS},
     )
@@ -226,8 +226,9 @@ def recoveries(state: State, now: float) -> Stepped:
     if state.orphans:
         state, more = _conclude_orphans(state, now)
         actions += more
-    for target in MEMBERS:
-        if target == state.me or not state.peers[target].down or in_hand(state, target, now):
+    for peer in tuple(state.peers.values()):
+        target = peer.name
+        if peer.state != "down" or in_hand(state, target, now):
             continue
         at = acts_at(state, target)
         if at is None or now < at or not settled(state, now):
@@ -279,13 +280,10 @@ def hold_votes(state: State, now: float) -> Stepped:
             state = replace(state, peers={**state.peers, target: liveness.outvoted(peer, now)})
         elif votes.outnumbered(vote):
             actions.append(Resign(f"deaf: the others hear {target}"))
+    if not state.ready or state.stopping:
+        return state, tuple(actions)
     for peer in state.peers.values():
-        if (
-            not state.ready
-            or state.stopping
-            or peer.name in state.votes
-            or not liveness.silent(peer, state.timing, now)
-        ):
+        if not liveness.silent(peer, state.timing, now) or peer.name in state.votes:
             continue
         at = _vote_due(state, peer)
         if at is None or now < at:

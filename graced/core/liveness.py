@@ -132,6 +132,22 @@ def judge(peer: Peer, timing: Timing, now: float) -> Heard:
     return suspect, (Probe(peer.name, peer.pid, peer.start_ticks),) if peer.pid else ()
 
 
+def judge_all(peers: dict[str, Peer], timing: Timing, now: float) -> tuple[dict[str, Peer], list[Action], bool]:
+    """`judge` for everyone. The last: is anything amiss, or is every peer healthy and in time?"""
+    actions: list[Action] = []
+    amiss = False
+    edge = now - SUSPECT_INTERVALS * timing.interval
+    for peer in tuple(peers.values()):
+        if peer.state == "healthy" and peer.since >= edge and peer.stopped_at is None:
+            continue
+        amiss = True
+        judged, more = judge(peer, timing, now)
+        actions += more
+        if judged is not peer:
+            peers = {**peers, peer.name: judged}
+    return peers, actions, amiss
+
+
 def outvoted(peer: Peer, now: float) -> Peer:
     """A quorum holds the peer for dead."""
     return replace(peer, state="down", evidence="heartbeat", down_at=now) if not peer.down else peer

@@ -53,8 +53,8 @@ from graced.core.vocabulary import (
 )
 from graced.playbooks import expression
 
+CALM: Final = frozenset({"healthy", "unknown"})  # states of a peer that need no look between two beats
 MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load
-REQUESTS_KEPT: Final = 256
 INCIDENTS_KEPT: Final = 16  # whose powers were taken back, in a delegate's memory
 
 
@@ -65,8 +65,8 @@ def step(state: State, event: Event, now: float) -> Stepped:
         state = replace(state, peers={m: liveness.excuse(p, late) for m, p in state.peers.items()})
     before = state
     state, actions = _absorb(state, event, now)
-    if isinstance(event, Heard) and not actions and _quiet(before, state, event):
-        return replace(state, due=_wake_at(state, now)), ()
+    if not actions and isinstance(event, Heard) and _quiet(before, state, event):
+        return (state if now < state.due else replace(state, due=_wake_at(state, now))), ()
     state, more = _think(state, now)
     actions += more
     said = _visible(state)
@@ -80,17 +80,19 @@ def _quiet(before: State, after: State, event: Heard) -> bool:
     """A beat that tells nothing new: nothing can follow from it."""
     name = event.beat.member
     old, new = before.peers.get(name), after.peers.get(name)
-    if old is None or new is None or old.beat is None or after.runs or after.restarts or after.votes:
+    if old is None or new is None or old.beat is None:
         return False
-    return old.state == new.state and old.beat.runs == event.beat.runs and old.beat.hears == event.beat.hears
+    if old.state != new.state or (after.runs and old.beat.hears != event.beat.hears):
+        return False
+    return old.beat.runs == event.beat.runs
 
 
 def _visible(state: State) -> tuple[object, ...]:
     return (
         state.ready,
-        tuple((p.name, p.incarnation) for p in state.peers.values() if p.heard and not p.down),
-        tuple(engine.note_of(r) for r in state.runs.values()),
-        tuple(state.held),
+        [(p.name, p.incarnation) for p in state.peers.values() if p.heard and p.state != "down"],
+        [engine.note_of(r) for r in state.runs.values()],
+        list(state.held),
     )
 
 
@@ -206,7 +208,7 @@ def _lease_given(state: State, lease: Lease, now: float) -> State:
 def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
     if event.request in state.requests:
         return state, ()
-    state = replace(state, requests=(*state.requests[-REQUESTS_KEPT:], event.request))
+    state = replace(state, requests=(*state.requests[-duty.REQUESTS_KEPT:], event.request))
     if event.playbook == MUTUAL_PLAYBOOK and event.target in state.peers:
         if duty.in_hand(state, event.target, now):
             return state, ()
@@ -256,11 +258,12 @@ def _fresh_for(state: State) -> float:
 
 
 def _think(state: State, now: float) -> Stepped:
-    actions: list[Action] = []
-    for peer in state.peers.values():
-        judged, more = liveness.judge(peer, state.timing, now)
-        state = with_peer(state, judged)
-        actions += more
+    """Judge everyone; then, unless all is well and nothing is under way, let follow what follows."""
+    peers, actions, amiss = liveness.judge_all(state.peers, state.timing, now)
+    if peers is not state.peers:
+        state = replace(state, peers=peers)
+    if not amiss and not (state.runs or state.restarts or state.votes or state.orphans or state.held):
+        return state, tuple(actions)
     if state.fresh and not state.looked and now - state.born >= _fresh_for(state):
         state = replace(state, looked=True)
         actions += [Look(p.name) for p in state.peers.values() if p.state == "unknown"]
@@ -444,6 +447,8 @@ def _wake_at(state: State, now: float) -> float:
     """When the shell is to call again at the latest, besides the heartbeat's own interval."""
     interval = state.timing.interval
     at = (now // interval + 1) * interval
+    if at <= now:  # 1.0 // 0.1 is 9.0
+        at += interval
     for run in state.runs.values():
         at = min(at, max(now, engine.wake_at(run)))
     for attempt in state.restarts.values():
@@ -451,5 +456,7 @@ def _wake_at(state: State, now: float) -> float:
             at = min(at, max(now, attempt.again_at))
     for vote in state.votes.values():
         at = min(at, max(now, vote.deadline))
-    busy = state.runs or any(p.state in ("suspect", "down", "starting") for p in state.peers.values())
-    return min(at, now + interval / 2) if busy else at
+    for peer in state.peers.values():
+        if peer.state not in CALM:
+            return min(at, now + interval / 2)
+    return min(at, now + interval / 2) if state.runs else at

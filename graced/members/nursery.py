@@ -264,8 +264,8 @@ class Nursery:
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?
 
-        A child that shows neither marks nor a session may be any kernel's daemon: it is killed only if there is no other
-        kernel that it could belong to.
+        A child that shows neither marks nor a session may be any kernel's daemon: it is killed only if there is no
+        other kernel that it could belong to.
         """
         if pid in self._pids or pid in self._known():
             return True

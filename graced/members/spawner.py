@@ -178,7 +178,7 @@ class Spawner(Duty):
             self._stopper = cold_start(argv, environ, self.shell.home.log("spawner"))
 
     def _end_members(self) -> None:
-        """No birth can follow: a stop is announced. Their deaths are waited for, so that nothing outlives the spawner."""
+        """No birth can follow: a stop is announced. Their deaths are waited for: nothing outlives the spawner."""
         for pid in self.roles:
             identity = proc.identify(pid)
             if identity is not None:

@@ -127,6 +127,20 @@ def test_a_home_that_becomes_read_only_can_be_seen_and_stopped(make: Make, disk:
     graced.prove_clean()
 
 
+def test_members_that_die_on_a_read_only_disk_come_back_once_it_can_be_written(make: Make, disk: Disk) -> None:
+    graced = on_disk(make, disk)
+    kernels, before = counters(graced), graced.incarnations()
+    with disk.read_only():
+        graced.kill("coding_agent", "parliament")
+        graced.growing(*COUNTERS)
+        code, status = graced.told()
+        assert code == 1
+        assert status["members"]["watchdog"]["state"] == "healthy"
+    graced.await_healthy(40.0, newer={role: before[role] for role in ("coding_agent", "parliament")})
+    assert_whole(graced, kernels)
+    graced.stop_and_prove()
+
+
 def assert_clear(code: int, err: str, why: str) -> None:
     lines = err.strip().splitlines()
     assert code == 1

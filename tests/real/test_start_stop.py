@@ -160,3 +160,17 @@ def test_a_start_leaves_its_caller_free(graced: Graced) -> None:
         pid = graced.member(role).pid
         assert os.readlink(f"/proc/{pid}/fd/1") == str(graced.home / "logs" / f"{role}.log")
         assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+
+
+def test_a_stop_is_no_failure_of_what_it_stops(graced: Graced) -> None:
+    graced.ok("stop")
+    status = graced.told()[1]
+    assert {row["restarts"] for row in status["kernels"].values()} == {0}
+    assert {row["state"] for row in status["kernels"].values()} == {"stopped"}
+    assert json.loads(graced.ok("incidents", "--json").out)["incidents"] == []
+    assert not graced.audited("member.down")
+    graced.ok("start")
+    status = graced.status()
+    assert {row["run"] for row in status["kernels"].values()} == {2}
+    assert {row["restarts"] for row in status["members"].values()} == {0}, "counted from this start"
+    assert {row["incarnation"] for row in status["members"].values()} == {2}, "counted over the life of the home"

@@ -132,6 +132,9 @@ class Graced:
         assert identity is not None, f"{name} is not running"
         return identity
 
+    def incarnations_of(self, role: str) -> int:
+        return int(self.lock(role)["incarnation"])
+
     def incarnations(self) -> dict[str, int]:
         return {role: self.lock(role)["incarnation"] for role in ROLES}
 

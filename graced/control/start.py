@@ -32,6 +32,9 @@ START_PATIENCE_S: Final = 30.0
 FIRST_LIFE_S: Final = 10.0
 """Within which the new spawner, or whoever was quicker, holds its role."""
 
+SETTLED_S: Final = 1.0
+"""A kernel that ended while it was waited for counts as ready once its next run has lasted this long."""
+
 POLL_S: Final = 0.04
 STORE_PATIENCE_S: Final = 1.0
 LOG_LINES: Final = 3
@@ -108,11 +111,12 @@ def launch(home: Home, lock: RestartLock) -> None:
 def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
     """After a start from nothing: until all is well, a kernel has failed for good, or the time is over."""
     deadline = monotonic() + limit_s
+    first: dict[str, int] = {}
     while True:
         g = gather(home)
         found = compose(g)
         report(found)
-        if found["healthy"]:
+        if found["healthy"] and not _crash_looping(found, first):
             return Outcome(found, False)
         # Before self_healing speaks, `failed` is what an earlier life left on the disk.
         failed = [n for n, k in found["kernels"].items() if k["state"] == "failed"] if "self_healing" in g.views else []
@@ -125,6 +129,12 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         if monotonic() >= deadline:
             return Outcome(found, False, f"not healthy within {limit_s:g} s")
         time.sleep(POLL_S)
+
+
+def _crash_looping(found: dict[str, Any], first: dict[str, int]) -> bool:
+    """Is a kernel ready only because it was just started once more? `first`: the run of each that was seen first."""
+    again = [k for n, k in found["kernels"].items() if k["pid"] and k["run"] > first.setdefault(n, k["run"])]
+    return any((k["uptime_s"] or 0.0) < SETTLED_S for k in again)
 
 
 def await_recovery(home: Home, report: Report) -> Outcome:

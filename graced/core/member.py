@@ -14,7 +14,7 @@ from graced.core.engine import Run
 from graced.core.liveness import Peer
 from graced.core.roles import MUTUAL_PLAYBOOK
 from graced.core.state import INFINITY, State, Stepped, with_peer, with_run, without
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, revoke_strays, tend_grants
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, begun, recovery_record, revoke_strays, tend_grants
 from graced.core.vocabulary import (
     Action,
     AnswerVote,
@@ -72,7 +72,9 @@ def step(state: State, event: Event, now: float) -> Stepped:
     said = _visible(state)
     if said != state.said:
         state = replace(state, said=said)
-        actions = (*actions, SendBeat())
+        # That a run begins is told before anything is done: the next in line must not begin it as well.
+        begins = state.runs.keys() > before.runs.keys()
+        actions = (SendBeat(urgent=True), *actions) if begins else (*actions, SendBeat())
     return replace(state, due=_wake_at(state, now)), actions
 
 
@@ -182,7 +184,13 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
         return state, (DropLock(target),) if isinstance(event, LockTaken) else ()
     peer, watch = _told_of(state.peers[target], event, now)
     new, actions = restart.react(attempt, event, peer, state.timing, now)
-    return replace(with_peer(state, peer), restarts={**state.restarts, target: new}), watch + actions
+    state = replace(with_peer(state, peer), restarts={**state.restarts, target: new})
+    records: tuple[Action, ...] = ()
+    if attempt.phase == "locking" and new.phase in ("killing", "birthing"):
+        for run in tuple(state.runs.values()):
+            if target in run.targets:
+                state, records = begun(state, run)
+    return state, watch + records + actions
 
 
 def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, ...]]:
@@ -208,7 +216,7 @@ def _lease_given(state: State, lease: Lease, now: float) -> State:
 def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
     if event.request in state.requests:
         return state, ()
-    state = replace(state, requests=(*state.requests[-duty.REQUESTS_KEPT:], event.request))
+    state = replace(state, requests=(*state.requests[-duty.REQUESTS_KEPT :], event.request))
     if event.playbook == MUTUAL_PLAYBOOK and event.target in state.peers:
         if duty.in_hand(state, event.target, now):
             return state, ()
@@ -391,7 +399,7 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
     """The run is over: record it, and say what comes next when it failed."""
     span, ok, recovered = now - run.started, bool(run.ok), SUCCEEDED in run.marks
     state, actions = _let_go(state, run)
-    failed = RESTARTED in run.marks and not recovered
+    failed = bool(run.targets) and not recovered and not ok
     if failed:
         state, more = _not_recovered(state, run, engine.failure(run), now)
         actions += more

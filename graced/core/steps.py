@@ -67,21 +67,31 @@ def _back(state: State, run: Run, target: str) -> bool:
     return healthy(state, target) and incarnation(state, target) > dead_incarnation(run, target)
 
 
+def begun(state: State, run: Run) -> Stepped:
+    """The recovery has begun in earnest: on record once.
+
+    In tiers 1 and 2 that is when the look under the lock has shown that nobody else brought the member back.
+    """
+    if RESTARTED in run.marks:
+        return state, ()
+    record = recovery_record("recovery.started", state, run, 0.0)
+    return with_run(state, mark(run, RESTARTED)), (record,)
+
+
 def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     target = _target(run, step)
     actions: list[Action] = []
-    if RESTARTED not in run.marks:
-        actions.append(recovery_record("recovery.started", state, run, 0.0))
-        run = mark(run, RESTARTED)
-        state = with_run(state, run)
+    if run.tier == 3:
+        state, told = begun(state, run)
+        actions += told
     if target == state.me or _back(state, run, target) or target in state.restarts:
         return state, tuple(actions)
     attempt = run.steps[run.playbook.steps.index(step)].attempt
     force = bool(step.with_.get("force")) or run.tier == 3
-    begun, more = restart.begin(
+    attempted, more = restart.begin(
         target, f"{run.id}/{attempt}/{state.me}-{state.incarnation}", dead_incarnation(run, target), force
     )
-    return replace(state, restarts={**state.restarts, target: begun}), (*actions, *more)
+    return replace(state, restarts={**state.restarts, target: attempted}), (*actions, *more)
 
 
 def _restart_poll(state: State, run: Run, step: Step, now: float) -> Verdict:

@@ -224,7 +224,9 @@ class Action(Struct, frozen=True):
 
 
 class SendBeat(Action, frozen=True):
-    """Publish a heartbeat now instead of at the next multiple of the interval."""
+    """Publish a heartbeat now instead of at the next multiple of the interval; `urgent`: before anything else."""
+
+    urgent: bool = False
 
 
 class Watch(Action, frozen=True):

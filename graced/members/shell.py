@@ -168,6 +168,8 @@ class Shell:
         match action:
             case SendBeat():
                 self._beat_wanted = True
+                if action.urgent:
+                    self.send_beat(monotonic())
             case Resign():
                 self.resign(action.reason)
             case _:

@@ -27,24 +27,24 @@ def _colon(site: Site) -> Iterator[Candidate]:
     if site.said("expected ':'") and site.here:
         token, before = tokens[site.here], tokens[site.here - 1]
         end = before.end if token.end > site.src.lines[site.at].start + site.fault.column else token.end
-        yield Candidate("missing_colon", 0.5, ((end, end, ":"),), 0.95)
+        yield Candidate("missing_colon", 0.5, ((end, end, ":"),))
         if len(token.text) == 1 and token.kind != NAME:
-            yield Candidate("wrong_colon", 0.7, ((token.start, token.end, ":"),), 0.9)
+            yield Candidate("wrong_colon", 0.7, ((token.start, token.end, ":"),))
     if tokens[0].text == "else" and len(tokens) > 2 and tokens[1].text != ":":
-        yield Candidate("else_if", 0.5, ((tokens[0].start, tokens[0].end, "elif"),), 0.8)
+        yield Candidate("else_if", 0.5, ((tokens[0].start, tokens[0].end, "elif"),))
         if tokens[1].text == "if":
-            yield Candidate("else_if", 0.2, ((tokens[0].start, tokens[1].end, "elif"),), 0.97)
+            yield Candidate("else_if", 0.2, ((tokens[0].start, tokens[1].end, "elif"),))
             if tokens[-1].text != ":":
                 edits = ((tokens[0].start, tokens[1].end, "elif"), (tokens[-1].end, tokens[-1].end, ":"))
-                yield Candidate("else_if", 1.0, edits, 0.9)
+                yield Candidate("else_if", 1.0, edits)
         if tokens[-1].text == ":":
-            yield Candidate("else_condition", 2.5, ((tokens[0].end, tokens[-1].start, ""),), 0.5, 0.0)
+            yield Candidate("else_condition", 2.5, ((tokens[0].end, tokens[-1].start, ""),), 0.0)
     line_end = site.src.lines[site.low]
     code = site.src.code(site.low)
     if code and code[-1].text != ":" and line_end.first < line_end.stop:
-        yield Candidate("missing_colon", 1.0, ((code[-1].end, code[-1].end, ":"),), 0.9)
+        yield Candidate("missing_colon", 1.0, ((code[-1].end, code[-1].end, ":"),))
         if code[-1].text in (";", ",", ".", "="):
-            yield Candidate("wrong_colon", 0.7, ((code[-1].start, code[-1].end, ":"),), 0.9)
+            yield Candidate("wrong_colon", 0.7, ((code[-1].start, code[-1].end, ":"),))
 
 
 def _except(site: Site) -> Iterator[Candidate]:
@@ -63,7 +63,7 @@ def _except(site: Site) -> Iterator[Candidate]:
         following = src.next_logical(last)
     at = src.lines[last].end
     new = f"{newline}{base}except Exception:{newline}{base}{step}raise"
-    yield Candidate("missing_except", 2.0, ((at, at, new),), 0.6, 0.0)
+    yield Candidate("missing_except", 2.0, ((at, at, new),), 0.0)
 
 
 def _open_try(src: Source, index: int) -> int | None:
@@ -97,7 +97,7 @@ def _clause(site: Site) -> Iterator[Candidate]:
         return
     token = site.tokens[0]
     if word == "elif":
-        yield Candidate("orphan_elif", 2.5, ((token.start, token.end, "if"),), 0.7)
+        yield Candidate("orphan_elif", 2.5, ((token.start, token.end, "if"),))
     level = src.lines[site.low].width
     end = src.logical_end(site.low)
     following = src.next_logical(end)
@@ -109,7 +109,7 @@ def _clause(site: Site) -> Iterator[Candidate]:
         repeated = _repeats(src, site.low, end)
         cost = 1.0 if repeated else 5.0 + 0.5 * size
         edit = (src.lines[site.low].start, src.lines[end].next, "")
-        yield Candidate("orphan_clause", cost, (edit,), 0.9 if repeated else 0.5, None if repeated else 0.0)
+        yield Candidate("repeated_clause" if repeated else "orphan_clause", cost, (edit,), None if repeated else 0.0)
 
 
 def _repeats(src: Source, low: int, high: int) -> bool:
@@ -148,26 +148,26 @@ def _tail(site: Site) -> Iterator[Candidate]:
     close += "".join(OPENS[tokens[index].text] for index in reversed(balance.unclosed))
     first = tokens[0].text if tokens else ""
     tails = [close, "None" + close, ""] if close else ["", " None", "pass"]
-    trust = 0.55 if len(close) <= MAX_CLOSED else 0.0
+    rule = "truncated" if len(close) <= MAX_CLOSED else "truncated_deep"
     for cost, tail in enumerate(tails):
         if first in HEADERS:
             colon = "" if text[:end].endswith(":") and not tail else ":"
             tail += f"{colon}{newline}{base}{step}pass"
         edit = ((end, end, tail),)
         if tail:
-            yield Candidate("truncated", 5.0 + cost, edit, trust, 0.0)
+            yield Candidate(rule, 5.0 + cost, edit, 0.0)
             following = _with_except(src, start, newline)
             if following:
-                yield Candidate("truncated", 5.5 + cost, ((end, end, tail + following),), trust, 0.0)
+                yield Candidate(rule, 5.5 + cost, ((end, end, tail + following),), 0.0)
     begin = src.lines[start].start
     before = src.previous_logical(start)
     if before is not None and src.first_word(before) in HEADERS and src.lines[before].width < src.lines[start].width:
-        yield Candidate("torn_tail", 9.5, ((begin + len(base), len(text), "pass" + newline),), 0.5, 0.0)
+        yield Candidate("torn_tail", 9.5, ((begin + len(base), len(text), "pass" + newline),), 0.0)
     else:
-        yield Candidate("torn_tail", 9.0, ((begin, len(text), ""),), 0.5, 0.0)
+        yield Candidate("torn_tail", 9.0, ((begin, len(text), ""),), 0.0)
     following = _with_except(src, start, newline)
     if following:
-        yield Candidate("truncated", 3.0, ((end, end, following),), 0.6, 0.0)
+        yield Candidate("truncated", 3.0, ((end, end, following),), 0.0)
 
 
 def _with_except(src: Source, start: int, newline: str) -> str:

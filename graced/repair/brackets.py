@@ -49,11 +49,10 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _mismatch(site, opener, closer)
     for opener in balance.unclosed[-2:]:
         yield from _close(site, opener, len(tokens), 1.5)
-        yield Candidate("delete_open", 3.5 - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),), 0.6)
+        yield Candidate("delete_open", 3.5 - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),))
     for closer in balance.unopened[:2]:
         token = tokens[closer]
-        trust = 0.9 if closer == 0 or closer == len(tokens) - 1 else 0.7
-        yield Candidate("delete_close", 2.5 - _doubled(tokens, closer), (_removal(site.text, token),), trust)
+        yield Candidate("delete_close", 2.5 - _doubled(tokens, closer), (_removal(site.text, token),))
         yield from _open(site, CLOSES[token.text], 0, closer)
         yield from _open_above(site, CLOSES[token.text])
     if site.fault.kind == "IndentationError" and not balance:
@@ -69,10 +68,10 @@ def _open_above(site: Site, bracket: str) -> Iterator[Candidate]:
             return
         code = src.code(at)
         if code and code[-1].text not in (":", ";"):
-            yield Candidate("missing_open", 2.5, ((code[-1].end, code[-1].end, bracket),), 0.8)
+            yield Candidate("missing_open", 2.5, ((code[-1].end, code[-1].end, bracket),))
             if code[-1].text == ",":
                 for token in code[1:-1]:
-                    yield Candidate("missing_open", 3.0, ((token.start, token.start, bracket),), 0.75)
+                    yield Candidate("missing_open", 3.0, ((token.start, token.start, bracket),))
         at = src.previous_logical(at)
 
 
@@ -91,12 +90,14 @@ def _open_before(site: Site) -> Iterator[Candidate]:
         elif token.text in CLOSES:
             if not depth and code:
                 bracket = CLOSES[token.text]
-                yield Candidate("missing_open", 0.0, ((code[-1].end, code[-1].end, bracket),), 0.9)
+                yield Candidate("missing_open", 0.0, ((code[-1].end, code[-1].end, bracket),))
                 for other in code:
                     if other.text == token.text:
-                        yield Candidate("delete_close", 1.0, ((other.start, other.end, ""),), 0.85)
+                        yield Candidate("delete_close", 1.0, ((other.start, other.end, ""),))
                 for other in code[1:]:
-                    yield Candidate("missing_open", 1.5, ((other.start, other.start, bracket),), 0.8)
+                    yield Candidate("missing_open", 1.5, ((other.start, other.start, bracket),))
+                for other in code:
+                    yield from split_names(site, other, bracket, 0.5)
             if not depth:
                 return
             depth -= 1
@@ -117,10 +118,10 @@ def _removal(text: str, token: Token) -> tuple[int, int, str]:
 def _mismatch(site: Site, opener: int, closer: int) -> Iterator[Candidate]:
     tokens = site.tokens
     left, right = tokens[opener], tokens[closer]
-    yield Candidate("wrong_close", 0.5, ((right.start, right.end, OPENS[left.text]),), 0.9)
-    yield Candidate("wrong_open", 5.0, ((left.start, left.end, CLOSES[right.text]),), 0.8)
-    yield Candidate("delete_close", 4.0, ((right.start, right.end, ""),), 0.6)
-    yield Candidate("delete_open", 4.5 - _doubled(tokens, opener), (_removal(site.text, left),), 0.6)
+    yield Candidate("wrong_close", 0.5, ((right.start, right.end, OPENS[left.text]),))
+    yield Candidate("wrong_open", 5.0, ((left.start, left.end, CLOSES[right.text]),))
+    yield Candidate("delete_close", 4.0 - _doubled(tokens, closer), ((right.start, right.end, ""),))
+    yield Candidate("delete_open", 4.5 - _doubled(tokens, opener), (_removal(site.text, left),))
     yield from _close(site, opener, closer, 1.5)
     yield from _open(site, CLOSES[right.text], opener + 1, closer)
 
@@ -129,20 +130,21 @@ def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidat
     """A closing bracket behind any token after `opener`, on its line or at a line's end, and on the fault's line."""
     tokens, text = site.tokens, site.text
     close = OPENS[tokens[opener].text]
-    gaps: list[tuple[int, int]] = []
+    gaps: list[tuple[int, float]] = []
     lines = 0
     for index in range(opener, stop):
         token = tokens[index]
         at_end = index + 1 == len(tokens) or "\n" in text[token.end : tokens[index + 1].start]
         if at_end or index - opener < 24 or abs(index - site.here) < 6:
-            gaps.append((token.end, lines))
+            last = at_end or (index + 2 == len(tokens) and tokens[index + 1].text == ":")
+            gaps.append((token.end, cost + min(0.3 * lines, 2.0) - 0.7 * last))
             if at_end and index + 1 < len(tokens) and (token.text == "," or tokens[index + 1].text == ":"):
-                gaps.append((tokens[index + 1].start, lines))
+                gaps.append((tokens[index + 1].start, cost + min(0.3 * lines, 2.0)))
         lines += at_end
     if len(gaps) > MAX_GAPS:
         gaps = gaps[: MAX_GAPS - 8] + gaps[-8:]
-    for gap, lines in gaps:
-        yield Candidate("missing_close", cost + min(0.3 * lines, 2.0), ((gap, gap, close),), 0.85)
+    for gap, total in gaps:
+        yield Candidate("missing_close", total, ((gap, gap, close),))
 
 
 def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candidate]:
@@ -150,25 +152,24 @@ def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candida
     tokens = site.tokens
     for index in range(max(start, closer - MAX_GAPS), closer + 1):
         token = tokens[index]
-        yield Candidate("missing_open", 2.0, ((token.start, token.start, bracket),), 0.85)
+        yield Candidate("missing_open", 2.0, ((token.start, token.start, bracket),))
         if index == closer:
             continue
         if index and tokens[index - 1].end < token.start and tokens[index - 1].kind in (NAME, OP, STRING):
             gap = tokens[index - 1].end
-            yield Candidate("missing_open", 2.2, ((gap, gap, bracket),), 0.85)
-        yield from split_names(site, index, bracket, 1.0)
+            yield Candidate("missing_open", 2.2, ((gap, gap, bracket),))
+        yield from split_names(site, token, bracket, 1.0)
 
 
-def split_names(site: Site, index: int, between: str, cost: float) -> Iterator[Candidate]:
-    """`between` put inside token `index`, where it falls into two words of which this file knows at least one."""
-    token = site.tokens[index]
+def split_names(site: Site, token: Token, between: str, cost: float) -> Iterator[Candidate]:
+    """`between` put inside `token`, where it falls into two words of which this file knows at least one."""
     text, scorer = token.text, site.scorer
     if token.kind == STRING:
         for size in (1, 2):
             quote = text[size : size + 1]
             if quote in ("'", '"') and text[:size].isalpha():
                 at = token.start + size
-                yield Candidate("split_name", cost + 3.0, ((at, at, between),), 0.7)
+                yield Candidate("split_name", cost + 3.0, ((at, at, between),))
         return
     if token.kind != NAME or len(text) < 2:
         return
@@ -186,5 +187,4 @@ def split_names(site: Site, index: int, between: str, cost: float) -> Iterator[C
             "split_name",
             cost + 3.5 * unknown + short - 1.5 * (strange and not unknown),
             ((gap, gap, between),),
-            0.85 - 0.2 * unknown,
         )

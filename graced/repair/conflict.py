@@ -28,7 +28,7 @@ def candidates(text: str) -> Iterator[Candidate]:
                 edits += ((start, theirs, ""), (last, end, ""))
             else:
                 edits += ((start, ours, ""), (base, theirs, ""), (last, end, ""))
-        yield Candidate(f"conflict_{rule}", 0.2 + 0.8 * cost, tuple(edits), 0.97 if same else 0.6, 0.0)
+        yield Candidate("conflict_same" if same else f"conflict_{rule}", 0.2 + 0.8 * cost, tuple(edits), 0.0)
         if same and rule == "ours":
             return
 

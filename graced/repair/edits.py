@@ -10,15 +10,14 @@ Edit = tuple[int, int, str]
 class Candidate(NamedTuple):
     """A possible mend.
 
-    `cost` is what the rule itself costs, in nats: the rarer such a slip, the more. `delta` is how much less usual the
-    text becomes (nats of the token model), None to have it computed. `trust` in 0..1 is how often such a mend is what
-    a person would have done, given that it compiles and won.
+    `rule` is the name of the kind of slip (`confidence.TRUST` has one line for each). `cost` is what the rule itself
+    costs, in nats: the rarer such a slip, the more. `delta` is how much less usual the text becomes (nats of the token
+    model), None to have it computed.
     """
 
     rule: str
     cost: float
     edits: tuple[Edit, ...]
-    trust: float = 0.8
     delta: float | None = None
 
 

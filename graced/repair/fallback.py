@@ -42,9 +42,9 @@ def _commented(src: Source, low: int, high: int, extra: float = 0.0) -> Iterator
     if not edits:
         return
     cost = COST + MORE * (len(edits) - 1) + extra
-    trust = 0.5 if len(edits) == 1 else 0.3
-    yield Candidate("commented_out", cost, tuple(edits), trust, 0.0)
+    rule = "commented_out" if len(edits) == 1 else "commented_lines"
+    yield Candidate(rule, cost, tuple(edits), 0.0)
     indent = src.lines[low].indent
     first = edits[0]
     kept = (first[0], first[1], f"pass{newline_of(src.text)}{indent}# ")
-    yield Candidate("commented_out", cost + 0.3, (kept, *edits[1:]), trust, 0.0)
+    yield Candidate(rule, cost + 0.3, (kept, *edits[1:]), 0.0)

@@ -16,37 +16,37 @@ HEADING = 12.0
 """Nats off for an indented sentence at the top: the sign of a comment got lost, which the model of code cannot see."""
 ENGLISH = frozenset(["if", "for", "and", "in", "is", "not", "or", "from", "with", "while", "as"])
 """Keywords that a sentence may well begin with."""
-_RULES: tuple[tuple[re.Pattern[str], str, str, float, float], ...] = (
-    (re.compile(r"([\w\])])[ \t]*\+\+"), r"\1 += 1", "increment", 0.5, 0.85),
-    (re.compile(r"\+\+[ \t]*([\w.]+)"), r"\1 += 1", "increment", 0.5, 0.85),
-    (re.compile(r"([\w\])])[ \t]*--(?=[ \t]*(?:[;#]|$))"), r"\1 -= 1", "increment", 0.5, 0.85),
-    (re.compile(r"[ \t]*&&[ \t]*"), " and ", "c_operators", 0.5, 0.95),
-    (re.compile(r"[ \t]*\|\|[ \t]*"), " or ", "c_operators", 0.5, 0.95),
-    (re.compile(r"!(?![=])[ \t]*"), "not ", "c_operators", 1.0, 0.9),
-    (re.compile(r"==="), "==", "c_operators", 0.5, 0.95),
-    (re.compile(r"!=="), "!=", "c_operators", 0.3, 0.95),
-    (re.compile(r"=<"), "<=", "c_operators", 0.7, 0.9),
-    (re.compile(r"=>"), ">=", "c_operators", 0.8, 0.8),
-    (re.compile(r"=!"), "!=", "c_operators", 0.7, 0.9),
-    (re.compile(r"[ \t]*=[ \t]*=[ \t]*"), " == ", "split_operator", 1.5, 0.9),
-    (re.compile(r"([<>!+*/%-])[ \t]+="), r"\1=", "split_operator", 1.0, 0.9),
-    (re.compile(r"\belse[ \t]+if\b"), "elif", "else_if", 0.2, 0.97),
-    (re.compile(r"[ \t]*//(?!=).*$"), "", "slash_comment", 2.0, 0.7),
-    (re.compile(r"\\(?=['\"])"), "", "stray_backslash", 1.0, 0.85),
-    (re.compile(r"\\[ \t]+$"), r"\\", "stray_backslash", 0.2, 0.97),
-    (re.compile(r"\\(?=[^\r\n])"), "", "stray_backslash", 2.0, 0.7),
-    (re.compile(r"\\[ntr](?=\S*$)"), "", "stray_backslash", 2.0, 0.7),
-    (re.compile(r"\bnot[ \t]+is\b"), "is not", "word_order", 1.0, 0.95),
-    (re.compile(r"\bis[ \t]+=="), "==", "word_order", 1.0, 0.9),
-    (re.compile(r"\bisnot\b"), "is not", "word_order", 0.5, 0.97),
-    (re.compile(r"\bnotin\b"), "not in", "word_order", 0.5, 0.97),
-    (re.compile(r"\bfor[ \t]+each\b"), "for", "not_python", 1.0, 0.9),
-    (re.compile(r"[;,`?]+[ \t]*$"), "", "stray_mark", 2.0, 0.85),
-    (re.compile(r"[ \t]*\{[ \t]*$"), ":", "brace_block", 3.0, 0.6),
-    (re.compile(r"^[ \t]*\}[ \t]*;?[ \t]*$"), "", "brace_block", 3.0, 0.6),
-    (re.compile(r"^([ \t]*)(?:>>>|\.\.\.)[ \t]"), r"\1", "prompt", 0.5, 0.9),
+_RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
+    (re.compile(r"([\w\])])[ \t]*\+\+"), r"\1 += 1", "increment", 0.5),
+    (re.compile(r"\+\+[ \t]*([\w.]+)"), r"\1 += 1", "increment", 0.5),
+    (re.compile(r"([\w\])])[ \t]*--(?=[ \t]*(?:[;#]|$))"), r"\1 -= 1", "increment", 0.5),
+    (re.compile(r"[ \t]*&&[ \t]*"), " and ", "c_operators", 0.5),
+    (re.compile(r"[ \t]*\|\|[ \t]*"), " or ", "c_operators", 0.5),
+    (re.compile(r"!(?![=])[ \t]*"), "not ", "c_operators", 1.0),
+    (re.compile(r"==="), "==", "c_operators", 0.5),
+    (re.compile(r"!=="), "!=", "c_operators", 0.3),
+    (re.compile(r"=<"), "<=", "c_operators", 0.7),
+    (re.compile(r"=>"), ">=", "c_operators", 0.8),
+    (re.compile(r"=!"), "!=", "c_operators", 0.7),
+    (re.compile(r"[ \t]*=[ \t]*=[ \t]*"), " == ", "split_operator", 1.5),
+    (re.compile(r"([<>!+*/%-])[ \t]+="), r"\1=", "split_operator", 1.0),
+    (re.compile(r"\belse[ \t]+if\b"), "elif", "else_if", 0.2),
+    (re.compile(r"[ \t]*//(?!=).*$"), "", "slash_comment", 2.0),
+    (re.compile(r"\\(?=['\"])"), "", "stray_backslash", 1.0),
+    (re.compile(r"\\[ \t]+$"), r"\\", "stray_backslash", 0.2),
+    (re.compile(r"\\(?=[^\r\n])"), "", "stray_backslash", 2.0),
+    (re.compile(r"\\[ntr](?=\S*$)"), "", "stray_backslash", 2.0),
+    (re.compile(r"\bnot[ \t]+is\b"), "is not", "word_order", 1.0),
+    (re.compile(r"\bis[ \t]+=="), "==", "word_order", 1.0),
+    (re.compile(r"\bisnot\b"), "is not", "word_order", 0.5),
+    (re.compile(r"\bnotin\b"), "not in", "word_order", 0.5),
+    (re.compile(r"\bfor[ \t]+each\b"), "for", "not_python", 1.0),
+    (re.compile(r"[;,`?]+[ \t]*$"), "", "stray_mark", 2.0),
+    (re.compile(r"[ \t]*\{[ \t]*$"), ":", "brace_block", 3.0),
+    (re.compile(r"^[ \t]*\}[ \t]*;?[ \t]*$"), "", "brace_block", 3.0),
+    (re.compile(r"^([ \t]*)(?:>>>|\.\.\.)[ \t]"), r"\1", "prompt", 0.5),
 )
-"""(pattern, replacement, rule, cost, trust), tried on the fault's line and, where it pays, on every line like it."""
+"""(pattern, replacement, rule, cost), tried on the fault's line and, where it pays, on every line like it."""
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
@@ -63,7 +63,7 @@ def _continued(site: Site) -> Iterator[Candidate]:
     for index in (site.at - 1, site.at):
         line = site.src.lines[index] if index >= 0 else None
         if line is not None and site.text[line.start : line.end].endswith("\\"):
-            yield Candidate("stray_backslash", 1.5, ((line.end - 1, line.end, ""),), 0.85)
+            yield Candidate("stray_backslash", 1.5, ((line.end - 1, line.end, ""),))
 
 
 def _slashes(site: Site) -> Iterator[Candidate]:
@@ -79,7 +79,7 @@ def _slashes(site: Site) -> Iterator[Candidate]:
         if other is not None and other.group(2) == sign and not line.inside and not line.depth:
             start = line.start + other.end(1)
             edits.append((start, start, "# "))
-    yield Candidate("slash_comment", 0.3, tuple(edits), 0.95)
+    yield Candidate("slash_comment", 0.3, tuple(edits))
 
 
 def _markers(site: Site) -> Iterator[Candidate]:
@@ -89,7 +89,7 @@ def _markers(site: Site) -> Iterator[Candidate]:
     if not rows:
         return
     edits: list[Edit] = [(src.lines[i].start, src.lines[i].start, "# ") for i in rows]
-    yield Candidate("marker", 1.5, tuple(edits), 0.75)
+    yield Candidate("marker", 1.5, tuple(edits))
     names = [
         index
         for index, line in enumerate(src.lines)
@@ -98,7 +98,7 @@ def _markers(site: Site) -> Iterator[Candidate]:
     ]  # fmt: skip
     if names:
         edits += [(src.lines[i].start, src.lines[i].start, "# ") for i in names]
-        yield Candidate("marker", 0.5, tuple(sorted(edits)), 0.75)
+        yield Candidate("marker", 0.5, tuple(sorted(edits)))
 
 
 def _substitutions(site: Site) -> Iterator[Candidate]:
@@ -107,15 +107,15 @@ def _substitutions(site: Site) -> Iterator[Candidate]:
     for index in dict.fromkeys((site.at, site.low)):
         if MARKER.match(site.text, src.lines[index].start):
             continue
-        for pattern, new, rule, cost, trust in _RULES:
+        for pattern, new, rule, cost in _RULES:
             edits = tuple(_outside_strings(src, index, pattern, new, rule == "stray_backslash"))
             if not edits:
                 continue
-            yield Candidate(rule, cost, edits, trust)
+            yield Candidate(rule, cost, edits)
             if rule in ("c_operators", "increment", "else_if", "prompt", "brace_block") and cost <= 3.0:
                 everywhere = tuple(e for i in range(len(src.lines)) for e in _outside_strings(src, i, pattern, new))
                 if len(everywhere) > len(edits) and len(everywhere) < 200:
-                    yield Candidate(rule, cost + 0.3, everywhere, trust)
+                    yield Candidate(rule, cost + 0.3, everywhere)
 
 
 def _outside_strings(
@@ -144,14 +144,13 @@ def _late_comment(site: Site) -> Iterator[Candidate]:
         line_end = site.src.lines[site.src.line_at(token.start)].end
         rest = tokens[index:]
         if token.kind == STRING and rest[-1] is token and site.text[before.end : token.start].startswith((" ", "\t")):
-            trust = 0.9
             if token.text.lstrip("rRbBuU")[:3] in ('"""', "'''") and "\n" not in token.text:
-                yield Candidate("late_docstring", -3.0, ((token.start, token.start, "# "),), trust, 0.0)
+                yield Candidate("late_docstring", -3.0, ((token.start, token.start, "# "),), 0.0)
             elif "\n" not in token.text:
-                yield Candidate("late_docstring", 3.0, ((token.start, token.start, "# "),), 0.7, 0.0)
+                yield Candidate("late_docstring", 3.0, ((token.start, token.start, "# "),), 0.0)
         words = sum(1 for t in rest if t.kind == NAME)
         if token.start < line_end and words >= 2 and site.text[before.end : token.start]:
-            yield Candidate("late_comment", 6.0 - min(words, 6) * 0.3, ((token.start, token.start, "# "),), 0.6, 0.0)
+            yield Candidate("late_comment", 6.0 - min(words, 6) * 0.3, ((token.start, token.start, "# "),), 0.0)
 
 
 def is_prose(src: Source, index: int) -> bool:
@@ -192,17 +191,17 @@ def _prose(site: Site) -> Iterator[Candidate]:
     heading = HEADING if site.fault.kind == "IndentationError" else 1.0
     cost = 2.5 - 1.5 * min(_wordiness(src, site.at), 4) - heading * (site.at == first_code)
     start = lines[0].start if low == high == 0 else here  # a heading with a stray indent
-    yield Candidate("prose", cost, ((start, here, "# "),), 0.85, 0.0)
+    yield Candidate("prose", cost, ((start, here, "# "),), 0.0)
     if high > low:
         cost -= min(high - low, 3)
-        yield Candidate("prose", cost, tuple((mark, mark, "# ") for mark in marks), 0.85, 0.0)
+        yield Candidate("prose", cost, tuple((mark, mark, "# ") for mark in marks), 0.0)
     if low <= first_code and high - low >= 2:
         last = _code_after(src, high) - 1
         while last > low and not src.text[lines[last].start : lines[last].end].strip():
             last -= 1
         opened, end = (lines[low].start, lines[low].start, '"""'), lines[last].end
-        yield Candidate("prose_docstring", cost - 2.0, (opened, (end, end, '"""')), 0.7, 0.0)
-        yield Candidate("prose_docstring", cost - 1.5, (opened, (end, end, newline_of(src.text) + '"""')), 0.7, 0.0)
+        yield Candidate("prose_docstring", cost - 2.0, (opened, (end, end, '"""')), 0.0)
+        yield Candidate("prose_docstring", cost - 1.5, (opened, (end, end, newline_of(src.text) + '"""')), 0.0)
 
 
 def _wordiness(src: Source, index: int) -> int:

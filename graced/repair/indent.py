@@ -45,7 +45,7 @@ def block_body(site: Site) -> Iterator[Candidate]:
     last = src.tokens[src.lines[src.logical_end(header)].stop - 1] if src.lines[header].stop else None
     if last is not None and last.text in ("\n", "\r\n", "\r"):
         after = last.start
-    yield Candidate("missing_body", 3.0, ((after, after, f"{newline}{base}{step}pass"),), 0.55)
+    yield Candidate("missing_body", 3.0, ((after, after, f"{newline}{base}{step}pass"),))
     if follow is None:
         return
     level = src.lines[header].width
@@ -66,14 +66,14 @@ def block_body(site: Site) -> Iterator[Candidate]:
         cost += 2.0 * min(blanks, 3)
         if src.first_word(follow) in ("def", "class", "@", *CLAUSES):
             cost += -2.0 if src.first_word(header) == "class" and _is_method(src, follow) else 5.0
-        yield Candidate("missing_indent", cost, edits, 0.8)
+        yield Candidate("missing_indent", cost, edits)
     for width, indent in _indents(src, header).items():
         if width < level:
             cost = 2.0 + 2.0 * min(blanks, 3) + _fit(src, header, width, len(step.expandtabs(8)))
-            yield Candidate("indent_line", cost, _reindented(src, [header], indent), 0.8)
+            yield Candidate("indent_line", cost, _reindented(src, [header], indent))
     words = [token.text for token in src.code(header)][:2]
     if words[:1] in (["def"], ["class"]) and [token.text for token in src.code(follow)][:2] == words:
-        yield Candidate("doubled_header", 1.0, ((src.lines[header].start, src.lines[follow].start, ""),), 0.7)
+        yield Candidate("doubled_header", 1.0, ((src.lines[header].start, src.lines[follow].start, ""),))
 
 
 def _header(site: Site) -> int | None:
@@ -125,10 +125,10 @@ def _tabs(site: Site) -> Iterator[Candidate]:
             line = src.lines[index]
             if "\t" in line.indent:
                 one = (line.start, line.start + len(line.indent), line.indent.expandtabs(size))
-                yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order, (one,), 0.9)
+                yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order, (one,))
         if len(lines) > 1:
             edits = tuple((line.start, line.start + len(line.indent), line.indent.expandtabs(size)) for line in lines)
-            yield Candidate("tabs_all", 1.0 + 3.0 * (not tabbed) + 0.1 * abs(size - 4), edits, 0.85)
+            yield Candidate("tabs_all", 1.0 + 3.0 * (not tabbed) + 0.1 * abs(size - 4), edits)
 
 
 def _shifts(site: Site) -> Iterator[Candidate]:
@@ -163,16 +163,16 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             alone = cost + _fit(src, start, width, step)
             single = list(range(start, start + 1))
             whole = list(range(start, src.logical_end(start) + 1))
-            yield Candidate("indent_line", alone, _reindented(src, single, indent), 0.85)
+            yield Candidate("indent_line", alone, _reindented(src, single, indent))
             if len(whole) > 1:
-                yield Candidate("indent_statement", alone + 0.5, _reindented(src, whole, indent), 0.8)
+                yield Candidate("indent_statement", alone + 0.5, _reindented(src, whole, indent))
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
                     size = 0.7 + min(0.25 * len(run), 4.0)
                     off_grid = all(src.lines[i].width % step for i in run if src.lines[i].logical)
                     if off_grid and not width % step:
                         size = -1.0  # all of it is off the grid
-                    yield Candidate(kind, cost + size, _reindented(src, run, indent), 0.75)
+                    yield Candidate(kind, cost + size, _reindented(src, run, indent))
 
 
 def _grid(old: int, new: int, step: int) -> float:

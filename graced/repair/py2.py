@@ -25,7 +25,7 @@ def candidates(src: Source, fault: Fault) -> Iterator[Candidate]:
         return
     edits = merged(_edits(src))
     if edits:
-        yield Candidate("python2", 0.0 if fault.message.startswith(SIGNS[:2]) else 1.0, edits, 0.9)
+        yield Candidate("python2", 0.0 if fault.message.startswith(SIGNS[:2]) else 1.0, edits)
 
 
 def _edits(src: Source) -> Iterator[Edit]:

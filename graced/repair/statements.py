@@ -42,7 +42,7 @@ def _future(site: Site) -> Iterator[Candidate]:
     spot = lines[at].start
     if spot < start:
         gap = "" if src.first_word(at) in ("import", "from") or (at and not src.has_code(at - 1)) else newline
-        yield Candidate("future_import", 0.3, ((spot, spot, statement + gap), (start, stop, "")), 0.95)
+        yield Candidate("future_import", 0.3, ((spot, spot, statement + gap), (start, stop, "")))
 
 
 def _arguments(site: Site) -> Iterator[Candidate]:
@@ -60,13 +60,13 @@ def _arguments(site: Site) -> Iterator[Candidate]:
                     if begin.text != ",":
                         end = tokens[last + 1].end if last + 1 < len(tokens) else tokens[last].end
                         edit = (tokens[first].start, end, "")
-                    yield Candidate("repeated_argument", 0.5 + order, (edit,), 0.9)
+                    yield Candidate("repeated_argument", 0.5 + order, (edit,))
     if site.said("positional argument follows", "non-default argument", "parameter without a default"):
         for part in _call_parts(tokens, site):
             yield from _reordered(site, part)
             for first, last in part:
                 if tokens[first].kind == NAME and not any(t.text == "=" for t in tokens[first : last + 1]):
-                    yield from split_names(site, first, "=", -3.0)
+                    yield from split_names(site, tokens[first], "=", -3.0)
 
 
 def _call_parts(tokens: list[Token], site: Site) -> Iterator[list[tuple[int, int]]]:
@@ -108,7 +108,7 @@ def _reordered(site: Site, parts: list[tuple[int, int]]) -> Iterator[Candidate]:
     for old, new in zip(parts, ordered, strict=True):
         span = (tokens[old[0]].start, tokens[old[1]].end)
         edits.append((*span, text[tokens[new[0]].start : tokens[new[1]].end]))
-    yield Candidate("argument_order", 2.0, tuple(edits), 0.85)
+    yield Candidate("argument_order", 2.0, tuple(edits))
 
 
 def _reserved(site: Site) -> Iterator[Candidate]:
@@ -121,7 +121,7 @@ def _reserved(site: Site) -> Iterator[Candidate]:
         edits = [(t.end, t.end, "_") for t in _uses_as_name(site.src, word)]
         if edits and len(edits) < 200:
             cost = 0.5 if word in ("async", "await") else 4.0
-            yield Candidate("reserved_word", cost, tuple(edits), 0.75 if cost < 1 else 0.55)
+            yield Candidate("reserved_word", cost, tuple(edits))
 
 
 def _uses_as_name(src: Source, word: str) -> Iterator[Token]:
@@ -153,12 +153,12 @@ def _assignment(site: Site) -> Iterator[Candidate]:
         token = site.tokens[index]
         if token.text == "=":
             distance = 0.1 * abs(index - site.here)
-            yield Candidate("assign_for_equal", cost + 0.5 + distance, ((token.start, token.end, "=="),), 0.9)
+            yield Candidate("assign_for_equal", cost + 0.5 + distance, ((token.start, token.end, "=="),))
             left = site.tokens[index - 1] if index else token
             if "-" in site.text[site.tokens[0].start : token.start] and left.kind == NAME:
                 dashes = [t for t in site.tokens[:index] if t.text == "-"]
                 edits = tuple((t.start, t.end, "_") for t in dashes)
-                yield Candidate("dash_in_name", 2.0 + distance, edits, 0.75)
+                yield Candidate("dash_in_name", 2.0 + distance, edits)
 
 
 def _async(site: Site) -> Iterator[Candidate]:
@@ -174,12 +174,12 @@ def _async(site: Site) -> Iterator[Candidate]:
             if src.first_word(at) == "def":
                 start = src.lines[at].start + len(src.lines[at].indent)
                 if site.said("outside async"):
-                    yield Candidate("async_def", 0.5, ((start, start, "async "),), 0.9)
+                    yield Candidate("async_def", 0.5, ((start, start, "async "),))
                 return
         at = src.previous_logical(at)
     word = site.tokens[0]
     if site.said("'return' outside function") and len(site.tokens) > 1:
-        yield Candidate("return_outside", 5.0, ((word.start, site.tokens[1].start, ""),), 0.5)
+        yield Candidate("return_outside", 5.0, ((word.start, site.tokens[1].start, ""),))
 
 
 def _numbers(site: Site) -> Iterator[Candidate]:
@@ -187,23 +187,21 @@ def _numbers(site: Site) -> Iterator[Candidate]:
     if site.said("leading zeros"):
         for token in site.tokens:
             if re.fullmatch(r"0[0-7]+", token.text) and token.text.strip("0"):
-                yield Candidate("octal", 1.0, ((token.start, token.start + 1, "0o"),), 0.8)
+                yield Candidate("octal", 1.0, ((token.start, token.start + 1, "0o"),))
             if re.fullmatch(r"0[0-9]+", token.text):
                 size = len(token.text) - len(token.text.lstrip("0"))
                 cost = 0.8 if len(token.text) == 2 or "8" in token.text or "9" in token.text else 1.5
-                yield Candidate("leading_zero", cost, ((token.start, token.start + size, ""),), 0.8)
+                yield Candidate("leading_zero", cost, ((token.start, token.start + size, ""),))
     if site.said(
         "invalid decimal literal", "invalid hexadecimal", "invalid digit", "invalid octal", "invalid imaginary"
     ):
         for token, after in zip(site.tokens, site.tokens[1:], strict=False):
             if token.end == after.start and token.text[:1].isdigit() and after.kind == NAME:
                 if after.text in ("L", "l"):
-                    yield Candidate("long", 0.2, ((after.start, after.end, ""),), 0.95)
-                yield Candidate("digit_name", 2.0, ((token.start, token.start, "_"),), 0.6)
-                yield Candidate("digit_name", 2.0, ((token.end, token.end, " "),), 0.7)
-                yield Candidate(
-                    "digit_string", 2.5, ((token.start, token.start, '"'), (after.end, after.end, '"')), 0.6
-                )
+                    yield Candidate("long", 0.2, ((after.start, after.end, ""),))
+                yield Candidate("digit_name", 2.0, ((token.start, token.start, "_"),))
+                yield Candidate("digit_name", 2.0, ((token.end, token.end, " "),))
+                yield Candidate("digit_string", 2.5, ((token.start, token.start, '"'), (after.end, after.end, '"')))
 
 
 def _declared(site: Site) -> Iterator[Candidate]:
@@ -224,4 +222,4 @@ def _declared(site: Site) -> Iterator[Candidate]:
         return
     statement = lines[body].indent + site.text[lines[site.low].start : lines[site.high].next].lstrip()
     edits = ((lines[body].start, lines[body].start, statement), (lines[site.low].start, lines[site.high].next, ""))
-    yield Candidate("declared_late", 1.0, edits, 0.8)
+    yield Candidate("declared_late", 1.0, edits)

@@ -52,32 +52,32 @@ def _one_line(site: Site) -> Iterator[Candidate]:
         places = places[: MAX_PLACES // 2] + places[-MAX_PLACES // 2 :]
     for quote in sorted(quotes):
         for at in places:
-            yield from _checked(site, index, Candidate("missing_quote", 2.0, ((at, at, quote),), 0.85))
+            yield from _checked(site, index, Candidate("missing_quote", 2.0, ((at, at, quote),)))
         for at in range(line.start, line.end):
             if text[at] != quote or text[at - 1 : at] == quote or text[at + 1 : at + 2] == quote:
                 continue
             if quote == "'" and 0 < at < len(text) - 1 and text[at - 1].isalnum() and text[at + 1].isalnum():
-                yield from _checked(site, index, Candidate("unescaped_quote", 0.5, ((at, at, "\\"),), 0.9))
-            yield from _checked(site, index, Candidate("unescaped_quote", 4.0, ((at, at, "\\"),), 0.6))
-            yield from _checked(site, index, Candidate("extra_quote", 6.0, ((at, at + 1, ""),), 0.7))
+                yield from _checked(site, index, Candidate("unescaped_quote", 0.5, ((at, at, "\\"),)))
+            yield from _checked(site, index, Candidate("unescaped_quote", 4.0, ((at, at, "\\"),)))
+            yield from _checked(site, index, Candidate("extra_quote", 6.0, ((at, at + 1, ""),)))
             if text[at - 1] == "\\":
                 lone = 2.5 * (text[line.start : at].rstrip("\\").endswith(quote))
-                yield from _checked(site, index, Candidate("escaped_end", 2.0 - lone, ((at, at, "\\"),), 0.8))
+                yield from _checked(site, index, Candidate("escaped_end", 2.0 - lone, ((at, at, "\\"),)))
         other = _QUOTES[1 - _QUOTES.index(quote)]
         for at in range(line.start, line.end):
             if text[at] == other:
-                yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, quote),), 0.85))
+                yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, quote),)))
             elif (
                 bad is not None
                 and text[at] == quote
                 and at == bad.start + len(bad.text) - len(bad.text.lstrip("rRbBuUfF"))
             ):
-                yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, other),), 0.85))
+                yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, other),)))
     if bad is not None:
         end = bad.end
         for prefix in ("'''", '"""'):
             if bad.text.startswith(prefix[0]):
-                yield Candidate("triple", 6.0, ((bad.start, bad.start + 1, prefix), (end, end, prefix)), 0.5)
+                yield Candidate("triple", 6.0, ((bad.start, bad.start + 1, prefix), (end, end, prefix)))
 
 
 def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate]:
@@ -114,7 +114,7 @@ def _odd_quotes(site: Site) -> Iterator[Candidate]:
             if left.text[-1] != "'":
                 continue
             at = left.end - 1
-            yield Candidate("unescaped_quote", 3.0, ((at, at, "\\"),), 0.6)
+            yield Candidate("unescaped_quote", 3.0, ((at, at, "\\"),))
 
 
 def _triple(site: Site, start: int) -> Iterator[Candidate]:
@@ -125,21 +125,21 @@ def _triple(site: Site, start: int) -> Iterator[Candidate]:
     if quotes not in ('"""', "'''"):
         return
     opened = src.line_at(start)
-    yield Candidate("extra_triple", 3.0, ((start, start + 3, ""),), 0.5, 0.0)
+    yield Candidate("extra_triple", 3.0, ((start, start + 3, ""),), 0.0)
     line_end = src.lines[opened].end
-    yield Candidate("missing_triple", 2.0, ((line_end, line_end, quotes),), 0.7, 0.0)
+    yield Candidate("missing_triple", 2.0, ((line_end, line_end, quotes),), 0.0)
     lone = text[start + 3 : line_end].find(quotes[0])
     if lone >= 0:  # closed by one or two quotes
         at = start + 3 + lone
         width = 2 if text[at + 1 : at + 2] == quotes[0] else 1
-        yield Candidate("short_triple", 1.0, ((at, at + width, quotes),), 0.85, 0.0)
-        yield Candidate("long_open", 1.5, ((start, start + 3, quotes[0]),), 0.8, 0.0)
+        yield Candidate("short_triple", 1.0, ((at, at + width, quotes),), 0.0)
+        yield Candidate("long_open", 1.5, ((start, start + 3, quotes[0]),), 0.0)
     yield from _ends(site, start, quotes, 2.5)
     end = len(text.rstrip())
-    yield Candidate("missing_triple", 4.0, ((end, end, "\n" + quotes if "\n" in body.strip() else quotes),), 0.55, 0.0)
+    yield Candidate("missing_triple", 4.0, ((end, end, "\n" + quotes if "\n" in body.strip() else quotes),), 0.0)
     before = [at for at in _all(text, quotes, start) if at < start]
     if before:  # an earlier one may be the stray
-        yield Candidate("extra_triple", 4.0, ((before[-1], before[-1] + 3, ""),), 0.4, 0.0)
+        yield Candidate("extra_triple", 4.0, ((before[-1], before[-1] + 3, ""),), 0.0)
 
 
 _CODE = re.compile(
@@ -163,12 +163,12 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
         while at > opened and not text[lines[at].start : lines[at].end].strip():
             at -= 1
         end = lines[at].start + len(text[lines[at].start : lines[at].end].rstrip())
-        yield Candidate("missing_triple", cost + 0.3 * tried - 1.0 * code, ((end, end, quotes),), 0.6, 0.0)
+        yield Candidate("missing_triple", cost + 0.3 * tried - 1.0 * code, ((end, end, quotes),), 0.0)
         if at + 1 < index and not text[lines[at + 1].start : lines[at + 1].end].strip():
             blank = lines[at + 1]
             fit = -0.5 if own_line else 0.3
             edit = (blank.end, blank.end, quotes if blank.indent else lines[opened].indent + quotes)
-            yield Candidate("missing_triple", cost + 0.3 * tried + fit - 1.0 * code, (edit,), 0.6, 0.0)
+            yield Candidate("missing_triple", cost + 0.3 * tried + fit - 1.0 * code, (edit,), 0.0)
         tried += 1
         if tried > 8 or code:
             return
@@ -188,8 +188,8 @@ def _flipped(site: Site) -> Iterator[Candidate]:
                 continue
             yield from _ends(site, token.start, quotes, -2.0 + order)
             end = site.src.lines[site.src.line_at(token.start)].end
-            yield Candidate("missing_triple", -1.5 + order, ((end, end, quotes),), 0.7, 0.0)
-            yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.5, 0.0)
+            yield Candidate("missing_triple", -1.5 + order, ((end, end, quotes),), 0.0)
+            yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.0)
             order += 1.0
             if order > 2:
                 break
@@ -228,4 +228,4 @@ def _nested(site: Site) -> Iterator[Candidate]:
                     break
                 edits.append((line.start + at, line.start + at + 1, other))
         if edits:
-            yield Candidate("nested_quotes", 0.5, tuple(edits), 0.95)
+            yield Candidate("nested_quotes", 0.5, tuple(edits))

@@ -68,7 +68,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
         if tokens[index].kind == NAME and tokens[index].text not in KEYWORDS:
             for between, cost in (("=", 2.0), (".", 2.0), (" ", 2.5), ("(", 4.0), (", ", 3.5)):
                 if between != "(" or not balanced:
-                    yield from split_names(site, index, between, cost)
+                    yield from split_names(site, tokens[index], between, cost)
 
 
 def _split_header(site: Site) -> Iterator[Candidate]:
@@ -82,7 +82,7 @@ def _split_header(site: Site) -> Iterator[Candidate]:
         depth += (token.text in OPENS) - (token.text in CLOSES)
         if token.text == ":" and not depth:
             new = newline_of(site.text) + src.lines[site.low].indent
-            yield Candidate("missing_newline", 1.0, ((token.end, after.start, new),), 0.85)
+            yield Candidate("missing_newline", 1.0, ((token.end, after.start, new),))
 
 
 def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
@@ -103,7 +103,7 @@ def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
             continue
         options = {line.indent + step_of(src, site.low): 0.0} if before.text == ":" else indents
         for indent, cost in options.items():
-            yield Candidate("missing_newline", 3.0 + cost, ((before.end, token.start, newline + indent),), 0.75)
+            yield Candidate("missing_newline", 3.0 + cost, ((before.end, token.start, newline + indent),))
 
 
 def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candidate]:
@@ -129,46 +129,51 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
                 continue
             delta = cost_around(index, [string], 0) - base
             cost += _fit(string, text, tokens, index)
-            yield Candidate("missing_operator" if string != "," else "missing_comma", cost + near,
-                            (_insertion(text, gap, string, glued),), 0.85, delta)  # fmt: skip
+            spot = _insertion(text, gap, string, glued)
+            if string == "," and index and "\n" in text[tokens[index - 1].end : gap]:
+                spot = (tokens[index - 1].end, tokens[index - 1].end, string)
+            rule = "missing_operator" if string != "," else "missing_comma"
+            yield Candidate(rule, cost + near, (spot,), delta)
         one = cost_around(index, [line[index + 2]], 1)
         if token.kind == BADSTR or "\n" in token.text:
             continue
         weight = 3.5 if token.kind in (OP, BAD) else 6.0
         weight -= token.kind == BAD or (token.kind == NAME and len(token.text) == 1)
-        weight -= 4.0 * _is_litter(text, tokens, index, scorer.names[token.text])
-        yield Candidate("delete_token", weight + near, ((token.start, token.end, ""),), 0.75,
+        weight -= _litter(text, tokens, index, scorer.names[token.text])
+        if token.kind == OP and index and tokens[index - 1].text == token.text and token.text in ",.:;=+":
+            yield Candidate("doubled_token", 0.5 + near, ((token.start, token.end, ""),))
+        yield Candidate("delete_token", weight + near, ((token.start, token.end, ""),),
                         0.5 * (cost_around(index, [], 1) - one))  # fmt: skip
         for string, cost in CONFUSED.get(token.text, ()):
             delta = cost_around(index, [string.strip()], 1) - one
-            yield Candidate("wrong_token", cost + near, ((token.start, token.end, string),), 0.85, delta)
+            yield Candidate("wrong_token", cost + near, ((token.start, token.end, string),), delta)
         if token.kind == NAME and index and tokens[index - 1].text == token.text and token.text in KEYWORDS:
-            yield Candidate("doubled_word", 1.0, ((tokens[index - 1].end, token.end, ""),), 0.95)
+            yield Candidate("doubled_word", 1.0, ((tokens[index - 1].end, token.end, ""),))
     last = tokens[-1]
     if site.here >= len(tokens) - 2 or site.there >= len(tokens) - 2:
         at = len(tokens)
         base = cost_around(at, [], 0)
         if tokens[0].text in HEADERS:
             delta = cost_around(at, [":"], 0) - base
-            yield Candidate("missing_colon", 1.0, ((last.end, last.end, ":"),), 0.95, min(delta, 0.0))
+            yield Candidate("missing_colon", 1.0, ((last.end, last.end, ":"),), min(delta, 0.0))
         if last.text == "import":
-            yield Candidate("missing_value", 1.0, ((last.end, last.end, " *"),), 0.8, cost_around(at, ["*"], 0) - base)
+            yield Candidate("missing_value", 1.0, ((last.end, last.end, " *"),), cost_around(at, ["*"], 0) - base)
         if last.kind == OP and last.text not in (")", "]", "}", ":", ";", ","):
             delta = cost_around(at, ["None"], 0) - base
-            yield Candidate("missing_value", 2.0, ((last.end, last.end, " None"),), 0.6, delta)
+            yield Candidate("missing_value", 2.0, ((last.end, last.end, " None"),), delta)
 
 
-def _is_litter(text: str, tokens: list[Token], index: int, seen: int) -> bool:
-    """A word glued to the end of a statement, as a slip of the hand leaves it (`print(x)s`)."""
+def _litter(text: str, tokens: list[Token], index: int, seen: int) -> float:
+    """Nats off for a word at the end of a statement, as a slip of the hand leaves it (`print(x)s`)."""
     token = tokens[index]
     if not index or token.kind != NAME or token.text in KEYWORDS or seen > 1 or len(token.text) > 2:
-        return False
+        return 0.0
     before = tokens[index - 1]
-    return (
-        before.end == token.start
-        and (before.text in (")", "]", "}") or before.kind == STRING)
-        and (index + 1 == len(tokens) or text[token.end : token.end + 1] in ("\n", "\r"))
-    )
+    if before.text not in (")", "]", "}") and before.kind != STRING:
+        return 0.0
+    if index + 1 < len(tokens) and text[token.end : token.end + 1] not in ("\n", "\r"):
+        return 0.0
+    return 4.0 if before.end == token.start else 2.5
 
 
 def _fit(string: str, text: str, tokens: list[Token], index: int) -> float:
@@ -224,22 +229,22 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
         other = NOT_PYTHON.get(token.text)
         if other is not None and other != token.text:
             end = token.end if other or index + 1 == len(tokens) else tokens[index + 1].start
-            yield Candidate("not_python", 1.0 + near, ((token.start, end, other),), 0.9)
+            yield Candidate("not_python", 1.0 + near, ((token.start, end, other),))
         for word, distance in near_keywords(token.text):
             known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
             cost = 0.6 * distance + known + near + (0.0 if first else 1.0) - 1.0 * (not site.scorer.knows(token.text))
-            yield Candidate("misspelt_keyword", cost, ((token.start, token.end, word),), 0.95)
+            yield Candidate("misspelt_keyword", cost, ((token.start, token.end, word),))
         if first and index + 1 < len(tokens) and tokens[1].kind == NAME:
             glued = token.text + tokens[1].text
             if glued in KEYWORDS:
-                yield Candidate("misspelt_keyword", 1.0, ((token.start, tokens[1].end, glued),), 0.95)
+                yield Candidate("misspelt_keyword", 1.0, ((token.start, tokens[1].end, glued),))
     for index, token in enumerate(tokens[: site.there + 1]):
         if token.kind == NAME and token.text not in KEYWORDS and token.text != "_":
             for word in PREFIXES:
                 rest = token.text[len(word) :]
                 if token.text.startswith(word) and rest and (site.scorer.knows(rest) or index == 0):
                     at = token.start + len(word)
-                    yield Candidate("split_name", 2.5, ((at, at, " "),), 0.85)
+                    yield Candidate("split_name", 2.5, ((at, at, " "),))
 
 
 @lru_cache(maxsize=4096)

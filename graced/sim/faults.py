@@ -125,6 +125,20 @@ def _stop(world: World) -> str:
     return _freeze(world, stopped=True, longest=12.0)
 
 
+def _stop_for_good(world: World) -> str:
+    process = world.random.choice(_holders(world, MEMBERS) or [None])
+    if process is None:
+        return "nobody"
+    _freeze_for_good(world, process)
+    return f"stop {process} for good"
+
+
+def _freeze_for_good(world: World, process: Process) -> None:
+    for check in world.checks:
+        check.struck(None, "stop")
+    world.machine.freeze(process, stopped=True)
+
+
 def _pause(world: World) -> str:
     """A loop that is held up for less than the timeout, as by load."""
     return _freeze(world, stopped=False, longest=0.9 * world.timing.timeout / _interval(world))
@@ -136,7 +150,7 @@ def _hang(world: World) -> str:
 
 def _stop_healers(world: World) -> str:
     for process in _holders(world, HEALERS):
-        world.machine.freeze(process, stopped=True)
+        _freeze_for_good(world, process)
     return "stop both healers for good"
 
 
@@ -160,6 +174,14 @@ def _disturb(world: World, what: str, *, lose: bool = False, delay: float = 0.0,
 
 def _lose_beats(world: World) -> str:
     return _disturb(world, "beats", lose=True)
+
+
+def _deafen(world: World) -> str:
+    """One member does not hear one other, who is well, for longer than the timeout."""
+    source, target = world.random.sample(MEMBERS, 2)
+    span = world.random.uniform(1.2, 2.0) * world.timing.timeout
+    world.wires.disturbances.append(Disturbance(world.clock.now + span, "beats", source, target, lose=True))
+    return f"{target} does not hear {source} for {span:.3f} s"
 
 
 def _late_beats(world: World) -> str:
@@ -256,6 +278,7 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (1.5, _hang),
     (1, _stop_healers),
     (6, _lose_beats),
+    (2, _deafen),
     (6, _late_beats),
     (5, _lose_commands),
     (5, _late_commands),
@@ -269,4 +292,11 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (3, _person),
 )
 
-KILLS: Final[tuple[tuple[float, Fault], ...]] = ((6, _kill), (2, kill_healers), (2, _kill_subset))
+# What `--profile` names: the faults, and how many intervals apart they are on average.
+PROFILES: Final[dict[str, tuple[tuple[tuple[float, Fault], ...], float]]] = {
+    "all": (FAULTS, 1.0),
+    "storm": (FAULTS, 0.2),
+    "calm": (FAULTS, 20.0),
+    "kills": (((6, _kill), (2, kill_healers), (2, _kill_subset)), 30.0),
+    "stops": (((6, _stop_for_good), (2, _stop_healers)), 60.0),
+}

@@ -17,6 +17,7 @@ Life = Literal["running", "stopped", "hung", "gone"]
 Call = tuple[Callable[..., None], tuple[Any, ...]]
 
 PIDFD_S: Final = (0.0002, 0.002)  # from a death to the poll that sees it
+ZOMBIE_S: Final = 0.005  # from a death to the parent's wait
 INBOX_LIMIT: Final = 1000  # messages that wait for a frozen process, as ZeroMQ's high water mark has it
 
 
@@ -78,6 +79,7 @@ class Machine:
     def __init__(self, clock: Clock, random: Random, died: Callable[[Process], None]) -> None:
         self.clock, self.random, self.died = clock, random, died
         self.processes: dict[int, Process] = {}
+        self.everyone: dict[int, Process] = {}  # the dead too, for the checkers
         self.records: dict[str, RoleRecord] = {}
         self.role_locks: dict[str, int] = {}
         self.restart_locks: dict[str, int] = {}
@@ -86,13 +88,15 @@ class Machine:
     def fork(self, name: str) -> Process:
         self._last_pid += 1
         process = Process(self._last_pid, name, self.clock.now)
-        self.processes[process.pid] = process
+        self.processes[process.pid] = self.everyone[process.pid] = process
         return process
 
     def status(self, pid: int, start_ticks: int) -> str:
-        process = self.processes.get(pid)
+        process = self.everyone.get(pid)
         if process is None or process.ticks != start_ticks:
             return "gone"
+        if process.life == "gone" and self.clock.now - process.ended < ZOMBIE_S:
+            return "zombie"
         return process.status
 
     # --- signals

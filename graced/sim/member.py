@@ -241,10 +241,10 @@ class Member:
         self._seq += 1
         hears, runs, leases = self._told
         phase = "healthy" if core.ready else "starting"
-        process = self.process
+        pid, ticks = self.process.pid, self.process.ticks
         return Beat(
-            self.role, process.pid, process.ticks, core.incarnation, self._seq, phase, 0.0, core.born, hears, runs, leases
-        )
+            self.role, pid, ticks, core.incarnation, self._seq, phase, 0.0, core.born, hears, runs, leases
+        )  # fmt: skip
 
     # --- watching
 

@@ -1,7 +1,7 @@
 """One seed from its start to its end, and many seeds on all cores."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Final
 
@@ -13,7 +13,7 @@ from graced.playbooks.schema import Playbook
 from graced.sim.breach import Breach
 from graced.sim.checks import all_checks
 from graced.sim.checks.times import Times
-from graced.sim.faults import FAULTS, Fault
+from graced.sim.faults import PROFILES, Fault
 from graced.sim.trace import tracer
 from graced.sim.world import World
 
@@ -31,7 +31,7 @@ class Outcome(Struct, frozen=True):
     faults: int
     breach: str
     settled_s: float
-    kills_s: tuple[float, ...]
+    recoveries_s: tuple[float, ...]
     virtual_s: float
 
 
@@ -41,10 +41,10 @@ def playbooks() -> dict[str, Playbook]:
 
 
 def simulate(
-    seed: int, faults: int = FAULTS_A_SEED, *, table: Table = FAULTS, spacing: float = 1.0,
-    say: Callable[[str], None] | None = None,
+    seed: int, faults: int = FAULTS_A_SEED, profile: str = "all", *, say: Callable[[str], None] | None = None,
 ) -> Outcome:  # fmt: skip
-    """Run one seed: a start, `faults` faults about `spacing` intervals apart, then rest. Never raises for a breach."""
+    """Run one seed: a start, `faults` faults of a profile, then rest. A breach is told, not raised."""
+    table, spacing = PROFILES[profile]
     checks = all_checks()
     world = World(seed, playbooks(), checks)
     if say is not None:
@@ -54,12 +54,12 @@ def simulate(
     try:
         _begin(world)
         for done in range(1, faults + 1):  # noqa: B007
-            _strike(world, table, spacing)
+            _strike_one(world, table, spacing)
         settled = _rest(world)
     except Breach as found:
         breach = str(found)
     times = next(c for c in checks if isinstance(c, Times))
-    return Outcome(seed, done, breach, settled, tuple(times.kills), world.clock.now - 1000.0)
+    return Outcome(seed, done, breach, settled, tuple(times.recoveries), world.clock.now - 1000.0)
 
 
 def _begin(world: World) -> None:
@@ -72,7 +72,7 @@ def _begin(world: World) -> None:
         world.clock.run_until(world.clock.now + world.timing.interval)
 
 
-def _strike(world: World, table: Table, spacing: float) -> None:
+def _strike_one(world: World, table: Table, spacing: float) -> None:
     gap = world.random.expovariate(1.0) * spacing * world.timing.interval
     world.clock.run_until(world.clock.now + gap)
     fault = world.random.choices([f for _, f in table], [w for w, _ in table])[0]
@@ -102,12 +102,14 @@ def _rest(world: World) -> float:
     return world.clock.now - began
 
 
-def simulate_many(seeds: Iterable[int], faults: int = FAULTS_A_SEED, jobs: int = 0, table: str = "FAULTS") -> "Iterable[Outcome]":
+def simulate_many(
+    seeds: Iterable[int], faults: int = FAULTS_A_SEED, profile: str = "all", jobs: int = 0
+) -> Iterator[Outcome]:
     """Outcomes as they come, from `jobs` processes (0: one a core)."""
     import multiprocessing
 
     jobs = jobs or os.cpu_count() or 1
-    work = [(seed, faults) for seed in seeds]
+    work = [(seed, faults, profile) for seed in seeds]
     if jobs == 1:
         yield from map(_one, work)
         return
@@ -115,5 +117,5 @@ def simulate_many(seeds: Iterable[int], faults: int = FAULTS_A_SEED, jobs: int =
         yield from pool.imap_unordered(_one, work, chunksize=4)
 
 
-def _one(work: tuple[int, int]) -> Outcome:
+def _one(work: tuple[int, int, str]) -> Outcome:
     return simulate(*work)

@@ -62,7 +62,7 @@ class Spawner(Member):
         """Carry a birth out; the event is for whoever asked."""
         machine = self.world.machine
         record = machine.record(asked.target)
-        alive = machine.status(record.pid, record.start_ticks) != "gone"
+        alive = machine.find(record.pid, record.start_ticks) is not None
         holder = record.pid if alive and record.incarnation > asked.floor else 0
         self.starts, actions = births.ask(self.starts, asked, self.world.clock.now, holder=holder)
         for action in actions:

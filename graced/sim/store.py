@@ -1,4 +1,4 @@
-"""What is on disk and outlives everyone: the audit log, unfinished runs, incidents, counters, kernels' rows and slots."""
+"""What is on disk and outlives everyone: audit log, unfinished runs, incidents, counters, kernels' rows and slots."""
 
 from typing import Any
 

@@ -108,7 +108,8 @@ class Wires:
         self._send(sender, to, self.clock.now + patience, taken)
 
     def ask(
-        self, sender: "Member", to: str, patience: float, question: Callable[["Member"], Any], answer: Callable[[Any], None],
+        self, sender: "Member", to: str, patience: float, question: Callable[["Member"], Any],
+        answer: Callable[[Any], None],
     ) -> None:  # fmt: skip
         """Send a command; `answer` is called in the sender with what `question` gave in the receiver, or with None."""
         asked = Question(to, answer, self.clock.now + patience)

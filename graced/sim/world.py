@@ -31,6 +31,7 @@ TIMINGS: Final = (  # interval, timeout, emergency_confirm: in seconds
     Timing(0.1, 1.0, 1.0, 0.5),
     Timing(0.1, 1.0, 1.0, 2.0),
     Timing(0.1, 0.3, 1.0, 0.2),
+    Timing(0.1, 4.0, 1.0, 6.0),
     Timing(0.25, 2.0, 2.0, 1.0),
     Timing(1.0, 5.0, 5.0, 5.0),
 )

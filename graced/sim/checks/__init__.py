@@ -5,6 +5,7 @@ They look at what really happens in the simulated world, never at what the core 
 
 from graced.sim.checks.base import Check
 from graced.sim.checks.counters import Counters
+from graced.sim.checks.evidence import Evidence
 from graced.sim.checks.kills import Kills
 from graced.sim.checks.one_each import OneOfEach
 from graced.sim.checks.powers import Powers
@@ -14,4 +15,4 @@ from graced.sim.checks.times import Times
 
 
 def all_checks() -> tuple[Check, ...]:
-    return (OneOfEach(), Kills(), Powers(), Protocol(), Storms(), Counters(), Times())
+    return (OneOfEach(), Kills(), Evidence(), Powers(), Protocol(), Storms(), Counters(), Times())

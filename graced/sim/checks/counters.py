@@ -12,7 +12,8 @@ class Counters(Check):
         for counter, tiers in TIERS.items():
             told = sum(e.kind == "recovery.succeeded" and e.data["tier"] in tiers for e in store.audit)
             if abs(store.counters.get(counter, 0) - told) > slack:
-                raise Breach("counters", f"{counter} is {store.counters.get(counter, 0)}, the audit log tells of {told}")
-        left = [id for id, incident in store.incidents.items() if incident.state == "open" and incident.kind == "member"]
+                counted = store.counters.get(counter, 0)
+                raise Breach("counters", f"{counter} is {counted}, the audit log tells of {told}")
+        left = [id for id, i in store.incidents.items() if i.state == "open" and i.kind == "member"]
         if len(left) > slack:
             raise Breach("counters", f"incidents are left open: {', '.join(left)}")

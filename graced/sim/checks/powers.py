@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graced.sim.world import World
 
 SLACK_S: Final = 0.001
-TROUBLE_S: Final = 3.0  # a loss, a delay or a freeze so short before the end may have kept a revocation from its delegate
+TROUBLE_S: Final = 3.0  # a loss, a delay or a freeze so short before the end may have held a revocation up
 
 
 class Powers(Check):

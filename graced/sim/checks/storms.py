@@ -1,4 +1,4 @@
-"""Invariant 8: no more starts of a kernel in a window than the intensity allows, whoever starts it; members likewise."""
+"""Invariant 8: no more starts of a kernel, or of a member that fails to come up, than the intensity allows."""
 
 from typing import TYPE_CHECKING, Final
 

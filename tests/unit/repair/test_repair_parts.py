@@ -1,6 +1,7 @@
 """The parts of the engine by themselves."""
 
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from graced.repair import ngram
 from graced.repair.check import fault_of, is_tame
+from graced.repair.confidence import TRUST
 from graced.repair.conflict import candidates, undefined_names
 from graced.repair.edits import applied, merged
 from graced.repair.lex import Source, tokens_of, width_of
@@ -98,6 +100,17 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, graced.repair; print(*(name for name in sys.modules if name.startswith('graced.repair.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.strip() == b""
+
+
+def test_every_rule_has_a_trust() -> None:
+    named = set()
+    for path in (ROOT / "graced" / "repair").glob("*.py"):
+        text = path.read_text("utf-8")
+        named |= set(re.findall(r'Candidate\(\s*"(\w+)"', text)) | set(
+            re.findall(r', "(\w+)", [\d.]+\),$', text, re.MULTILINE)
+        )
+    assert named
+    assert named - {"tabs"} <= set(TRUST)
 
 
 def test_made_pairs_are_repeatable_and_scored() -> None:

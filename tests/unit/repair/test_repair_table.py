@@ -21,7 +21,8 @@ CASES = [
     # brackets
     ("missing close", "print(max(a, b)\n", "print(max(a, b))\n"),
     ("missing close in header", "if f(x:\n    pass\n", "if f(x):\n    pass\n"),
-    ("missing open", "def call(name):\n    return name\n\nx = callname, 1)\n", "def call(name):\n    return name\n\nx = call(name, 1)\n"),
+    ("missing open", "def call(name):\n    return name\n\nx = callname, 1)\n",
+     "def call(name):\n    return name\n\nx = call(name, 1)\n"),
     ("extra close", "x = (1, 2))\n", "x = (1, 2)\n"),
     ("wrong close", "x = f(a[1], {b: 2)\n", "x = f(a[1], {b: 2})\n"),
     ("lone close", "x = 1\n)\n", "x = 1\n\n"),

@@ -88,6 +88,7 @@ class View(Struct, frozen=True):
 # Who takes which command. "*": every member. Arguments and answers in one line each.
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "status": ("*", "-> View"),
+    "beat": ("*", "{beat}: a newborn's first heartbeat, no answer"),
     "resign": ("*", "{reason}: end yourself; the others bring you back"),
     "vote": ("*", "{vote, target, incarnation} -> {down}"),
     "birth": ("spawner", "{target, request, floor, force} -> {pid} | {reason, retry_at}"),

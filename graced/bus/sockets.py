@@ -50,6 +50,7 @@ class Bus:
         self._unsent: deque[tuple[str, Ask]] = deque(maxlen=UNSENT_MAX)
         self._away: dict[str, tuple[float, tuple[int, int] | None]] = {}  # peer -> (since, socket file then)
         self._connected: set[str] = set()
+        self._greeter: zmq.Socket[bytes] | None = None
         self._beat = b""
         self._bind()
         for peer in peers:
@@ -84,8 +85,11 @@ class Bus:
 
     def subscribers(self, ready: Ready) -> None:
         """Answer new subscriptions with the current heartbeat."""
-        if self._xpub not in ready:
-            return
+        if self._xpub in ready:
+            self.welcome()
+
+    def welcome(self) -> None:
+        """The same, without a poll before it: a newborn does so between the steps of its birth."""
         joined = False
         for message in self._received(self._xpub):
             joined = joined or message[:1] == b"\x01"
@@ -117,6 +121,13 @@ class Bus:
             self._connected.add(peer)
         self._away.pop(peer, None)
 
+    def greet(self, peer: str, ask: Ask) -> None:
+        """A newborn's first word to a peer that listens already and need not wait for its next try to connect."""
+        self._greeter = self._socket(zmq.DEALER)
+        self._greeter.connect(self.home.endpoint(peer, "cmd"))
+        with contextlib.suppress(zmq.Again):
+            self._greeter.send(encode(ask), zmq.NOBLOCK)
+
     def lost(self, peer: str, now: float) -> None:
         """The peer died: its command connection is closed with all that was under way; its successor gets a new one."""
         dealer = self._dealers.pop(peer, None)
@@ -128,6 +139,9 @@ class Bus:
 
     def tend(self, now: float) -> None:
         """Give up peers that are away for long; take them up when their socket file is a new one."""
+        if self._greeter is not None:
+            self._greeter.close(0)
+            self._greeter = None
         for peer, (since, was) in tuple(self._away.items()):
             if peer in self._connected:
                 if now - since > ABSENT_S:

@@ -6,6 +6,7 @@ emergency) skips and resets the count. Kept in the one process that gives birth,
 gets around it.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -102,10 +103,14 @@ def died(starts: Starts, role: str, pid: int, reason: str, policy: Policy, now: 
     }  # fmt: skip
 
 
-def overdue(starts: Starts, interval: float, now: float) -> Step:
-    """Newborns that had their time and are not healthy are killed; their death is then counted."""
+def overdue(starts: Starts, interval: float, now: float, heard: Callable[[str], bool] = lambda role: False) -> Step:
+    """Newborns that had their time and are not healthy are killed; their death is then counted.
+
+    `heard`: does anybody else hear that role? Then it is this spawner that is deaf, and the quorum judges.
+    """
     limit = max(NEWBORN_FLOOR_S, NEWBORN_INTERVALS * interval)
     late = {r: s for r, s in starts.items() if s.alive and not s.healthy and not s.killed and now - s.at > limit}
+    late = {r: s for r, s in late.items() if not heard(r)}
     if not late:
         return starts, ()
     marked = {r: replace(s, killed=True) for r, s in late.items()}

@@ -54,6 +54,16 @@ def in_hand(state: State, target: str, now: float) -> bool:
     )  # fmt: skip
 
 
+def heard_elsewhere(state: State, member: str) -> bool:
+    """Does anyone alive say that it hears `member`, in an incarnation that this process does not know to be down?"""
+    about = state.peers[member]
+    oldest = about.incarnation + 1 if about.down else about.incarnation
+    return any(
+        p.beat is not None and not p.down and p.beat.hears.get(member, 0) >= max(1, oldest)
+        for p in state.peers.values()
+    )  # fmt: skip
+
+
 def last_will(state: State, target: str) -> RunNote | None:
     """What a dead executor had got done of the recovery of `target`, as its last heartbeat told."""
     for peer in state.peers.values():
@@ -195,13 +205,15 @@ def _emergency(state: State, now: float) -> Stepped:
 
 def _tier_two(state: State, target: str, now: float) -> Stepped:
     """The watchdog's turn for one healer: tell the live one; if it does not act, do it here."""
-    healer = PEER[target]
-    told = state.told.get(target)
-    if state.peers[healer].state == "healthy" and (told is None or now - told < TELL_INTERVALS * state.timing.interval):
-        if told is not None:
+    healer, dead = PEER[target], state.peers[target].incarnation
+    told, at = state.told.get(target, (0, 0.0))
+    if state.peers[healer].state == "healthy":
+        if told != dead:
+            request = f"tier2/{run_id(target, dead)}"
+            tell = TellRun(healer, request, MUTUAL_PLAYBOOK, target, 2)
+            return replace(state, told={**state.told, target: (dead, now)}), (tell,)
+        if now - at < TELL_INTERVALS * state.timing.interval:
             return state, ()
-        request = f"tier2/{run_id(target, state.peers[target].incarnation)}"
-        return replace(state, told={**state.told, target: now}), (TellRun(healer, request, MUTUAL_PLAYBOOK, target, 2),)
     return begin_mutual(state, target, now, tier=2)
 
 

@@ -10,13 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.config.schema import Kernel as Spec
-from graced.core.intensity import LONG_RUN_S, History, Policy, recent, weigh
-from graced.core.orders import Exit, Order, Running, wants_start
+from graced.core.intensity import LONG_RUN_S, History, Policy, weigh
+from graced.core.orders import Exit, Order, Running
 from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
 
 State = Literal["stopped", "starting", "ready", "healthy", "unhealthy", "backoff", "failed", "exited", "scheduled"]
 
-ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
+Ending = Literal["", "stop", "restart"]
+
+WAITS: Final = "waits for what it depends on"
 RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
 
 
@@ -38,7 +40,7 @@ class Kernel(Struct, frozen=True):
     history: History = History()
     due: float = 0.0
     asked: float = 0.0  # when the start of run + 1 was asked for; 0: not
-    ending: Literal["", "stop", "restart"] = ""
+    ending: Ending = ""
     ended_at: float = 0.0
     rung: str | None = None
     incident: str = ""
@@ -148,7 +150,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
     state: State = "starting" if old.spec.ready.when == "exited" else "ready"
     new = replace(
         old, state=state, run=running.run, pid=running.pid, start_ticks=running.start_ticks, started=running.started,
-        asked=0.0, due=0.0, incident="", order=None, reason="", ending="",
+        asked=0.0, due=0.0, incident="", order=None, reason="", ending="stop" if old.held else "",
     )  # fmt: skip
     return _saved(kernels, new, *actions)
 
@@ -286,6 +288,8 @@ def _alive_again(old: Kernel, running: Running) -> Kernel:
         asked=0.0,
         due=0.0,
         order=None,
+        wanted=not old.held,
+        ending="stop" if old.held else old.ending,
     )
 
 
@@ -325,7 +329,8 @@ def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     actions: list[Action] = []
     for name in with_dependencies(kernels, names):
         old = kernels[name]
-        clear = replace(old, wanted=True, held=False, history=History(), rung=None, due=0.0)
+        ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
+        clear = replace(old, wanted=True, held=False, history=History(), rung=None, due=0.0, ending=ending)
         if not old.alive:
             done = old.spec.ready.when == "exited" and old.state == "exited" and ended_well(old) and name not in names
             clear = replace(clear, state=old.state if done else "backoff", wanted=not done, incident="", reason="")
@@ -381,27 +386,29 @@ def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
 
 
 def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Kernel, tuple[Action, ...]]:
-    if old.alive and old.ending:
-        if old.asked and now - old.asked < RESEND_S:
-            return old, ()
-        stop = old.spec.stop
-        return replace(old, asked=now, order=None), (End(old.name, old.run, stop.signal, stop.timeout_s),)
-    if old.alive:
-        order = next_order(old, now)
-        return (old, ()) if order == old.order else (replace(old, order=order), (GiveOrder(order),))
-    if not old.wanted or old.state in ("failed", "exited") or now < old.due:
-        return old, ()
     if old.asked and now - old.asked < RESEND_S:
         return old, ()
+    if old.alive:
+        return _tend_alive(old, now)
+    if old.asked and not old.wanted:  # a person took back a start of which nothing came
+        return replace(old, state="stopped", asked=0.0, ending=""), ()
+    if not old.wanted or old.state in ("failed", "exited") or now < old.due:
+        return old, ()
     if not all(satisfied(kernels[d.name]) for d in old.spec.depends_on if d.name in kernels):
-        return (
-            (old, ())
-            if old.reason == "waits for what it depends on"
-            else (replace(old, reason="waits for what it depends on"), ())
-        )
+        known = old.reason == WAITS and not old.asked
+        return (old if known else replace(old, reason=WAITS, asked=0.0)), ()
     if not room and not old.asked:
         return old, ()
     return replace(old, state="starting", asked=now), (Start(old.name, old.run + 1),)
+
+
+def _tend_alive(old: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
+    """End what is to end; else see that the order for the next exit is the right one."""
+    if old.ending:
+        stop = old.spec.stop
+        return replace(old, asked=now, order=None), (End(old.name, old.run, stop.signal, stop.timeout_s),)
+    order = next_order(old, now)
+    return (old, ()) if order == old.order else (replace(old, order=order), (GiveOrder(order),))
 
 
 def wake_at(kernels: Kernels, now: float) -> float:
@@ -424,22 +431,3 @@ def exit_data(exit: Exit | None) -> dict[str, int] | Literal["unknown"] | None:
     if exit.code is not None:
         return {"code": exit.code}
     return {"signal": exit.signal} if exit.signal is not None else "unknown"
-
-
-def prune(history: History, policy: Policy, now: float) -> History:
-    return recent(history, policy, now)
-
-
-__all__ = [
-    "Kernel",
-    "Kernels",
-    "adopt",
-    "born",
-    "exited",
-    "person_restart",
-    "person_start",
-    "person_stop",
-    "tend",
-    "wake_at",
-    "wants_start",
-]

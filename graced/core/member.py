@@ -399,7 +399,7 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
     """The run is over: record it, and say what comes next when it failed."""
     span, ok, recovered = now - run.started, bool(run.ok), SUCCEEDED in run.marks
     state, actions = _let_go(state, run)
-    failed = bool(run.targets) and not recovered and not ok
+    failed = bool(run.dead) and not recovered and not ok  # (`dead`: it is about members)
     if failed:
         state, more = _not_recovered(state, run, engine.failure(run), now)
         actions += more

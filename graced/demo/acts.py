@@ -112,7 +112,8 @@ def _break_code(stage: Stage) -> Outcome:
     if found is None:
         return Outcome(None, "the file was not mended" if not mended() else _unwell(stage.look()))
     crashes = found["kernels"]["worker"]["run"] - run - 1
-    return Outcome(seconds, f"task {_task(stage, path)}: coding_agent mended it byte for byte, {crashes} crashes")
+    times = f"{crashes} crash{'' if crashes == 1 else 'es'}"
+    return Outcome(seconds, f"task {_task(stage, path)}: coding_agent mended it byte for byte, {times}")
 
 
 def _task(stage: Stage, path: str) -> str:

@@ -51,8 +51,8 @@ def _tour(screen: Screen, stage: Stage) -> bool:
     except Refusal as refusal:
         screen.line(f"it did not start: {refusal}", "bold red")
         return False
-    what = f"{len(MEMBERS)} members and {len(before['kernels'])} kernels, all of them processes"
-    screen.line(f"started {what}, healthy after {took * 1000:.0f} ms, in {stage.folder}")
+    what = f"{len(MEMBERS)} members and {len(before['kernels'])} kernels, each a process of its own"
+    screen.line(f"started {what}: healthy after {took * 1000:.0f} ms")
     screen.line(board(before, BOARD_COLUMNS, [*before["members"], *before["kernels"]]))
     screen.line()
     count = stage.number("count")

@@ -28,6 +28,10 @@ class Duty:
     def reaped(self, pid: int, wait_status: int) -> None:
         """A child of this process ended."""
 
+    def weight(self, pid: int) -> int:
+        """Of several dead children, those of less weight are taken in first."""
+        return 0
+
     def acted(self, action: Action) -> bool:
         """Do an action that only this role knows; False for those that it does not."""
         return False

@@ -19,7 +19,7 @@ from graced.config.schema import Config, Restarts, from_json
 from graced.core.intensity import Policy
 from graced.core.roles import others
 from graced.core.state import new_state
-from graced.core.vocabulary import Resumed, Timing
+from graced.core.vocabulary import Resumed, RunNote, Timing
 from graced.members import effects, leasing
 from graced.members.duty import Duty
 from graced.members.shell import LOST_EXIT, Shell
@@ -81,20 +81,30 @@ def take_role(home: Home, role: str, floor: int) -> tuple[RoleLock, int] | None:
     return lock, incarnation
 
 
-def newborn(
-    home_root: str, role: str, floor: int, fresh: bool, playbooks: dict[str, Playbook], make: Callable[[], DutyFor],
-) -> Never:  # fmt: skip
+class Newborn(msgspec.Struct, frozen=True):
+    """What a newborn is given. `floor`: its incarnation is above; `fresh`: it is born in a first start.
+
+    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all.
+    """
+
+    role: str
+    floor: int
+    fresh: bool
+    playbooks: dict[str, Playbook]
+    config: Config
+
+
+def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Never:
     """Everything after the fork of a member, to its end. `make` imports and gives its Duty."""
     code = CRASH_EXIT
     try:
-        proc.set_title(f"graced {role} (starting)")
+        proc.set_title(f"graced {birth.role} (starting)")
         close_all_but(())
         signal.set_wakeup_fd(-1)
         effects.forget()
         home = Home(home_root)
-        open_output(home, role)
-        duty_for = make()
-        code = be(home, role, floor, fresh, playbooks, duty_for)
+        open_output(home, birth.role)
+        code = be(home, birth, make())
     except BaseException:
         traceback.print_exc()
     finally:
@@ -104,34 +114,38 @@ def newborn(
         os._exit(code)
 
 
-def be(home: Home, role: str, floor: int, fresh: bool, playbooks: dict[str, Playbook], duty_for: DutyFor) -> int:
+def be(home: Home, birth: Newborn, duty_for: DutyFor) -> int:
     """Hold the role until the end; the exit code."""
-    taken = take_role(home, role, floor)
+    role, config = birth.role, birth.config
+    taken = take_role(home, role, birth.floor)
     if taken is None:
         return LOST_EXIT
     lock, incarnation = taken
     proc.set_title(f"graced: {role}")
     proc.set_subreaper()
-    config = kept_config(home)
+    timing, policy = timing_of(config), policy_of(config.restarts)
     state = new_state(
-        role,
-        os.getpid(),
-        incarnation,
-        timing_of(config),
-        policy_of(config.restarts),
-        playbooks,
-        monotonic(),
-        fresh=fresh,
-    )
+        role, os.getpid(), incarnation, timing, policy, birth.playbooks, monotonic(), fresh=birth.fresh
+    )  # fmt: skip
     shell = Shell(home, role, lock, incarnation, config, state)
     shell.duty = duty_for(shell)
     shell.send_beat(monotonic())
+    shell.greet()
     for name in others(role):
         shell.take(shell.found(name))
+        shell.bus.welcome()
+    shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
-    if role == "watchdog":
-        notes = [leasing.unpack(run.blob) for run in tables.open_runs(shell.store)]
-        shell.take(Resumed(tuple(n for n in notes if n is not None)))
+    shell.bus.welcome()
     tables.raise_to(shell.store, f"incarnation.{role}", incarnation)
     shell.audit.append("member.started", {"member": role, "pid": os.getpid(), "incarnation": incarnation})
     return shell.run()
+
+
+def _unfinished(shell: Shell) -> tuple[RunNote, ...]:
+    """Runs that the dead predecessor in this role had begun."""
+    runs = [run for run in tables.open_runs(shell.store) if run.executor == shell.me]
+    if shell.forks:
+        shell.store.release()
+    notes = [leasing.unpack(run.blob) for run in runs]
+    return tuple(note for note in notes if note is not None)

@@ -4,6 +4,7 @@ One poll over the ZeroMQ sockets and one epoll, which holds the pidfds of the pe
 threads, nothing that blocks. What a role adds is a `Duty`.
 """
 
+import gc
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from graced.audit.log import AuditLog
-from graced.bus.protocol import Ask, Reply, to_plain
+from graced.bus.protocol import Ask, Reply, decode_beat, encode, to_plain
 from graced.bus.sockets import Bus
 from graced.config.schema import Config
 from graced.core import member
@@ -20,6 +21,7 @@ from graced.core.roles import others
 from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
+    Beat,
     Died,
     Event,
     Found,
@@ -98,7 +100,8 @@ class Shell:
             self.duty.terminated()
 
     def reap(self) -> None:
-        for pid, wait_status in proc.reap():
+        """Take the dead children in; the short work first, so that a kernel's restart waits for no member's death."""
+        for pid, wait_status in sorted(proc.reap(), key=lambda dead: self.duty.weight(dead[0])):
             self.syncer.reaped(pid)
             self.duty.reaped(pid, wait_status)
 
@@ -106,6 +109,7 @@ class Shell:
 
     def run(self) -> int:
         self.take(Ready())
+        gc.enable()
         while self.exit_code is None:
             self._turn()
         return self.exit_code
@@ -144,9 +148,13 @@ class Shell:
             if waiting is not None:
                 waiting[2](reply)
         for beat in self.bus.beats(ready):
+            self._hear(beat)
+        self.bus.subscribers(ready)
+
+    def _hear(self, beat: Beat | None) -> None:
+        if beat is not None:
             self.take(Heard(beat))
             self.duty.heard(beat)
-        self.bus.subscribers(ready)
 
     # --- events and actions
 
@@ -195,6 +203,12 @@ class Shell:
         self._beat_wanted = False
         self.seq += 1
         self.bus.publish(viewing.beat(self))
+
+    def greet(self) -> None:
+        """Tell the watchdog of this birth before it has connected to the new socket."""
+        if self.me != "watchdog":
+            word = Ask(f"{self.me}-{self.incarnation}-born", "beat", {"beat": encode(viewing.beat(self))}, self.me)
+            self.bus.greet("watchdog", word)
 
     def _keep_place(self) -> None:
         """If run/ was deleted, make it again and take the role in it; somebody else has it: end."""
@@ -258,14 +272,21 @@ class Shell:
         self._died(name, pid)
 
     def _died(self, name: str, pid: int) -> None:
-        if pid == self.state.peers[name].pid:
-            self.bus.lost(name, monotonic())
-            for id, (_, to, call) in tuple(self._waiting.items()):
-                if to == name:
-                    del self._waiting[id]
-                    call(None)
         self._look_for_stop()
+        if name == "spawner":  # nothing that follows may be sent to it
+            self._lost(name, pid)
         self.take(Died(name, pid))
+        self._lost(name, pid)
+
+    def _lost(self, name: str, pid: int) -> None:
+        """Close what leads to the dead one; commands that it has not answered are lost."""
+        if pid != self.state.peers[name].pid:
+            return
+        self.bus.lost(name, monotonic())
+        for id, (_, to, call) in tuple(self._waiting.items()):
+            if to == name:
+                del self._waiting[id]
+                call(None)
 
     def found(self, name: str) -> Found:
         """What a role's lock file and /proc say of it now."""
@@ -318,6 +339,9 @@ class Shell:
         match ask.verb:
             case "status":
                 return Reply(ask.id, True, to_plain(self.duty.extend(viewing.view(self))))
+            case "beat":
+                self._hear(decode_beat(bytes(ask.args["beat"])))
+                return None
             case "resign":
                 self.resign(str(ask.args.get("reason", "asked to")))
                 return Reply(ask.id, True)
@@ -338,8 +362,8 @@ class Shell:
             self.store.flush()
             if self.forks:
                 self.store.release()
-        self.syncer.wrote(self.audit, now)
-        self.syncer.tend(self.audit, now)
+        self.syncer.wrote(self.audit, self.store, now)
+        self.syncer.tend(self.audit, self.store, now)
         if self.audit.pending or self.store.pending:
             self.after(RETRY_S if not self.audit.degraded else self.interval, lambda: None)
 

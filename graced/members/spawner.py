@@ -142,7 +142,8 @@ class Spawner(Duty):
             self.shell.act(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
             return
         if pid == 0:
-            process.newborn(shell.home.root, role, fork.floor, fresh, shell.state.playbooks, lambda: load_duty(role))
+            birth = process.Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config)
+            process.newborn(shell.home.root, birth, lambda: load_duty(role))
         self.roles[pid] = role
         self.starts = births.forked(self.starts, role, pid, monotonic())
         shell.bus.follow(role)
@@ -152,6 +153,9 @@ class Spawner(Duty):
         if beat.phase == "healthy" and beat.member in MEMBERS:
             self.starts = births.healthy(self.starts, beat.member, beat.pid)
         self.nursery.heard(beat)
+
+    def weight(self, pid: int) -> int:
+        return int(pid in self.roles)
 
     def reaped(self, pid: int, wait_status: int) -> None:
         role = self.roles.pop(pid, None)
@@ -224,13 +228,14 @@ def main(home_root: str, *, fresh: bool, foreground: bool = False) -> int:
     playbooks = kept.read(home)
     gc.collect()
     gc.freeze()
+    gc.disable()
 
     def duty(shell: Shell) -> Duty:
         spawner = Spawner(shell)
         spawner.fresh, spawner.foreground = fresh, foreground
         return spawner
 
-    return process.be(home, "spawner", 0, fresh, playbooks, duty)
+    return process.be(home, process.Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty)
 
 
 def _command_line(words: list[str]) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 from graced.audit.log import AuditLog
 from graced.posix.descriptors import close_all_but
 from graced.posix.proc import set_title
+from graced.store.db import Store
 
 EVERY_S: Final = 1.0
 QUIET_S: Final = 0.25  # after the last write: a recovery under way is not disturbed by a fork
@@ -23,21 +24,24 @@ class Syncer:
         self._member = member
         self.worker = 0
         self._last = 0.0
-        self._wrote = 0.0
-        self.due = float("inf")
+        self._due = float("inf")
 
-    def wrote(self, audit: AuditLog, now: float) -> None:
+    @property
+    def due(self) -> float:
+        """When `tend` has something to do; never while a worker is at a slow disk."""
+        return float("inf") if self.worker else self._due
+
+    def wrote(self, audit: AuditLog, store: Store, now: float) -> None:
         """Called after writes, and in later turns while something waits to be synced."""
-        if audit.dirty and self.due == float("inf"):
-            self._wrote = now
-            self.due = max(now + QUIET_S, self._last + EVERY_S)
+        if self._due == float("inf") and (audit.dirty or store.dirty):
+            self._due = max(now + QUIET_S, self._last + EVERY_S)
 
-    def tend(self, audit: AuditLog, now: float) -> None:
-        if now < self.due or self.worker:
+    def tend(self, audit: AuditLog, store: Store, now: float) -> None:
+        if now < self.due:
             return
-        self.due = float("inf")
+        self._due = float("inf")
         self._last = now
-        paths = audit.sync_target()
+        paths = audit.sync_target() + store.sync_target()
         if paths:
             self.worker = _fork_sync(self._member, paths)
 

@@ -47,9 +47,7 @@ def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
 
 
 def _die_with(parent: int) -> None:
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    proc.die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 

@@ -9,6 +9,7 @@ import errno
 import os
 import select
 import signal
+from collections.abc import Callable
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -29,6 +30,7 @@ _NO_SUCH_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)
 """What pidfd_open(2) says of a pid that is free, not positive, or of a thread that leads no process."""
 
 _PF_KTHREAD = 0x00200000
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -245,8 +247,14 @@ def children(pid: int) -> list[int]:
 
 
 def own_children() -> list[int]:
-    """Children of the calling process, by all of its threads."""
-    return children(os.getpid())
+    """Children of the calling process, for one whose main thread alone forks.
+
+    An orphan is given to the first living thread of its subreaper, which is the main one.
+    """
+    if not _children_files():
+        return children(os.getpid())
+    pid = os.getpid()
+    return [int(child) for child in slurp(f"/proc/{pid}/task/{pid}/children").split()]
 
 
 def descendants(pid: int) -> list[int]:
@@ -302,14 +310,28 @@ def _pss(pid: int) -> int | None:
     return None
 
 
-def set_subreaper() -> None:
-    """Orphans below this process become its children (PR_SET_CHILD_SUBREAPER). Not inherited by a fork."""
-    import ctypes  # 4 ms, and few processes need it
+@cache
+def _prctl() -> Callable[[int, int], int]:
+    """prctl(2) with one argument; 4 ms the first time, so it is looked up before a fork and not after it."""
+    import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        code = ctypes.get_errno()
+    return lambda option, value: 0 if libc.prctl(option, value, 0, 0, 0) == 0 else ctypes.get_errno()
+
+
+def set_subreaper() -> None:
+    """Orphans below this process become its children (PR_SET_CHILD_SUBREAPER). Not inherited by a fork."""
+    code = _prctl()(_PR_SET_CHILD_SUBREAPER, 1)
+    if code:
         raise OSError(code, f"cannot become a subreaper: {os.strerror(code)}")
+
+
+def die_with_parent(sig: int) -> None:
+    """Have `sig` sent to this process when the thread that forked it ends (PR_SET_PDEATHSIG). Not inherited by a fork.
+
+    A parent that is dead already sends nothing: the caller looks at os.getppid() afterwards.
+    """
+    _prctl()(_PR_SET_PDEATHSIG, sig)
 
 
 def set_title(title: str) -> None:

@@ -39,7 +39,7 @@ def _asked(request: Request) -> Answer | str:
     if len(request.source) > MAX_INPUT_BYTES:
         return f"larger than {MAX_INPUT_BYTES} bytes: not checked"
     child = subprocess.Popen(
-        [sys.executable, "-c", "from graced.repair.bounded import serve; serve()"],
+        [sys.executable, "-P", "-c", "from graced.repair.bounded import serve; serve()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(),
     )  # fmt: skip
     try:

@@ -161,8 +161,8 @@ def _open(site: Site, bracket: str, start: int, closer: int) -> Iterator[Candida
         yield from split_names(site, token, bracket, 1.0)
 
 
-def split_names(site: Site, token: Token, between: str, cost: float) -> Iterator[Candidate]:
-    """`between` put inside `token`, where it falls into two words of which this file knows at least one."""
+def split_names(site: Site, token: Token, between: str, cost: float, strangers: int = 1) -> Iterator[Candidate]:
+    """`between` put inside `token`, where it falls into two words, `strangers` of which at most nobody knows."""
     text, scorer = token.text, site.scorer
     if token.kind == STRING:
         for size in (1, 2):
@@ -179,7 +179,7 @@ def split_names(site: Site, token: Token, between: str, cost: float) -> Iterator
         if not left.isidentifier() or not (right.isidentifier() or right.isdigit()):
             continue
         unknown = (not scorer.knows(left)) + (not (right.isdigit() or scorer.knows(right)))
-        if unknown == 2:
+        if unknown > strangers:
             continue
         short = 1.5 * (len(left) < 2) + 1.5 * (len(right) < 2 and not right.isdigit())
         gap = token.start + at

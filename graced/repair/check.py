@@ -1,7 +1,8 @@
 """Asks the interpreter whether source compiles, without letting nasty source hurt the asker.
 
-`compile` runs in-process only on source that `is_tame` says is small and shallow; everything else goes through
-`graced.repair.bounded` (a child with limits on memory and time). Warnings are silenced.
+CPython's compiler bounds its own depth (RecursionError, MemoryError, "too many nested parentheses"), so only size is
+dangerous: source that is not `is_tame` is checked by `graced.repair.bounded`, in a child with limits on memory and
+time, and source that is not `is_mendable` is repaired there. Warnings are silenced.
 """
 
 import ast
@@ -9,18 +10,14 @@ import re
 import warnings
 from typing import NamedTuple
 
-MAX_TAME_BYTES = 384 * 1024
-"""Above this size a parse may take more than 150 MiB (a token costs the parser up to some 400 bytes)."""
+MAX_TAME_BYTES = 256 * 1024
+"""Above this size compiling may take more than 150 MiB: up to some 500 bytes for each byte of source (`x;x;x;`)."""
 MAX_MEND_BYTES = 128 * 1024
 """Above this size a broken file is mended in the child: the search keeps several copies of its tokens."""
-MAX_TAME_LINE = 8_000
+MAX_MEND_LINE = 8_000
 """Characters on one physical line; longer ones make line-wise candidates slow, and only generated files have them."""
-MAX_TAME_DEPTH = 90
-"""Open brackets at once, counted roughly. CPython itself refuses 200; its parser recurses for each."""
-MAX_TAME_RUN = 400
-"""Operators in a row without an operand between them (`- - - -1`, `not not x`): one C frame or more each."""
 
-_LONG_RUN = re.compile(rb"(?:(?:[-+~(\[{]|\bnot\b|\blambda\b[ \t]*:|\bawait\b)\s*){%d}" % MAX_TAME_RUN)
+_EOL = re.compile(rb"[\r\n]")
 
 
 class Fault(NamedTuple):
@@ -41,30 +38,15 @@ class Fault(NamedTuple):
 
 
 def is_tame(source: bytes) -> bool:
-    """True if compiling `source` here cannot overflow the C stack nor take much memory. Costs microseconds a KiB."""
-    if len(source) > MAX_TAME_BYTES:
-        return False
-    if len(source) > MAX_TAME_LINE and max(map(len, re.split(rb"[\r\n]", source))) > MAX_TAME_LINE:
-        return False
-    if (
-        source.count(b"(") + source.count(b"[") + source.count(b"{") > MAX_TAME_DEPTH
-        and _depth(source) > MAX_TAME_DEPTH
-    ):
-        return False
-    return _LONG_RUN.search(source) is None
+    """True if compiling `source` in this process cannot take much memory."""
+    return len(source) <= MAX_TAME_BYTES
 
 
-def _depth(source: bytes) -> int:
-    """The greatest bracket depth, strings and comments not told apart (an overestimate is harmless)."""
-    depth = deepest = 0
-    for bracket in re.findall(rb"[()\[\]{}]", source):
-        if bracket in b"([{":
-            depth += 1
-            if depth > deepest:
-                deepest = depth
-        elif depth:
-            depth -= 1
-    return deepest
+def is_mendable(source: bytes) -> bool:
+    """True if repairing `source` in this process cannot take much memory or time."""
+    if len(source) > MAX_MEND_BYTES:
+        return False
+    return len(source) <= MAX_MEND_LINE or max(map(len, _EOL.split(source))) <= MAX_MEND_LINE
 
 
 def fault_of(source: bytes | str, *, filename: str = "<file>", feature: tuple[int, int] | None = None) -> Fault | None:

@@ -6,13 +6,13 @@ import time
 from graced.repair import MAX_BYTES, Outcome, Repair, conflict
 from graced.repair.bounded import fault_of_wild, mend_wild
 from graced.repair.chars import ascii_code, without_invisible
-from graced.repair.check import MAX_MEND_BYTES, Fault, fault_of, is_tame
+from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
-RESERVE = 0.4
+RESERVE = 0.5
 """The part of the budget that is kept for what follows the search."""
 
 
@@ -32,7 +32,7 @@ def mend(
     fault = fault_of(source, filename=filename) if tame else fault_of_wild(source, budget_s * 0.4)
     if fault is None and (python is None or python >= sys.version_info[:2]):
         return Repair("intact", None, (), 0, 1.0, ms(), ())
-    if tame and len(source) <= MAX_MEND_BYTES:
+    if is_mendable(source):
         return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
     if len(source) > MAX_BYTES:
         return refused(f"larger than {MAX_BYTES} bytes: not repaired")

@@ -68,7 +68,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
         if tokens[index].kind == NAME and tokens[index].text not in KEYWORDS:
             for between, cost in (("=", 2.0), (".", 2.0), (" ", 2.5), ("(", 4.0), (", ", 3.5)):
                 if between != "(" or not balanced:
-                    yield from split_names(site, tokens[index], between, cost)
+                    yield from split_names(site, tokens[index], between, cost, strangers=int(between == "="))
 
 
 def _split_header(site: Site) -> Iterator[Candidate]:

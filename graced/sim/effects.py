@@ -135,7 +135,7 @@ def _resign(m: Member, a: Resign) -> None:
 
 
 EFFECTS: Final[dict[type[Action], Callable[[Member, Any], None]]] = {
-    SendBeat: lambda m, a: m.want_beat(),
+    SendBeat: lambda m, a: m.want_beat(urgent=a.urgent),
     Watch: _watch,
     Probe: _probe,
     Look: lambda m, a: m.follow(m.found(a.member)),

@@ -171,8 +171,11 @@ class Member:
     def keep_write(self, action: Action) -> None:
         self._writes.append(action)
 
-    def want_beat(self) -> None:
-        self._beat_wanted = True
+    def want_beat(self, *, urgent: bool) -> None:
+        if urgent:
+            self._publish()
+        else:
+            self._beat_wanted = True
 
     def end_turn(self) -> None:
         """Publish, write, and see when the core is to be woken."""

@@ -19,7 +19,8 @@ from graced.sim.world import World
 
 FAULTS_A_SEED: Final = 100
 START_S: Final = 5.0  # a first start is over by then
-EXTRA_S: Final = 2.0  # beyond the timeout, until everything is healthy after the last fault
+EXTRA_S: Final = 1.5  # for births, a cold spawner among them
+FACT_INTERVALS: Final = 12.0  # a stopped member takes four to be known, its watcher may be stopped too, and so on
 
 Table = tuple[tuple[float, Fault], ...]
 
@@ -81,9 +82,17 @@ def _strike_one(world: World, table: Table, spacing: float) -> None:
 
 
 def bound_s(world: World) -> float:
-    """How long after the last fault everything may take to be healthy."""
+    """How long after the last fault everything may take to be healthy.
+
+    What died or is stopped is known by facts, in a few intervals. What hangs, or is not heard, takes the timeout and,
+    for both healers, the confirmation; a member that could not be imported, its backoff.
+    """
     timing = world.timing
-    return timing.timeout + EXTRA_S + timing.confirm + 10 * timing.interval
+    facts = EXTRA_S + FACT_INTERVALS * timing.interval
+    hung = any(m.process.life == "hung" for m in world.members.values())
+    if hung or world.wires.disturbances or world.broken:
+        return facts + timing.timeout + timing.confirm
+    return facts
 
 
 def _rest(world: World) -> float:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from graced.core import births, orders
+from graced.core import births, duty, orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running
 from graced.core.roles import START_ORDER
 from graced.core.vocabulary import Action, Birth, Born, Event, Heard, Unborn
@@ -47,7 +47,9 @@ class Spawner(Member):
     def tend(self) -> None:
         """Newborns that had their time; news that was not taken."""
         now, timing = self.world.clock.now, self.core.timing
-        self.starts, actions = births.overdue(self.starts, timing.interval, now)
+        self.starts, actions = births.overdue(
+            self.starts, timing.interval, now, lambda role: duty.heard_elsewhere(self.core, role)
+        )
         for action in actions:
             assert isinstance(action, births.KillNewborn)
             process = self.world.machine.processes.get(action.pid)

@@ -193,10 +193,9 @@ class World:
 
     def thaw(self, process: Process) -> None:
         """SIGCONT, or the end of a hang."""
-        if process.life not in ("stopped", "hung"):
+        if not self.machine.thaw(process):
             return
         self.tell(f"{process} goes on")
-        self.machine.thaw(process)
         member = self.members.get(process.pid)
         if member is not None and member.linked and process.life == "running":
             member.thawed()

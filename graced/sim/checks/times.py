@@ -23,6 +23,12 @@ class Times(Check):
             self._open.append(self.world.clock.now)
 
     def became_ready(self, member: "Member") -> None:
+        self._close()
+
+    def round(self) -> None:
+        self._close()  # the last one may have been continued
+
+    def _close(self) -> None:
         if self._open and self._all_ready():
             now = self.world.clock.now
             self.recoveries += [now - at for at in self._open]

@@ -16,10 +16,12 @@ import zmq
 
 from graced.bus.protocol import MAX_MESSAGE_BYTES, Ask, Reply, decode_ask, decode_beat, decode_reply, encode
 from graced.core.vocabulary import Beat
+from graced.posix.clock import monotonic
 from graced.posix.home import Home
 
 RECONNECT_MS: Final = 5
 ABSENT_S: Final = 2.0  # a peer that is away for longer is disconnected: trying every 5 ms costs CPU
+AGAIN_S: Final = 6.0  # then it is tried once more for ABSENT_S: a process that was stopped has its old socket file
 RECEIVE_BATCH: Final = 64  # messages taken from one socket before the loop looks at the others
 UNSENT_MAX: Final = 256  # commands that wait for a connection; more than that is a bug, the oldest is dropped
 
@@ -115,11 +117,11 @@ class Bus:
     # --- who is followed
 
     def follow(self, peer: str) -> None:
-        """Subscribe to a peer's heartbeats; again after it was given up."""
+        """Subscribe to a peer's heartbeats; again after it was given up. Until it is heard it counts as away."""
         if peer not in self._connected:
             self._sub.connect(self.home.endpoint(peer, "hb"))
             self._connected.add(peer)
-        self._away.pop(peer, None)
+        self._away[peer] = (monotonic(), self._socket_file(peer))
 
     def greet(self, peer: str, ask: Ask) -> None:
         """A newborn's first word to a peer that listens already and need not wait for its next try to connect."""
@@ -143,12 +145,13 @@ class Bus:
             self._greeter.close(0)
             self._greeter = None
         for peer, (since, was) in tuple(self._away.items()):
+            same = self._socket_file(peer) == was
             if peer in self._connected:
-                if now - since > ABSENT_S:
+                # With a new file the next try is about to succeed: it must not be taken for the old one.
+                if same and now - since > ABSENT_S:
                     self._sub.disconnect(self.home.endpoint(peer, "hb"))
                     self._connected.discard(peer)
-                    self._away[peer] = (since, self._socket_file(peer))
-            elif self._socket_file(peer) != was:
+            elif not same or now - since > AGAIN_S:
                 self.follow(peer)
 
     def _socket_file(self, peer: str) -> tuple[int, int] | None:

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from graced.bus.protocol import KernelView
 from graced.config.schema import Kernel
 from graced.control.compose_members import since_ticks
-from graced.control.facts import Gathered, RunFact
-from graced.core.kernels import ALIVE
+from graced.control.facts import ALIVE, Gathered, RunFact
 
 WELL: Final = frozenset({"ready", "healthy"})
 PASSED: Final = frozenset({"exited", "scheduled"})

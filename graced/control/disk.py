@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from graced.bus.protocol import KernelView
 from graced.config.schema import Kernel
-from graced.control.facts import Code, Recoveries, RunFact, Tasks
-from graced.core.kernels import ALIVE
+from graced.control.facts import ALIVE, Code, Recoveries, RunFact, Tasks
 from graced.posix import proc
 from graced.posix.home import Home
 from graced.posix.slots import read_slot

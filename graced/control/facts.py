@@ -1,11 +1,16 @@
 """What `status` is composed of: everything that was asked, read and measured in one look at a home."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from graced.bus.protocol import KernelView, View
 from graced.config.schema import Kernel
 from graced.control.presence import Presence
 from graced.posix.proc import Usage
+
+ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
+"""States of a kernel that has a process."""
 
 
 class Clocks(Struct, frozen=True):

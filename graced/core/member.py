@@ -14,7 +14,16 @@ from graced.core.engine import Run
 from graced.core.liveness import Peer
 from graced.core.roles import MUTUAL_PLAYBOOK
 from graced.core.state import INFINITY, State, Stepped, with_peer, with_run, without
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, begun, recovery_record, revoke_strays, tend_grants
+from graced.core.steps import (
+    CORE_STEPS,
+    RESTARTED,
+    SUCCEEDED,
+    begun,
+    closings,
+    recovery_record,
+    revoke_strays,
+    tend_grants,
+)
 from graced.core.vocabulary import (
     Action,
     AnswerVote,
@@ -407,7 +416,7 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
             return state, actions
     state = replace(state, runs=without(state.runs, run.id))
     if recovered and not ok:  # it is back, but an after-check did not hold: the incident is closed all the same
-        actions += (CloseIncident(run.incident, "recovered", span, run.tier),)
+        actions += closings(run, now)
     data = {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok}
     actions += (Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run)))
     if failed:  # whoever brings it back, this member sees to it that the incident is closed

@@ -236,13 +236,14 @@ def _deactivate_begin(state: State, run: Run, step: Step, now: float) -> Stepped
     )
 
 
+def closings(run: Run, now: float) -> tuple[Action, ...]:
+    """Close the run's incident, and those of tier-1 recoveries that an emergency absorbed."""
+    absorbed = [f"{t}-{dead_incarnation(run, t)}" for t in run.targets] if run.tier == 3 else []
+    return tuple(CloseIncident(id, "recovered", now - run.started, run.tier) for id in (run.incident, *absorbed))
+
+
 def _audit_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
-    closing = [CloseIncident(run.incident, "recovered", now - run.started, run.tier)]
-    if run.tier == 3:  # a tier-1 recovery that the emergency absorbed
-        closing += [
-            CloseIncident(f"{t}-{dead_incarnation(run, t)}", "recovered", now - run.started, 3) for t in run.targets
-        ]
-    return state, tuple(closing)
+    return state, closings(run, now)
 
 
 CORE_STEPS: Final[dict[str, tuple[Begin, Poll]]] = {

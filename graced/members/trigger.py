@@ -12,7 +12,6 @@ import msgspec
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Kernel
 from graced.core.intensity import History, weigh
-from graced.core.kernels import ALIVE
 from graced.members.delegates import Delegate
 from graced.members.nursery import Slot
 from graced.members.process import policy_of
@@ -23,6 +22,7 @@ from graced.posix.slots import read_slot
 from graced.store import tables
 
 SEND_TIMEOUT_S: Final = 1.0
+MEANT_TO_RUN: Final = ("starting", "ready", "healthy", "unhealthy", "backoff")
 GRACE_INTERVALS: Final = 2.0  # for the standing order, and for self_healing's return
 
 
@@ -89,7 +89,7 @@ class Trigger(Delegate):
         if self.shell.state.peers["self_healing"].state == "healthy" or not self.shell.state.held:
             return
         row = tables.kernels(self.shell.store).get(name)
-        if row is None or row.stopped_by_person or row.state not in ALIVE | {"backoff"}:
+        if row is None or row.stopped_by_person or row.state not in MEANT_TO_RUN:
             return
         policy = policy_of(watched.spec.restarts or self.shell.config.restarts)
         verdict = weigh(watched.history, policy, 0.0, now)

@@ -67,9 +67,7 @@ def test_a_member_that_cannot_be_imported_at_start_is_failed_and_the_rest_works(
     graced = with_copy(make, copy)
     graced.witness.start()
     began = graced.spawn("start")
-    until(lambda: failed(graced, "trigger"), FAILED_WITHIN_S, graced.story)
-    row = graced.status()["members"]["trigger"]
-    assert "no_such_module_of_graced" in row["detail"]["reason"], row
+    assert "no_such_module_of_graced" in failure(graced, "trigger")
     others = {role: r["state"] for role, r in graced.status()["members"].items() if role != "trigger"}
     until(lambda: set(states(graced, "trigger").values()) == {"healthy"}, RECOVERY_S, lambda: others)
     graced.growing("one", "two")
@@ -83,8 +81,14 @@ def test_a_member_that_cannot_be_imported_at_start_is_failed_and_the_rest_works(
     graced.stop_and_prove()
 
 
-def failed(graced: Graced, role: str) -> bool:
-    return bool(graced.status()["members"][role]["state"] == "failed")
+def failure(graced: Graced, role: str) -> str:
+    """Waits until the member is `failed`; the reason that status gives in the same look."""
+
+    def reason() -> str:
+        row = graced.status()["members"][role]
+        return str(row["detail"].get("reason", "no reason")) if row["state"] == "failed" else ""
+
+    return until(reason, FAILED_WITHIN_S, graced.story)
 
 
 def states(graced: Graced, without: str) -> dict[str, str]:
@@ -110,8 +114,7 @@ def test_a_module_that_breaks_while_running_is_failed_after_the_next_death_and_c
     kernels = {name: graced.kernel(name) for name in ("one", "two")}
     text = break_module(copy, module)
     graced.kill(role, "spawner")
-    until(lambda: failed(graced, role), FAILED_WITHIN_S, graced.story)
-    assert "no_such_module_of_graced" in graced.status()["members"][role]["detail"]["reason"]
+    assert "no_such_module_of_graced" in failure(graced, role)
     assert graced.run("status").code == 1
     assert not backed_off_badly(graced, role)
     assert {name: graced.kernel(name) for name in kernels} == kernels
@@ -126,7 +129,7 @@ def test_a_stop_works_while_a_member_cannot_be_imported(make: Make, copy: Path) 
     graced.start()
     break_module(copy, "self_healing")
     graced.kill("self_healing", "spawner")
-    until(lambda: failed(graced, "self_healing"), FAILED_WITHIN_S, graced.story)
+    failure(graced, "self_healing")
     os.kill(graced.kernel("one").pid, signal.SIGKILL)  # nobody who heals kernels is there
     assert len(graced.witness.look()) >= len(ROLES) - 1
     graced.stop_and_prove()

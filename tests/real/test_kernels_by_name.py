@@ -1,5 +1,6 @@
 """Kernels as a person asks for them: by name, glob, group and replica; and what was asked for outlives every member."""
 
+import signal
 import time
 from typing import Any, Final
 
@@ -170,11 +171,19 @@ def test_kernels_start_after_what_they_depend_on_and_stop_before_it(make: Make) 
     )
     graced.start()
     assert states(graced) == {"top": "ready", "middle": "ready", "base": "ready", "once": "exited"}
-    born_at = {name: stamp(graced, f"{name}.born") for name in ("base", "middle", "top")}
-    assert max(born_at["base"], stamp(graced, "done")) < born_at["middle"] < born_at["top"]
+    assert stamp(graced, "done") < stamp(graced, "middle.born")
+    order = [record["data"]["kernel"] for record in graced.audited("kernel.started")]
+    assert order.index("base") < order.index("middle") < order.index("top"), order
+    until(lambda: all(trapped(graced, name) for name in ("base", "middle", "top")), 3.0, "all of them trap TERM")
     graced.stop_and_prove()
     gone_at = {name: stamp(graced, f"{name}.gone") for name in ("base", "middle", "top")}
     assert gone_at["top"] < gone_at["middle"] < gone_at["base"]
+
+
+def trapped(graced: Graced, name: str) -> bool:
+    lines = procs.slurp(f"/proc/{graced.pid(name)}/status").decode().splitlines()
+    caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
+    return bool(caught & 1 << (signal.SIGTERM - 1))
 
 
 def stamp(graced: Graced, name: str) -> float:

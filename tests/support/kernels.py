@@ -42,6 +42,7 @@ if os.fork() == 0:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         wait("daemon")
     os._exit(0)
+os.wait()
 wait("parent")
 """
 

@@ -2,7 +2,7 @@
 
 It sees who is of the home (members by their title and an open file of the home, kernels by their environment) and notes
   - two living processes of one role, or of two runs of one kernel, at the same moment;
-  - a zombie that its living, running graced parent did not reap for ZOMBIE_S.
+  - a zombie that a living, running member did not reap for ZOMBIE_S.
 It remembers everyone, so that the end of a test can prove that nobody is left.
 """
 
@@ -23,8 +23,8 @@ ZOMBIE_S: Final = 3.0
 YOUNG_S: Final = 5.0
 """What a process is may change by exec or a new title while it is so young; then it is taken as known."""
 
-AGAIN_S: Final = 0.04
-"""Before two of a role count as two: a fork of the spawner carries its title until it sets its own."""
+AGAIN_S: Final = 0.3
+"""Before two of a role count as two: the fork of a member carries its title until it sets its own."""
 
 _ROLE: Final = re.compile(r"graced: (\w+)$")
 _OURS: Final = re.compile(r"graced[: ]|.*-m graced\.members\.spawner")
@@ -80,7 +80,9 @@ class Witness:
             return found
 
     def alive_of(self, role: str) -> list[Identity]:
-        return [identity for identity, mark in self.look().items() if mark.kind == role]
+        """Without newborns that still carry the title of their parent."""
+        several = [identity for identity, mark in self.look().items() if mark.kind == role]
+        return _without_forks(several)
 
     def strays(self) -> list[Identity]:
         """Whoever was ever seen and is alive still, and whoever is of the home now."""
@@ -122,6 +124,8 @@ class Witness:
             if mark.kind in ROLES or mark.kind.startswith("kernel "):
                 groups.setdefault(mark.kind, []).append(identity)
         for kind, several in groups.items():
+            if kind in ROLES:
+                several = _without_forks(several)
             if not _two(kind, [found[identity] for identity in several]):
                 continue
             if kind in ROLES:
@@ -132,7 +136,7 @@ class Witness:
                 self.breaches.append(f"{len(both)} live at once of {kind}: {_pids(both)}")
 
     def _unreaped(self, stats: Iterable[Stat], found: dict[Identity, Mark]) -> None:
-        parents = {identity.pid for identity in found}
+        parents = {identity.pid for identity, mark in found.items() if mark.kind in ROLES}
         now = time.monotonic()
         zombies = {s.identity: s.ppid for s in stats if s.dead and s.ppid in parents}
         self._zombies = {identity: since for identity, since in self._zombies.items() if identity in zombies}
@@ -150,6 +154,13 @@ class Witness:
 def _two(kind: str, marks: Sequence[Mark]) -> bool:
     """A role has one process; a kernel's run may have many."""
     return len(marks) > 1 if kind in ROLES else len({mark.run for mark in marks}) > 1
+
+
+def _without_forks(several: Sequence[Identity]) -> list[Identity]:
+    """No successor is ever a child of the one before it."""
+    pids = {identity.pid for identity in several}
+    parents = {identity: procs.stat(identity.pid) for identity in several}
+    return [identity for identity, stat in parents.items() if stat is None or stat.ppid not in pids]
 
 
 def _pids(identities: Iterable[Identity]) -> str:

@@ -160,9 +160,8 @@ def _heard(state: State, event: Heard, now: float) -> Stepped:
         return state, ()
     new, actions = liveness.hear(peer, event.beat, now)
     state = with_peer(state, new)
-    if state.orphans and peer.beat is not None and new.incarnation == peer.incarnation:
-        finished = {n.id for n in peer.beat.runs} - {n.id for n in event.beat.runs}
-        state = duty.without_orphans(state, finished)
+    if peer.beat is not None and peer.beat.runs and new.beat is event.beat and new.pid == peer.pid:
+        state = duty.others_ended(state, peer.beat, event.beat, now)
     if event.beat.leases and state.me == "watchdog":
         actions += revoke_strays(state, event.beat)
     if new.state == "healthy" and peer.name in state.setbacks:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from graced.core import duty, engine
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, with_run, without
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record, refusal
 from graced.core.vocabulary import (
     Action,
     Bump,
@@ -49,6 +49,9 @@ def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
     core = CORE_STEPS.get(spec.uses)
     if core is None:
         return _begin_performed(state, run, index, now)
+    why = refusal(state, run, spec)
+    if why:
+        return _settle(state, run, index, False, why, now)
     state = _forget_restart(state, run, index)
     return core[0](state, run, spec, now)
 
@@ -151,7 +154,8 @@ def _not_recovered(state: State, run: Run, text: str, now: float) -> Stepped:
     if run.tier == 3:
         state, more = _emergency_again(state, run, text)
         return state, (failed, *more)
-    if state.setbacks[run.target].count != state.policy.max_restarts + 1:
+    first = duty.rank(state, run.target) == 0  # one of those who try calls a person
+    if not first or state.setbacks[run.target].count != state.policy.max_restarts + 1:
         return state, (failed,)
     escalated = Record("escalated", {"incident": run.incident, "subject": run.target, "text": text})
     return state, (failed, escalated, CloseIncident(run.incident, "escalated", now - run.started, run.tier))

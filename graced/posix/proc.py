@@ -51,10 +51,8 @@ class Stat(NamedTuple):
     ppid: int
     session: int
     kernel_thread: bool
-    cpu_ticks: int
     threads: int
     start_ticks: int
-    rss_pages: int
 
     @property
     def dead(self) -> bool:
@@ -112,10 +110,8 @@ def read_stat(pid: int) -> Stat | None:
         ppid=int(field[1]),
         session=int(field[3]),
         kernel_thread=bool(int(field[6]) & _PF_KTHREAD),
-        cpu_ticks=int(field[11]) + int(field[12]),
         threads=int(field[17]),
         start_ticks=int(field[19]),
-        rss_pages=int(field[21]),
     )
 
 

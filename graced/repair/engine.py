@@ -9,6 +9,7 @@ from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
+from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
@@ -83,6 +84,9 @@ def mend_tame(
         best = search(_resolved(plain, fault, check), check, deadline)
     if best is None:
         return result("not_fixed", None, 0, 0.0)
+    if len(best.steps) > 1 and time.monotonic() < deadline:
+        steps, text = pruned(plain, best.steps, check)
+        best = best._replace(text=text, steps=steps)
     fixed = decoded.encode(best.text)
     if fixed == source or fault_in(fixed) is not None:
         return result("not_fixed", None, 0, 0.0)

@@ -1,6 +1,6 @@
 """Builders for tests of the pure core: a member that knows everyone, beats, and steps that collect actions."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -16,6 +16,8 @@ POLICY = Policy()
 PLAYBOOKS = shipped()
 NOW = 1000.0
 
+T = TypeVar("T", bound=Action)
+
 
 def pid_of(member: str, incarnation: int = 1) -> int:
     return 100 * incarnation + sum(map(ord, member)) % 100
@@ -26,7 +28,7 @@ def beat(
     hears: dict[str, int] | None = None, leases: tuple[str, ...] = (), pid: int = 0,
 ) -> Beat:  # fmt: skip
     pid = pid or pid_of(member, incarnation)
-    hears = {m: 1 for m in others(member)} if hears is None else hears
+    hears = dict.fromkeys(others(member), 1) if hears is None else hears
     return Beat(member, pid, pid * 10, incarnation, 1, phase, 0.0, NOW, hears, runs, leases)
 
 
@@ -53,15 +55,15 @@ def run(state: State, *events: Event, now: float = NOW) -> tuple[State, list[Act
     return state, actions
 
 
-def of[T](actions: list[Action], kind: type[T], **fields: Any) -> list[T]:
+def of(actions: list[Action], wanted: type[T], /, **fields: Any) -> list[T]:
     """The actions of one kind whose fields are as given."""
-    found = [a for a in actions if isinstance(a, kind)]
+    found = [a for a in actions if isinstance(a, wanted)]
     return [a for a in found if all(getattr(a, k) == v for k, v in fields.items())]
 
 
-def only[T](actions: list[Action], kind: type[T], **fields: Any) -> T:
+def only(actions: list[Action], wanted: type[T], /, **fields: Any) -> T:
     """The one action of a kind."""
-    (found,) = of(actions, kind, **fields)
+    (found,) = of(actions, wanted, **fields)
     return found
 
 

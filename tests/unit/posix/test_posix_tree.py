@@ -359,3 +359,11 @@ def test_pids_are_ordered_by_birth_around_the_circle(monkeypatch) -> None:
     assert scan.born_between(6, 5, 3) == [5, 4, 3]
     monkeypatch.setattr(scan, "last_pid", lambda: None)
     assert scan.newest_first([1, 900, 4]) == [900, 4, 1]
+
+
+def test_number_0_is_nobody_of_ours() -> None:
+    """A process from outside of the pid namespace (docker exec, nsenter) has session 0 and parent 0."""
+    nobody = Identity(0, 0, boot_id())
+    assert members_of({}, sid=0, root=nobody) == []
+    tree = TreeKill(nobody, {}, sid=0)
+    assert tree.step(monotonic()) or tree.survivors() == []

@@ -31,8 +31,8 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
                     dict(args["vars"]),
                 )
             )
-            run = next((r.id for r in shell.state.runs.values() if r.request == request), request)
-            shell.requests[request] = run  # a recovery is named after what died, not after who asked for it
+            name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
+            shell.requests[request] = name  # a recovery is named after what died, not after who asked for it
             while len(shell.requests) > REQUESTS_KEPT:
                 shell.requests.pop(next(iter(shell.requests)))
             return Reply(ask.id, True, {"accepted": True})

@@ -363,7 +363,7 @@ def test_pids_are_ordered_by_birth_around_the_circle(monkeypatch) -> None:
 
 def test_number_0_is_nobody_of_ours() -> None:
     """A process from outside of the pid namespace (docker exec, nsenter) has session 0 and parent 0."""
-    nobody = Identity(0, 0, boot_id())
-    assert members_of({}, sid=0, root=nobody) == []
+    nobody = proc.Identity(0, 0, proc.boot_id())
+    assert scan.members_of({}, sid=0, root=nobody) == []
     tree = TreeKill(nobody, {}, sid=0)
     assert tree.step(monotonic()) or tree.survivors() == []

@@ -119,6 +119,8 @@ def exited(
     verdict = weigh(old.history, old.policy, ran, now, noise)
     if exit.code is not None and exit.code in old.spec.exit_codes.no_restart:
         return _give_up(kernels, replace(down, state="failed"), actions, f"{exit} is in exit_codes.no_restart")
+    if not well and "restart" not in old.spec.ladder:
+        return _give_up(kernels, replace(down, state="failed"), actions, f"{down.reason}; no restart in its ladder")
     if verdict.spent and not by_order:
         return _give_up(
             kernels,
@@ -249,11 +251,20 @@ def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
         ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
         clear = replace(old, wanted=True, held=False, history=History(), rung=None, due=0.0, ending=ending)
         if not old.alive:
+            actions += _closed_by_person(old, now, "started")
             done = old.spec.ready.when == "exited" and old.state == "exited" and ended_well(old) and name not in names
             clear = replace(clear, state=old.state if done else "backoff", wanted=not done, incident="", reason="")
         kernels, more = _saved(kernels, clear)
         actions += more
     return kernels, tuple(actions)
+
+
+def _closed_by_person(kernel: Kernel, now: float, did: str) -> tuple[Action, ...]:
+    """An incident that was still open when a person took over."""
+    if not kernel.incident:
+        return ()
+    note = NoteStep(kernel.incident, "person", True, f"{did} by a person")
+    return note, CloseIncident(kernel.incident, "recovered", max(0.0, now - kernel.ended_at), 1)
 
 
 def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
@@ -263,6 +274,7 @@ def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
         old = kernels.get(name)
         if old is None:
             continue
+        actions += _closed_by_person(old, now, "stopped")
         new = replace(old, wanted=False, held=True, incident="")
         new = replace(new, ending="stop") if old.alive or old.asked else replace(new, state="stopped", due=0.0)
         kernels, more = _saved(kernels, new)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from graced.core import duty, engine, leases, liveness, restart, runs, votes
 from graced.core.liveness import Peer
-from graced.core.roles import MUTUAL_PLAYBOOK
-from graced.core.state import INFINITY, State, Stepped, with_peer, with_run, without
+from graced.core.roles import MEMBERS, MUTUAL_PLAYBOOK
+from graced.core.state import INFINITY, State, Stepped, down, with_peer, with_run, without
 from graced.core.steps import begun, revoke_strays, tend_grants
 from graced.core.vocabulary import (
     Action,
@@ -208,7 +208,10 @@ def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
     if event.request in state.requests:
         return state, ()
     state = replace(state, requests=(*state.requests[-duty.REQUESTS_KEPT :], event.request))
-    if event.playbook == MUTUAL_PLAYBOOK and event.target in state.peers:
+    if event.playbook == MUTUAL_PLAYBOOK:
+        if event.by not in MEMBERS and not (event.target in state.peers and down(state, event.target)):
+            text = f"{event.target or 'no target'} is not down: `graced restart` restarts what lives"
+            return state, (EndRun(event.request, False, text),)
         if duty.in_hand(state, event.target, now):
             return state, ()
         return duty.begin_mutual(state, event.target, now, tier=event.tier, request=event.request, by=event.by)

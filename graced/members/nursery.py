@@ -21,7 +21,7 @@ from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.slots import open_slot, read_slot, write_slot
-from graced.posix.tree import TreeKill, members_of, signal_tree
+from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of, signal_tree
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
 TREE_STEP_S: Final = 0.002
@@ -177,8 +177,9 @@ class Nursery:
         self._store(Slot(kernel, run, 0, 0, boot_id))
         try:
             pid = self._launcher.launch(kernel, run)
-        except OSError as error:
-            self.runs, actions = orders.not_launched(self.runs, kernel, run, error.strerror or str(error), monotonic())
+        except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
+            text = getattr(error, "strerror", None) or str(error)
+            self.runs, actions = orders.not_launched(self.runs, kernel, run, text, monotonic())
             self._act(actions)
             return
         ticks = proc.start_ticks(pid) or 0
@@ -291,15 +292,17 @@ class Nursery:
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?
 
-        A child that shows neither marks nor a session may be any kernel's daemon: it is killed only if there is no
-        other kernel that it could belong to.
+        By its marks, its session, the log that it writes to. A child that shows none of them may be any kernel's
+        daemon: it is killed only if there is no other kernel that it could belong to.
         """
         if pid in self._pids or pid in self._known():
             return True
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
             return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
-        if proc.session_of(pid) == running.pid:
+        if running.pid and proc.session_of(pid) == running.pid:
+            return False
+        if pid in find_by_log(inode_of(self.shell.home.log(running.kernel)) or (0, 0), (pid,)):
             return False
         return any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
 

@@ -13,8 +13,10 @@ from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
-RESERVE = 0.5
-"""The part of the budget that is kept for what follows the search."""
+RESERVE, RESERVE_SMALL = 0.5, 0.2
+"""The part of the budget that is kept for what follows the search and for the step that overruns it."""
+SMALL_BYTES = 32 * 1024
+"""Source up to this size takes milliseconds a step, so that a slow machine may be given more of the budget."""
 
 
 def mend(
@@ -34,7 +36,8 @@ def mend(
     if fault is None and (python is None or python >= sys.version_info[:2]):
         return Repair("intact", None, (), 0, 1.0, ms(), ())
     if is_mendable(source):
-        return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
+        reserve = RESERVE_SMALL if len(source) <= SMALL_BYTES else RESERVE
+        return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - reserve))
     if len(source) > MAX_BYTES:
         return refused(f"larger than {MAX_BYTES} bytes: not repaired")
     left = budget_s - (time.monotonic() - begun)

@@ -113,6 +113,12 @@ def account(graced: Graced, hooligan: Hooligan) -> None:
     expected = {name: 1 + kills for name, kills in hooligan.kernels_killed.items()}
     assert {name: row["run"] for name, row in rows.items()} == expected, "each run ended by our hand"
     graced.growing(*COUNTERS)
+    for name, kills in hooligan.kernels_killed.items():
+        told = {kind: [r["data"]["run"] for r in graced.audited(kind, kernel=name)] for kind in ("kernel.started", "kernel.exited")}
+        assert sorted(told["kernel.started"]) == list(range(1, 2 + kills)), f"{name}: each start is told once: {told}"
+        assert sorted(told["kernel.exited"]) == list(range(1, 1 + kills)), f"{name}: each exit is told once: {told}"
+        assert rows[name]["restarts"] == kills, f"{name}: {rows[name]}"
+    assert graced.status()["recoveries"]["kernel"] == sum(hooligan.kernels_killed.values())
     assert_no_grant_left(graced)
     print(f"{len(hooligan.deeds)} deeds, kernels killed {hooligan.kernels_killed}, {graced.status()['recoveries']}")
     graced.stop_and_prove()

@@ -9,13 +9,15 @@ from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config
 from graced.config.schema import Kernel as Spec
-from graced.core import kernels
+from graced.core import kernels, ladder
+from graced.core.kernel import Examine
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Beat
 from graced.members import runs
 from graced.members.duty import Duty
 from graced.members.process import policy_of
+from graced.members.rungs import Rungs
 from graced.members.shell import Shell
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
@@ -34,6 +36,7 @@ class SelfHealing(Duty):
         self._syncing = False
         self._seen = 0  # number of the last news taken
         self._parallel = shell.config.restarts.parallel
+        self._rungs = Rungs(shell, lambda: self.kernels, self._do)
 
     # --- birth
 
@@ -41,7 +44,9 @@ class SelfHealing(Duty):
         config, shell = self.shell.config, self.shell
         rows = tables.kernels(shell.store)
         for name, spec in expand_replicas(config).items():
-            self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
+            kernel = self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
+            if kernel.state == "failed":
+                self.acted(Examine(name, kernel.run))
         self._sync()
 
     def heard(self, beat: Beat) -> None:
@@ -84,6 +89,14 @@ class SelfHealing(Duty):
                 return self._by_person(ask, kernels.person_stop)
             case "kernels.restart":
                 return self._by_person(ask, kernels.person_restart)
+            case "kernel.mended":
+                self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
+                return Reply(ask.id, True, self._rows(self.kernels))
+            case "kernel.look":
+                return Reply(ask.id, True, self._rows(ask.args["names"]))
+            case "kernel.renew":
+                self._do(ladder.renew(self.kernels, tuple(str(n) for n in ask.args["names"]), monotonic()))
+                return Reply(ask.id, True)
         return super().ask(ask, address)
 
     def _by_person(self, ask: Ask, change: Any) -> Reply:
@@ -95,6 +108,14 @@ class SelfHealing(Duty):
         self._do(change(self.kernels, names, monotonic()))
         self.tend(monotonic())
         return Reply(ask.id, True, {"names": list(names), "runs": runs_before})
+
+    def _rows(self, names: Any) -> dict[str, Any]:
+        """Of those of the kernels that are meant to run."""
+        return {
+            k.name: {"run": k.run, "state": k.state, "started": k.started, "alive": k.alive, "reason": k.reason}
+            for k in (self.kernels[n] for n in names if n in self.kernels)
+            if kernels.meant(k)
+        }
 
     def _news(self, items: list[dict[str, Any]]) -> None:
         for item in items:
@@ -125,10 +146,11 @@ class SelfHealing(Duty):
     def tend(self, now: float) -> None:
         if self._synced and not self.shell.state.stopping:
             self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
+            self._rungs.tend(now)
 
     def wake_at(self) -> float:
         idle = not self._synced or self.shell.state.stopping
-        return float("inf") if idle else kernels.wake_at(self.kernels, monotonic())
+        return float("inf") if idle else min(kernels.wake_at(self.kernels, monotonic()), self._rungs.wake_at())
 
     def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
         self.kernels, actions = step
@@ -147,7 +169,7 @@ class SelfHealing(Duty):
             case Save():
                 self._save(action.kernel)
             case _:
-                return False
+                return self._rungs.acted(action)
         return True
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:

@@ -236,9 +236,13 @@ def _from_row(spec: Spec, config: Config, row: Any, fresh: bool) -> Kernel:
         return msgspec.structs.replace(
             kernel, wanted=True, pid=row.pid, start_ticks=row.start_ticks, state="starting", rung=row.rung
         )
-    return msgspec.structs.replace(
+    kernel = msgspec.structs.replace(
         kernel, wanted=spec.autostart or row.state == "backoff", rung=row.rung, reason=row.reason
     )
+    if row.state == "backoff" and row.rung in ladder.LIMIT_S:  # it was climbing: go on from the examination
+        due, incident = monotonic() + ladder.LIMIT_S["examine"], f"{kernel.name}-run{row.run}"
+        return msgspec.structs.replace(kernel, climb="examine", due=due, incident=incident)
+    return kernel
 
 
 def _exit(data: Any) -> Exit | None:

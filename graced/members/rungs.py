@@ -173,7 +173,3 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
-
-
-
-

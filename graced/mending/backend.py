@@ -38,9 +38,7 @@ class Asked(Struct, frozen=True):
     timeout_s: float = TIMEOUT_S
 
 
-def answered(
-    asked: Asked, path: str, source: bytes, error: str, python: tuple[int, int]
-) -> tuple[bytes | None, str]:
+def answered(asked: Asked, path: str, source: bytes, error: str, python: tuple[int, int]) -> tuple[bytes | None, str]:
     """(the file's new bytes, "") or (None, why there are none). Takes `timeout_s` at most; raises nothing."""
     question = {
         "path": path, "source": source.decode("utf-8", "replace"), "error": error,

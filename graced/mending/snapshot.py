@@ -98,6 +98,7 @@ class Snapshots:
             return Restored([], keep_in, "there is no snapshot")
         done: list[str] = _listed(keep_in)
         try:
+            make_dir(keep_in, 0o700)
             for kept in list(self._differing(manifest)):
                 self._put_back(kept, keep_in)
                 done.append(kept.path)
@@ -153,7 +154,6 @@ class Snapshots:
             write_whole(kept.path, data, kept.mode)
             return
         place = os.path.join(keep_in, kept.path.lstrip("/"))
-        make_dir(keep_in, 0o700)
         make_dir_of(place)
         write_whole(place, newer)
         if not replace_bytes(kept.path, digest(newer), data):

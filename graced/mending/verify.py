@@ -34,9 +34,7 @@ class Verifier(Struct, frozen=True):
     timeout_s: float = TIMEOUT_S
 
 
-def verify(
-    verifier: Verifier, path: str, after: str | None, environ: Mapping[str, str] | None = None
-) -> str | None:
+def verify(verifier: Verifier, path: str, after: str | None, environ: Mapping[str, str] | None = None) -> str | None:
     """None when the command exits 0; else what it said, in a line. Its whole process group is gone afterwards.
 
     `after` names a file that stands in for the one at `path` while it runs; None: what is at `path` is meant.

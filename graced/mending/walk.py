@@ -31,11 +31,11 @@ def sources(
     are not entered, so loops are no trouble; a link to a file is followed, unless the file is met in the tree itself.
     Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
     """
-    specs: Specs = ((0, _spec(exclude)),) if exclude else ()
+    excluded = _spec(exclude) if exclude else None
     for root in roots:
         path = os.path.abspath(root)
         if os.path.isdir(path):
-            yield from _walk(_Walk(path, barred, suffixes), path, 0, specs)
+            yield from _walk(_Walk(path, barred, suffixes, excluded), path, 0, ())
         elif os.path.isfile(path):
             yield path
 
@@ -46,6 +46,20 @@ class _Walk(NamedTuple):
     root: str
     barred: tuple[str, ...]
     suffixes: tuple[str, ...]
+    excluded: "GitIgnoreSpec | None"
+
+    def leaves_out(self, path: str, specs: Specs, is_folder: bool = False) -> bool:
+        """`exclude` cannot be overruled; else the innermost .gitignore that says anything decides, as git has it."""
+        if not specs and self.excluded is None:
+            return False
+        inside = path[len(self.root) + 1 :] + ("/" if is_folder else "")
+        if self.excluded is not None and self.excluded.match_file(inside):
+            return True
+        for base, spec in reversed(specs):
+            include = spec.check_file(inside[base:]).include
+            if include is not None:
+                return bool(include)
+        return False
 
 
 def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
@@ -54,12 +68,11 @@ def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
             entries = sorted(scan, key=_name)
     except OSError:
         return
-    start = len(walk.root) + 1
-    specs = _with_ignore_file(specs, entries, max(0, len(folder) + 1 - start))
+    specs = _with_ignore_file(specs, entries, max(0, len(folder) - len(walk.root)))
     for entry in entries:
         name = entry.name
         if name.endswith(walk.suffixes):
-            if OURS in name or (specs and _ignored(entry.path[start:], specs)):
+            if OURS in name or walk.leaves_out(entry.path, specs):
                 continue
             if entry.is_symlink() and not _leads_out(entry.path, walk.root):
                 continue
@@ -67,7 +80,7 @@ def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
                 continue
             yield entry.path
         elif name not in NEVER and depth < MAX_DEPTH and _is_folder(entry):
-            if entry.path in walk.barred or (specs and _ignored(entry.path[start:] + "/", specs)):
+            if entry.path in walk.barred or walk.leaves_out(entry.path, specs, is_folder=True):
                 continue
             yield from _walk(walk, entry.path, depth + 1, specs)
 
@@ -118,18 +131,3 @@ def _is_pattern(line: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _ignored(inside: str, specs: Specs) -> bool:
-    """The innermost .gitignore that says anything decides, as git has it; `exclude` stands outermost, and cannot be
-    overruled."""
-    for index in range(len(specs) - 1, -1, -1):
-        base, spec = specs[index]
-        include = spec.check_file(inside[base:]).include
-        if include is not None:
-            return bool(include) or (index > 0 and specs[0][0] == 0 and _excluded(inside, specs))
-    return False
-
-
-def _excluded(inside: str, specs: Specs) -> bool:
-    return bool(specs[0][1].check_file(inside).include)

@@ -39,10 +39,15 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Ending:
-    """The end of one run's tree: politely until `kill_at`, then by TreeKill until it is known empty."""
+    """The end of one run's tree: politely until `kill_at`, then by TreeKill until it is known empty.
 
-    def __init__(self, running: Running, kill_at: float) -> None:
+    `witnessed`: the death of its first process was seen as it happened. Only then does its session number name its
+    session: one that died unseen may have left its number to a stranger.
+    """
+
+    def __init__(self, running: Running, kill_at: float, witnessed: bool = True) -> None:
         self.running = running
+        self.witnessed = witnessed
         self.kill_at = kill_at
         self.exit: Exit | None = None
         self.tree: TreeKill | None = None
@@ -97,7 +102,7 @@ class Nursery:
         fd = proc.open_pidfd(identity) if identity.pid else None
         self.runs[slot.kernel] = running = msgspec.structs.replace(running, alive=True)
         if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
-            self._finish(running, Exit(), scan=slot.boot_id == self.shell.identity.boot_id)
+            self._finish(running, Exit(), scan=slot.boot_id == self.shell.identity.boot_id, witnessed=False)
             return
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
@@ -200,10 +205,10 @@ class Nursery:
         else:
             self._finish(self.runs[kernel], exit, scan=False)
 
-    def _finish(self, running: Running, exit: Exit, *, scan: bool) -> None:
+    def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
         if scan or self._strays():
-            ending = self._endings[running.kernel] = Ending(running, 0.0)
+            ending = self._endings[running.kernel] = Ending(running, 0.0, witnessed)
             ending.exit = exit
             self._advance(ending, monotonic())
             return
@@ -245,7 +250,7 @@ class Nursery:
             ending.tree = TreeKill(
                 identity,
                 self._tags(running.kernel, running.run),
-                sid=running.pid,
+                sid=running.pid if ending.witnessed else None,
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
             )

@@ -223,11 +223,16 @@ def stop_waves(kernels: Kernels, names: tuple[str, ...]) -> tuple[tuple[str, ...
     return tuple(waves)
 
 
+def _off_the_ladder(kernel: Kernel) -> Kernel:
+    """What climbs has no start under way: `asked` is of the rung, which a person's word ends."""
+    return replace(kernel, climb="", asked=0.0) if kernel.climb else kernel
+
+
 def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Start by name, with what it depends on; clears `failed`, the count and the rung."""
     actions: list[Action] = []
     for name in with_dependencies(kernels, names):
-        old = kernels[name]
+        old = _off_the_ladder(kernels[name])
         ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
         clear = replace(old, wanted=True, held=False, due=0.0, ending=ending, **CLEARED)
         if not old.alive:
@@ -242,10 +247,10 @@ def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Stop by name: it stays stopped until a person starts it. Dependents of it that run are not touched."""
     actions: list[Action] = []
     for name in names:
-        old = kernels.get(name)
-        if old is None:
+        if name not in kernels:
             continue
-        new = replace(old, wanted=False, held=True, incident="", climb="")
+        old = _off_the_ladder(kernels[name])
+        new = replace(old, wanted=False, held=True, incident="")
         new = replace(new, ending="stop") if old.alive or old.asked else replace(new, state="stopped", due=0.0)
         kernels, more = _saved(kernels, new)
         actions += more

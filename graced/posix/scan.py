@@ -33,8 +33,9 @@ class Belonging:
         self, root: Identity | None, tags: Mapping[str, str], sid: int | None = None, spare: Spare | None = None
     ) -> None:
         this_boot = root is None or root.boot_id == boot_id()
-        self.root = root if this_boot else None
-        self._sid = sid if this_boot else None
+        # 0 is no number of ours: it is the parent and the session of whatever came from outside of our pid namespace.
+        self.root = root if this_boot and root is not None and root.pid > 0 else None
+        self._sid = sid if this_boot and sid else None
         self._oldest_ticks = 0 if self.root is None else self.root.start_ticks
         self._spare = spare
         self._tags = tuple(f"\0{key}={value}\0".encode(errors="surrogateescape") for key, value in tags.items())

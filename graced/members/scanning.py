@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,8 @@ SETTLE_S: Final = 0.05
 COSTLY: Final = 10.0
 """Scans that follow events wait so many times as long as the last one took: a busy tree makes no busy core."""
 READ_BYTES: Final = 4096
+ROWS_A_TURN: Final = 1000
+"""Rows of state.db written in one turn of the loop: a few milliseconds."""
 
 
 class Scanning:
@@ -38,9 +41,12 @@ class Scanning:
         self._ended = 0.0
         self._events = -1  # the pipe of the worker that watches, -1 without one
         self._told: set[str] = set()  # troubles that were told already
+        self._unsaved: deque[list[Scanned]] = deque()
         self.at = ""
 
     def tend(self, now: float) -> None:
+        if self._unsaved and not self._shell.store.pending:
+            tables.save_scanned(self._shell.store, self._unsaved.popleft())
         if self._scanning or now < self._next:
             return
         if self._events < 0:
@@ -59,6 +65,8 @@ class Scanning:
         self._scanning = workers.run(self._shell, work, SCAN_TIMEOUT_S, lambda data: self._done(data, now))
 
     def wake_at(self) -> float:
+        if self._unsaved:
+            return 0.0 if not self._shell.store.pending else monotonic() + SETTLE_S
         return float("inf") if self._scanning else self._next
 
     def soon(self) -> None:
@@ -83,7 +91,8 @@ class Scanning:
         assert self._known is not None
         if findings.changed:
             self._known.update((each.path, each) for each in findings.changed)
-            tables.save_scanned(store, findings.changed)
+            rows = findings.changed
+            self._unsaved.extend(rows[i : i + ROWS_A_TURN] for i in range(0, len(rows), ROWS_A_TURN))
         if findings.gone:
             for path in findings.gone:
                 self._known.pop(path, None)

@@ -7,6 +7,7 @@ old or new, never half; and who finds the new bytes and the note knows that the 
 
 import contextlib
 import os
+import time
 from typing import Final, Literal
 
 import msgspec
@@ -19,10 +20,13 @@ from graced.mending.patch import unified
 from graced.mending.propose import Proposal, propose
 from graced.mending.put import digest, read_source, replace_bytes, sweep
 from graced.mending.verify import Verifier, can_stand_in, verify
+from graced.posix.clock import monotonic
 from graced.posix.files import make_dir, write_whole
 
 State = Literal["done", "failed", "suggested"]
 NOTE_MAX_BYTES: Final = 64 * 1024
+BUSY_S: Final = 10.0
+BUSY_STEP_S: Final = 0.2
 
 
 class Outcome(Struct, frozen=True):
@@ -78,7 +82,22 @@ class Job(Struct, frozen=True):
 
 
 def mend(job: Job) -> Outcome:
-    """Do the task, or what is left of it. Never raises for what a file holds or a disk refuses."""
+    """Do the task, or what is left of it. Never raises for what a file holds or a disk refuses.
+
+    A file that somebody is writing meanwhile is waited for: what he leaves is what is to be mended.
+    """
+    give_up = monotonic() + BUSY_S
+    while True:
+        outcome = _once(job)
+        if outcome is not None:
+            return outcome
+        if monotonic() >= give_up:
+            return Outcome("failed", "somebody is changing the file, or keeps it open to write")
+        time.sleep(BUSY_STEP_S)
+
+
+def _once(job: Job) -> Outcome | None:
+    """None when the file is changing under our hands."""
     try:
         make_dir(job.folder, 0o700)
         source = read_source(job.path)
@@ -115,7 +134,7 @@ def settled(job: Job) -> Outcome | None:
     return _go_on(job, note)
 
 
-def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome:
+def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | None:
     if found.state == "intact":
         return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
     if found.after is None:
@@ -137,8 +156,8 @@ def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why
     return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
 
 
-def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome:
-    """Prove, note, put in place; raises OSError."""
+def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome | None:
+    """Prove, note, put in place; None when the file has changed; raises OSError."""
     assert found.after is not None
     after, error = digest(found.after), found.error
     proved = job.verifier is None
@@ -157,7 +176,7 @@ def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome:
     note = Note(job.task, before, after, error, proved)
     write_whole(job.note_path, msgspec.json.encode(note))
     if not replace_bytes(job.path, before, found.after):
-        return Outcome("failed", "the file changed while it was being mended", error, sha256_before=before)
+        return None
     text = f"{error}: mended, {found.edits} edits, confidence {found.confidence:.2f}"
     return _stand(job, note, text)
 

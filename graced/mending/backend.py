@@ -113,6 +113,9 @@ def _command(asked: Asked, question: dict[str, str]) -> str:
 def _bound_output() -> None:
     import resource
 
+    from graced.mending.verify import end_with_parent
+
+    end_with_parent()
     resource.setrlimit(resource.RLIMIT_FSIZE, (ANSWER_MAX_BYTES + 1, ANSWER_MAX_BYTES + 1))
 
 

@@ -172,8 +172,9 @@ def _work(paths: Sequence[str], how: How, draw: int, writer: int) -> None:
 
 
 def _end_with_parent() -> None:
-    import ctypes
     import signal
 
+    from graced.mending.verify import end_with_parent
+
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    end_with_parent()

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
-from graced.mending.gates import meddles
 from graced.mending.interpreter import Checker
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Pr
     if left is not None:
         why = f"the repair does not compile: {left}"
         return Proposal("not_fixed", found.errors, 0, 0.0, found.ms, None, why)
+    from graced.mending.gates import meddles
+
     state, why = found.state, found.why
     meddled = meddles(source, after)
     if meddled is not None:

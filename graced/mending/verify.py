@@ -6,7 +6,6 @@ caller puts the fix in place first, and takes it back.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 from collections.abc import Mapping
@@ -47,6 +46,7 @@ def verify(verifier: Verifier, path: str, after: str | None, environ: Mapping[st
     def child() -> None:
         import resource
 
+        end_with_parent()
         resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT_MAX_BYTES, OUTPUT_MAX_BYTES))
         if after is not None:
             _stand_in(after, os.path.realpath(path))
@@ -73,6 +73,13 @@ def verify(verifier: Verifier, path: str, after: str | None, environ: Mapping[st
         return None
     how = f"exit code {code}" if code > 0 else f"signal {-code}"
     return f"verify: {how}" + (f": {said}" if said else "")
+
+
+def end_with_parent() -> None:
+    """In a command's process: it is killed when the worker that began it is."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _tail(fd: int) -> str:
@@ -102,6 +109,8 @@ def _stand_in(after: str, path: str) -> None:
 
 
 def _own_namespace() -> None:
+    import ctypes
+
     uid, gid = os.geteuid(), os.getegid()
     if _unshare(_NEWNS):
         _mount("none", "/", _REC | _PRIVATE)
@@ -115,10 +124,14 @@ def _own_namespace() -> None:
 
 
 def _unshare(flags: int) -> bool:
+    import ctypes
+
     return bool(ctypes.CDLL(None, use_errno=True).unshare(flags) == 0)
 
 
 def _mount(source: str, target: str, flags: int) -> None:
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(os.fsencode(source), os.fsencode(target), None, flags, None) != 0:
         raise OSError(ctypes.get_errno(), "mount", target)

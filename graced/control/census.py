@@ -10,6 +10,7 @@ A title alone is no mark: every home has the same ones. The caller itself is nev
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -18,15 +19,24 @@ from msgspec import Struct
 from graced.control.launch import SPAWNER_MODULE
 from graced.core.roles import MEMBERS
 from graced.posix import proc
+from graced.posix.clock import boottime
 from graced.posix.home import Home
 from graced.posix.proc import Identity, Stat
 from graced.posix.scan import HOME_TAG
 
+TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 KERNEL_TAG: Final = b"GRACED_KERNEL"
 TITLE: Final = b"graced"
 OUTPUTS: Final = (1, 2)
 INIT_PID: Final = 1
 """Takes in everybody's orphans, so to be a child of it says nothing."""
+
+GROWN_S: Final = 2.0
+"""A process of this age has had its exec: what it is by its own marks it will be. Strangers are looked at once."""
+
+EXEC_LOOKS: Final = 20
+EXEC_LOOK_S: Final = 0.001
+"""In the middle of execve(2) the environment reads as empty for some microseconds: looked at again, so often."""
 
 CHAIN_MAX: Final = 64
 """Generations that are looked up when it is asked whose descendant a process is."""
@@ -47,6 +57,7 @@ class Census:
         self._logs = os.path.realpath(home.logs)
         self._tag = _home_tag(home)
         self._marked: dict[Identity, str] = {}
+        self._strangers: set[Identity] = set()
         self._sessions: dict[int, tuple[Identity, str]] = {}
         for identity in members:
             self._remember(identity, "")
@@ -67,10 +78,17 @@ class Census:
         stats = {pid: stat for pid in proc.all_pids() if pid != me and (stat := _living(pid)) is not None}
         here = proc.boot_id()
         owners: dict[int, str] = {}
+        grown_before = (boottime() - GROWN_S) * TICKS_PER_S
         for pid, stat in stats.items():
-            owner = self._owner(Identity(pid, stat.start_ticks, here), stat)
+            identity = Identity(pid, stat.start_ticks, here)
+            if identity in self._strangers:
+                continue
+            grown = stat.start_ticks < grown_before
+            owner = self._owner(identity, stat, grown)
             if owner is not None:
                 owners[pid] = owner
+            elif grown:
+                self._strangers.add(identity)
         _inherit(owners, stats)
         found: list[Found] = []
         for pid, owner in owners.items():
@@ -80,11 +98,11 @@ class Census:
             found.append(Found(identity, owner))
         return found
 
-    def _owner(self, identity: Identity, stat: Stat) -> str | None:
+    def _owner(self, identity: Identity, stat: Stat, grown: bool) -> str | None:
         """The kernel's name, "" for graced's own, None for a stranger."""
         if identity in self._marked:
             return self._marked[identity]
-        environ = _read(f"/proc/{identity.pid}/environ")
+        environ = _read(f"/proc/{identity.pid}/environ") if grown else _environ_of_newborn(identity.pid)
         if self._tag and self._tag in environ.split(b"\0"):
             return _value(environ, KERNEL_TAG)
         session = self._sessions.get(stat.session)
@@ -156,6 +174,19 @@ def _value(environ: bytes, key: bytes) -> str:
         if equals and name == key:
             return os.fsdecode(value)
     return ""
+
+
+def _environ_of_newborn(pid: int) -> bytes:
+    """b"" only for one that has none, may not be read, or is gone."""
+    for _ in range(EXEC_LOOKS):
+        try:
+            found = proc.slurp(f"/proc/{pid}/environ")
+        except OSError:
+            return b""
+        if found:
+            return found
+        time.sleep(EXEC_LOOK_S)
+    return b""
 
 
 def _read(path: str) -> bytes:

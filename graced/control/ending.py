@@ -61,24 +61,22 @@ class KernelEnd:
         self._specs, self._environ, self._report = specs, environ, report
         self._deaths = Deaths()
         self._commands: dict[str, Identity] = {}
-        self._asked: set[str] = set()
+        self._asked_at: dict[str, float] = {}
         self._signalled: set[Identity] = set()
         self._kills: dict[str, TreeKill] = {}
 
     def run(self, names: Sequence[str]) -> None:
         """Returns when all of them have ended, or cannot be ended: a last look (`stop.sweep`) tells."""
-        began = monotonic()
         try:
             left = self._alive(names)
             while left:
                 for name, processes in left.items():
-                    self._urge(name, processes, monotonic() - began)
+                    self._urge(name, processes)
                 self._deaths.wait(LOOK_S)
                 before, left = left, self._alive(names)
                 for name in before.keys() - left.keys():
                     self._report(name)
-                late = max((self._spec(name).stop.timeout_s for name in left), default=0.0)
-                if monotonic() - began > late + STUCK_S:
+                if all(self._overdue_s(name) >= STUCK_S for name in left):
                     return
         finally:
             for identity in self._commands.values():
@@ -94,23 +92,28 @@ class KernelEnd:
         wanted = frozenset(names)
         return by_kernel(found for found in self._census.look() if found.kernel in wanted)
 
-    def _urge(self, name: str, processes: Sequence[Identity], waited_s: float) -> None:
-        """What is due for one kernel, `waited_s` after its wave began."""
-        stop = self._spec(name).stop
-        if waited_s >= stop.timeout_s:
+    def _overdue_s(self, name: str) -> float:
+        """Seconds past its time, negative before. It counts from when it was asked: a look at /proc may take long."""
+        return monotonic() - self._asked_at.get(name, monotonic()) - self._spec(name).stop.timeout_s
+
+    def _urge(self, name: str, processes: Sequence[Identity]) -> None:
+        """What is due for one kernel."""
+        if name in self._asked_at and self._overdue_s(name) >= 0:
             self._kill(name, processes)
-            return
-        if stop.command is not None and name not in self._asked:
-            self._asked.add(name)
+        elif name not in self._asked_at and self._spec(name).stop.command is not None:
             self._command(self._spec(name), processes)
-        if name in self._commands and proc.alive(self._commands[name]):
-            return
-        for identity in processes:
-            if identity not in self._signalled:
-                self._signalled.add(identity)
-                self._deaths.send(identity, stop.signal)
-                if proc.status(identity) == "stopped":  # it takes no signal but KILL and CONT
-                    self._deaths.send(identity, signal.SIGCONT)
+            self._asked_at[name] = monotonic()
+        elif name not in self._commands or not proc.alive(self._commands[name]):
+            self._signal(name, processes)
+
+    def _signal(self, name: str, processes: Sequence[Identity]) -> None:
+        fresh = [identity for identity in processes if identity not in self._signalled]
+        for identity in fresh:
+            self._deaths.send(identity, self._spec(name).stop.signal)
+            if proc.status(identity) == "stopped":  # it takes no signal but KILL and CONT
+                self._deaths.send(identity, signal.SIGCONT)
+        self._signalled.update(fresh)
+        self._asked_at.setdefault(name, monotonic())
 
     def _kill(self, name: str, processes: Sequence[Identity]) -> None:
         for identity in processes:

@@ -18,7 +18,18 @@ from graced.core.roles import (
     tier_of,
 )
 from graced.core.state import Emergency, Setback, State, Stepped, down, healthy, incarnation, with_run, without
-from graced.core.vocabulary import Action, AskVote, EndRun, OpenIncident, Record, Resign, RunNote, SaveRun, TellRun
+from graced.core.vocabulary import (
+    Action,
+    AskVote,
+    Beat,
+    EndRun,
+    OpenIncident,
+    Record,
+    Resign,
+    RunNote,
+    SaveRun,
+    TellRun,
+)
 
 RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well
 SETTLE_INTERVALS: Final = 2.0  # a newborn waits that long for the beats of those it has not heard
@@ -145,6 +156,8 @@ def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Steppe
     for note in notes:
         if note.id in state.runs or note.playbook not in state.playbooks:
             continue
+        if note.playbook == EMERGENCY_PLAYBOOK and state.me != "watchdog":
+            continue
         if note.playbook == MUTUAL_PLAYBOOK:
             state = replace(state, orphans=(*state.orphans, note))
             continue
@@ -222,9 +235,9 @@ def acts_at(state: State, target: str) -> float | None:
     place = rank(state, target)
     if place is None:
         return None
-    at = state.peers[target].down_at + place * RANK_INTERVALS * state.timing.interval
     setback = state.setbacks.get(target)
-    return max(at, setback.until) if setback else at
+    at = max(state.peers[target].down_at, setback.until if setback else 0.0)
+    return at + place * RANK_INTERVALS * state.timing.interval
 
 
 def recoveries(state: State, now: float) -> Stepped:
@@ -305,6 +318,16 @@ def hold_votes(state: State, now: float) -> Stepped:
         if vote.voters:
             actions.append(AskVote(vote.id, vote.voters, peer.name, peer.incarnation))
     return state, tuple(actions)
+
+
+def others_ended(state: State, old: Beat, new: Beat, now: float) -> State:
+    """Runs that a peer does not tell of any more. If the target is still down it was in vain, for all who watch."""
+    left = {note.id for note in new.runs}
+    ended = [note for note in old.runs if note.id not in left]
+    for target in {t for note in ended if note.tier < 3 for t in note.targets}:
+        if target in state.peers and state.peers[target].down:
+            state = setback(state, target, f"{new.member} could not bring it back", now)
+    return without_orphans(state, {note.id for note in ended}) if state.orphans else state
 
 
 def setback(state: State, target: str, text: str, now: float) -> State:

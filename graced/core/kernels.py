@@ -40,9 +40,9 @@ WAITS: Final = "waits for what it depends on"
 RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
 
 __all__ = [
-    "End", "GiveOrder", "Kernel", "Kernels", "Save", "Start", "adopt", "born", "ended_well", "exit_data", "exited",
-    "meant", "person_restart", "person_start", "person_stop", "refused", "satisfied", "stop_waves", "tend", "wake_at",
-    "with_dependencies",
+    "End", "GiveOrder", "Kernel", "Kernels", "Save", "Start", "Step", "adopt", "born", "ended_well", "exit_data",
+    "exited", "meant", "person_restart", "person_start", "person_stop", "refused", "satisfied", "stop_waves", "tend",
+    "wake_at", "with_dependencies",
 ]  # fmt: skip
 
 
@@ -118,9 +118,10 @@ def exited(
     verdict = weigh(old.history, old.policy, ran, now, noise)
     if exit.code is not None and exit.code in old.spec.exit_codes.no_restart:
         return climb(kernels, down, actions, f"{exit} is in exit_codes.no_restart", now)
-    if (verdict.spent or "restart" not in old.spec.ladder) and not by_order:
-        times = f"restarted {old.policy.max_restarts} times within {old.policy.window:g} s"
-        why = f"{down.reason}; {times if verdict.spent else 'the ladder has no restart'}"
+    if not well and "restart" not in old.spec.ladder:
+        return climb(kernels, down, actions, f"{down.reason}; no restart in its ladder", now)
+    if verdict.spent and not by_order:
+        why = f"{down.reason}; restarted {old.policy.max_restarts} times within {old.policy.window:g} s"
         return climb(kernels, replace(down, history=verdict.history), actions, why, now)
     new = replace(
         down,
@@ -236,11 +237,20 @@ def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
         ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
         clear = replace(old, wanted=True, held=False, due=0.0, ending=ending, **CLEARED)
         if not old.alive:
+            actions += _closed_by_person(old, now, "started")
             done = old.spec.ready.when == "exited" and old.state == "exited" and ended_well(old) and name not in names
             clear = replace(clear, state=old.state if done else "backoff", wanted=not done, incident="", reason="")
         kernels, more = _saved(kernels, clear)
         actions += more
     return kernels, tuple(actions)
+
+
+def _closed_by_person(kernel: Kernel, now: float, did: str) -> tuple[Action, ...]:
+    """An incident that was still open when a person took over."""
+    if not kernel.incident:
+        return ()
+    note = NoteStep(kernel.incident, "person", True, f"{did} by a person")
+    return note, CloseIncident(kernel.incident, "recovered", max(0.0, now - kernel.ended_at), 1)
 
 
 def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
@@ -250,6 +260,7 @@ def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
         if name not in kernels:
             continue
         old = _off_the_ladder(kernels[name])
+        actions += _closed_by_person(old, now, "stopped")
         new = replace(old, wanted=False, held=True, incident="")
         new = replace(new, ending="stop") if old.alive or old.asked else replace(new, state="stopped", due=0.0)
         kernels, more = _saved(kernels, new)

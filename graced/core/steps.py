@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from graced.core import leases, restart
 from graced.core.engine import TAKEN_OVER, Run, mark
-from graced.core.roles import DELEGATES, HEALERS, PEER, POWERS
+from graced.core.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
 from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
 from graced.playbooks.schema import Step
@@ -22,6 +22,8 @@ Poll = Callable[[State, Run, Step, float], Verdict]
 
 ACK_INTERVALS: Final = 2.0  # a delegate or mutual test that does not answer by then is not waited for
 ACK_FLOOR_S: Final = 1.0
+WATCHDOG_ONLY: Final = frozenset({"activate_emergency", "delegate_powers", "revoke_powers", "deactivate_emergency"})
+TARGETED: Final = frozenset({"restart_member", "verify_member", "test_mutual"})
 RESTARTED: Final = "recovery.started"  # marks: facts on record that a takeover does not repeat
 SUCCEEDED: Final = "recovery.succeeded"
 GRANTED: Final = "granted:"
@@ -38,6 +40,16 @@ def _yes(state: State, run: Run, step: Step, now: float) -> Verdict:
 
 def _target(run: Run, step: Step) -> str:
     return str(step.with_.get("target") or run.target) if "{{" not in str(step.with_.get("target")) else run.target
+
+
+def refusal(state: State, run: Run, step: Step) -> str:
+    """Why this process may not perform a step of its own here; empty when it may."""
+    if step.uses in WATCHDOG_ONLY and state.me != "watchdog":
+        return "only the watchdog does this"
+    target = _target(run, step)
+    if step.uses in TARGETED and target not in MEMBERS:
+        return f"{target or 'nothing'} is no member"
+    return ""
 
 
 def _waited(state: State, run: Run, step: Step, now: float) -> bool:

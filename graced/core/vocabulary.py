@@ -244,7 +244,7 @@ class Look(Action, frozen=True):
 
 
 class Probe(Action, frozen=True):
-    """Gather evidence (psutil status) about this process -> Seen."""
+    """Gather evidence (the state letter in /proc) about this process -> Seen."""
 
     member: str
     pid: int

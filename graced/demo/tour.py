@@ -78,7 +78,8 @@ def _kernels(screen: Screen, stage: Stage, before: Status, count: int) -> bool:
     words = "kept" if kept else "did not keep"
     asked = f"{answered} of {answered + failed} requests answered"
     well = kept and answered > 0 and not failed and grown > 0
-    text = f"web and visitor {words} their pids, {asked}, worker counted {grown} on"
+    counted = "counted on" if grown > 0 else "did not count on"
+    text = f"web and visitor {words} their pids, {asked}, worker {counted}"
     screen.row("kernels meanwhile", text, failed=not well)
     return well
 

@@ -60,7 +60,7 @@ class CodingAgent(Duty):
                 continue
             self._queue(broken.path, broken.sha256, broken.error or (task.error if task is not None else ""))
         if findings.mended:
-            self.shell.send("self_healing", "kernel.mended", {"paths": findings.mended}, 1.0)
+            self._mender.tell_mended(findings.mended)
 
     def _queue(self, path: str, sha256: str, error: str, kernel: str = "") -> str:
         at = wall_iso()

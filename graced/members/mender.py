@@ -23,6 +23,7 @@ from graced.mending.failure import tail_of
 from graced.mending.scan import python_of
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
+from graced.mending.walk import is_text
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 from graced.store.tasks import TaskRecord
@@ -167,7 +168,7 @@ class Mender:
         if not outcome.applied:
             self._end(job.task, outcome.state, outcome.text, outcome)
             if outcome.state == "done" and not job.python:  # it compiles by somebody else's doing
-                self._shell.send("self_healing", "kernel.mended", {"paths": [job.path]}, 1.0)
+                self.tell_mended([job.path])
             return
         if job.task not in self._told:
             data = {
@@ -177,6 +178,10 @@ class Mender:
             self._shell.audit.append("fix.applied", data)
         self._outcomes[job.task] = outcome
         self._trials.begin(job.task, job.path, os.path.join(self.folder, f"{job.task}.trial.json"))
+
+    def tell_mended(self, paths: list[str]) -> None:
+        """These compile now, by whoever's doing: kernels that failed over them are started."""
+        self._shell.send("self_healing", "kernel.mended", {"paths": [p for p in paths if is_text(p)]}, 1.0)
 
     # --- trials
 

@@ -21,7 +21,7 @@ from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.slots import open_slot, read_slot, write_slot
-from graced.posix.tree import TreeKill, members_of, signal_tree
+from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of, signal_tree
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
 TREE_STEP_S: Final = 0.002
@@ -65,6 +65,7 @@ class Nursery:
         self._slots: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
+        self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
         self._count = 0
         self._sent = 0
@@ -100,10 +101,12 @@ class Nursery:
             slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
         )
         fd = proc.open_pidfd(identity) if identity.pid else None
-        self.runs[slot.kernel] = running = msgspec.structs.replace(running, alive=True)
         if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
-            self._finish(running, Exit(), scan=slot.boot_id == self.shell.identity.boot_id, witnessed=False)
+            self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
+            if slot.boot_id == self.shell.identity.boot_id:
+                self._finish(running, Exit(), scan=True, witnessed=False)
             return
+        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
 
@@ -145,7 +148,8 @@ class Nursery:
 
     def _start(self, kernel: str, run: int, now: float) -> None:
         if kernel in self._endings:
-            return  # the old tree is not known dead; it is asked again
+            self._next_runs[kernel] = run  # once the old tree is known dead
+            return
         self.runs, actions = orders.start(self.runs, kernel, run, now, stopping=announced(self.shell.home))
         self._act(actions)
 
@@ -173,8 +177,9 @@ class Nursery:
         self._store(Slot(kernel, run, 0, 0, boot_id))
         try:
             pid = self._launcher.launch(kernel, run)
-        except OSError as error:
-            self.runs, actions = orders.not_launched(self.runs, kernel, run, error.strerror or str(error), monotonic())
+        except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
+            text = getattr(error, "strerror", None) or str(error)
+            self.runs, actions = orders.not_launched(self.runs, kernel, run, text, monotonic())
             self._act(actions)
             return
         ticks = proc.start_ticks(pid) or 0
@@ -231,7 +236,7 @@ class Nursery:
         if end.kernel not in self._endings:
             ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
             identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            signal_tree(end.signal, self._tags(end.kernel, end.run), running.pid, identity)
+            self._signal(identity, running, end.signal)
             self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
 
     def _advance(self, ending: Ending, now: float) -> None:
@@ -265,23 +270,46 @@ class Nursery:
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
         self._pids.pop(running.pid, None)
         self._exited(running, ending.exit)
+        run = self._next_runs.pop(running.kernel, 0)
+        if run:
+            self._start(running.kernel, run, monotonic())
+
+    def _signal(self, root: proc.Identity, running: Running, number: int) -> None:
+        """Once to every process of the tree, without a look at all of /proc where it is all below this process."""
+        if running.adopted:
+            signal_tree(number, self._tags(running.kernel, running.run), running.pid, root)
+            return
+        for top in (root.pid, *self._strays_of(running)):
+            for pid in (top, *proc.descendants(top)):
+                identity = proc.identify(pid)
+                if identity is not None:
+                    proc.signal_identity(identity, number)
+
+    def _strays_of(self, running: Running) -> list[int]:
+        """Orphans of the run that became children of this process."""
+        return [p for p in proc.own_children() if p != running.pid and not self._another_s(p, running)]
 
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?
 
-        A child that shows neither marks nor a session may be any kernel's daemon: it is killed only if there is no
-        other kernel that it could belong to.
+        By its marks, its session, the log that it writes to. A child that shows none of them may be any kernel's
+        daemon: it is killed only if there is no other kernel that it could belong to.
         """
         if pid in self._pids or pid in self._known():
             return True
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
             return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
-        if proc.session_of(pid) == running.pid:
+        if running.pid and proc.session_of(pid) == running.pid:
+            return False
+        if pid in find_by_log(inode_of(self.shell.home.log(running.kernel)) or (0, 0), (pid,)):
             return False
         return any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
 
     def _tree_alive(self, running: Running) -> bool:
+        """Is anything left of a run whose first process is dead?"""
+        if not running.adopted:
+            return bool(self._strays_of(running))
         return bool(members_of(self._tags(running.kernel, running.run), running.pid))
 
     def _tags(self, kernel: str, run: int) -> dict[str, str]:

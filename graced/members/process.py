@@ -100,6 +100,7 @@ def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Neve
     try:
         proc.set_title(f"graced {birth.role} (starting)")
         close_all_but(())
+        os.setsid()  # a Ctrl-C for a spawner in the foreground is the spawner's alone
         signal.set_wakeup_fd(-1)
         effects.forget()
         home = Home(home_root)

@@ -17,6 +17,7 @@ from graced.core.vocabulary import Action
 from graced.members import workers
 from graced.mending.failure import Failure, failure_of, tail_of
 from graced.mending.snapshot import Restored, Snapshots
+from graced.mending.walk import is_text
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 
@@ -74,7 +75,8 @@ class Rungs:
         self._work(("examine", kernel.name), work, lambda data: self._examined(kernel, failure, data is True))
 
     def _examined(self, kernel: Kernel, failure: Failure, changed: bool) -> None:
-        named = dict.fromkeys(p for path in failure.named for p in (path, os.path.realpath(path)))
+        both = (p for path in failure.named for p in (path, os.path.realpath(path)))
+        named = dict.fromkeys(p for p in both if is_text(p))
         evidence = Evidence(
             failure.error, failure.syntax, failure.path, tuple(named),
             failure.syntax and self._mendable(kernel, failure.path), changed,

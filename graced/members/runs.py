@@ -1,6 +1,6 @@
 """Playbook runs on request, for the two healers: taking the command, and telling how a run ended."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core import engine
@@ -8,6 +8,9 @@ from graced.core.vocabulary import RunAsked
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
+
+
+REQUESTS_KEPT: Final = 64
 
 
 def asked(shell: "Shell", ask: Ask) -> Reply | None:
@@ -28,6 +31,10 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
                     dict(args["vars"]),
                 )
             )
+            name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
+            shell.requests[request] = name  # a recovery is named after what died, not after who asked for it
+            while len(shell.requests) > REQUESTS_KEPT:
+                shell.requests.pop(next(iter(shell.requests)))
             return Reply(ask.id, True, {"accepted": True})
         case "run.result":
             request = str(args["request"])
@@ -38,8 +45,9 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
                     for s, p in zip(run.playbook.steps, run.steps, strict=True)
                 ]
                 return Reply(ask.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
-            if request not in shell.results:
+            id = shell.requests.get(request, request)
+            if id not in shell.results:
                 return Reply(ask.id, False, error=f"no run {request}")
-            ok, text = shell.results[request]
+            ok, text = shell.results[id]
             return Reply(ask.id, True, {"running": False, "ok": ok, "text": text})
     return None

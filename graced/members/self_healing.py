@@ -10,10 +10,11 @@ from graced.config.replicas import expand_replicas
 from graced.config.schema import Config
 from graced.config.schema import Kernel as Spec
 from graced.core import kernels, ladder
-from graced.core.kernel import Examine
+from graced.core.intensity import History, recent
+from graced.core.kernel import Climb, Evidence, Examine
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Beat
+from graced.core.vocabulary import Action, Beat, CloseIncident
 from graced.members import runs
 from graced.members.duty import Duty
 from graced.members.process import policy_of
@@ -45,9 +46,20 @@ class SelfHealing(Duty):
         rows = tables.kernels(shell.store)
         for name, spec in expand_replicas(config).items():
             kernel = self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
-            if kernel.state == "failed":
+            if shell.state.fresh:
+                self._remember_none(name, rows.get(name))
+            elif rows.get(name) is not None:
+                self.kernels[name] = remembered(kernel, rows[name].memory, shell.identity.boot_id, monotonic())
+            if self.kernels[name].state == "failed":
                 self.acted(Examine(name, kernel.run))
         self._sync()
+
+    def _remember_none(self, name: str, row: Any) -> None:
+        """A start by a person begins anew: what was open before is closed."""
+        if row is not None:
+            open_incident = remembered(self.kernels[name], row.memory, "", 0.0).incident
+            if open_incident:
+                self.shell.act(CloseIncident(open_incident, "recovered", 0.0, 1))
 
     def heard(self, beat: Beat) -> None:
         if beat.member == "spawner" and beat.incarnation != self._synced:
@@ -191,6 +203,7 @@ class SelfHealing(Duty):
             started,
             kernel.held,
             kernel.rung,
+            memory_of(kernel, self.shell.identity.boot_id),
         )
 
     def extend(self, view: View) -> View:
@@ -236,13 +249,9 @@ def _from_row(spec: Spec, config: Config, row: Any, fresh: bool) -> Kernel:
         return msgspec.structs.replace(
             kernel, wanted=True, pid=row.pid, start_ticks=row.start_ticks, state="starting", rung=row.rung
         )
-    kernel = msgspec.structs.replace(
+    return msgspec.structs.replace(
         kernel, wanted=spec.autostart or row.state == "backoff", rung=row.rung, reason=row.reason
     )
-    if row.state == "backoff" and row.rung in ladder.LIMIT_S:  # it was climbing: go on from the examination
-        due, incident = monotonic() + ladder.LIMIT_S["examine"], f"{kernel.name}-run{row.run}"
-        return msgspec.structs.replace(kernel, climb="examine", due=due, incident=incident)
-    return kernel
 
 
 def _exit(data: Any) -> Exit | None:
@@ -251,3 +260,42 @@ def _exit(data: Any) -> Exit | None:
     if isinstance(data, dict):
         return Exit(code=data.get("code"), signal=data.get("signal"))
     return Exit()
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What a kernel's row keeps beside what everybody may read. Times are of CLOCK_MONOTONIC, good within one boot."""
+
+    boot_id: str
+    restarts: tuple[float, ...] = ()
+    short: tuple[float, ...] = ()
+    due: float = 0.0
+    ended_at: float = 0.0
+    incident: str = ""
+    climb: Climb = ""
+    tried: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+
+
+def memory_of(kernel: Kernel, boot_id: str) -> str:
+    history = kernel.history
+    memory = Memory(
+        boot_id, history.restarts, history.short, kernel.due, kernel.ended_at, kernel.incident,
+        kernel.climb, kernel.tried, kernel.evidence,
+    )  # fmt: skip
+    return msgspec.json.encode(memory).decode()
+
+
+def remembered(kernel: Kernel, memory: str, boot_id: str, now: float) -> Kernel:
+    """The kernel with its restart intensity, its backoff and its open incident; after a reboot only the incident."""
+    try:
+        known = msgspec.json.decode(memory.encode(), type=Memory)
+    except msgspec.DecodeError:
+        return kernel
+    kernel = msgspec.structs.replace(kernel, incident=known.incident, tried=known.tried, evidence=known.evidence)
+    if known.climb and kernel.wanted and not kernel.alive:  # the rung that it was at is taken again
+        due = now + ladder.LIMIT_S[known.climb]
+        return msgspec.structs.replace(kernel, state="backoff", climb=known.climb, due=due)
+    if known.boot_id != boot_id:
+        return kernel
+    history = recent(History(known.restarts, known.short), kernel.policy, now)
+    return msgspec.structs.replace(kernel, history=history, due=known.due, ended_at=known.ended_at)

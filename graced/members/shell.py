@@ -80,6 +80,7 @@ class Shell:
         self.exit_code: int | None = None
         self.lag = 0.0
         self.seq = 0
+        self.requests: dict[str, str] = {}  # request -> run
         self.results: dict[str, tuple[bool, str]] = {}  # of runs that somebody asked for
         self._events: deque[Event] = deque()
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}

@@ -16,6 +16,7 @@ from graced.bus.protocol import Reply
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Kernel
 from graced.core.ladder import inside
+from graced.mending.walk import is_text
 from graced.posix.clock import monotonic
 from graced.posix.files import write_whole
 
@@ -89,6 +90,7 @@ class Trials:
         `note` is a file that remembers which runs were good before, for an agent that goes on with it.
         """
         names = self.concerned(path)
+        paths = [path] if is_text(path) else []
 
         def answered(reply: Reply | None) -> None:
             if reply is None or not reply.ok:
@@ -107,7 +109,7 @@ class Trials:
             self._join(task, before, resumed)
 
         def ask() -> None:
-            self._shell.send("self_healing", "kernel.mended", {"paths": [path]}, SEND_TIMEOUT_S, answered)
+            self._shell.send("self_healing", "kernel.mended", {"paths": paths}, SEND_TIMEOUT_S, answered)
 
         give_up = monotonic() + SPARE_S
         ask()

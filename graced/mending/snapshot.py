@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from graced.mending.put import digest, replace_bytes
-from graced.mending.walk import sources
+from graced.mending.walk import is_text, sources
 from graced.posix.files import make_dir, write_whole
 
 CODE: Final = (
@@ -194,7 +194,7 @@ def _code(roots: tuple[str, ...], barred: tuple[str, ...]) -> Iterator[tuple[str
             status = os.stat(path)
         except OSError:
             continue
-        if stat.S_ISREG(status.st_mode) and status.st_size <= FILE_MAX_BYTES:
+        if is_text(path) and stat.S_ISREG(status.st_mode) and status.st_size <= FILE_MAX_BYTES:
             yield path, status
 
 

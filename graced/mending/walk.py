@@ -19,6 +19,15 @@ Specs = tuple[tuple[int, "GitIgnoreSpec"], ...]
 """(length of the folder's path within the root and its slash, its patterns), outermost first."""
 
 
+def is_text(path: str) -> bool:
+    """Can the path be said in a message? A file may have any bytes for a name; such a one is mended all the same."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def sources(
     roots: tuple[str, ...],
     exclude: tuple[str, ...] = (),

@@ -32,8 +32,6 @@ _NO_SUCH_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)
 _PF_KTHREAD = 0x00200000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _READ_BYTES = 65536
 
 
@@ -53,10 +51,8 @@ class Stat(NamedTuple):
     ppid: int
     session: int
     kernel_thread: bool
-    cpu_ticks: int
     threads: int
     start_ticks: int
-    rss_pages: int
 
     @property
     def dead(self) -> bool:
@@ -114,10 +110,8 @@ def read_stat(pid: int) -> Stat | None:
         ppid=int(field[1]),
         session=int(field[3]),
         kernel_thread=bool(int(field[6]) & _PF_KTHREAD),
-        cpu_ticks=int(field[11]) + int(field[12]),
         threads=int(field[17]),
         start_ticks=int(field[19]),
-        rss_pages=int(field[21]),
     )
 
 
@@ -292,22 +286,24 @@ def parent_of(pid: int) -> int | None:
 
 
 def usage(pid: int, pss: bool = True) -> Usage | None:
-    """Memory and CPU time of a process; `pss=False` saves its one costly part (some 100 us)."""
-    stat = read_stat(pid)
-    if stat is None:
-        return None
-    return Usage(stat.rss_pages * _PAGE_BYTES, _pss(pid) if pss else None, stat.cpu_ticks / _TICKS_PER_S)
+    """Memory and CPU time of a process; None when there is none. `pss=False` saves its one costly part (some 100 us).
 
+    By psutil, which is imported here: 30 ms and 4 MiB that no member pays, only who measures.
+    """
+    import psutil
 
-def _pss(pid: int) -> int | None:
     try:
-        rollup = slurp(f"/proc/{pid}/smaps_rollup")
-    except OSError:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            cpu = process.cpu_times()
+            rss = process.memory_info().rss
+            try:
+                shared = process.memory_full_info().pss if pss else None
+            except psutil.AccessDenied:
+                shared = None
+            return Usage(rss, shared, cpu.user + cpu.system)
+    except psutil.Error:
         return None
-    for line in rollup.splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 @cache

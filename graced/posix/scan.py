@@ -1,7 +1,7 @@
 """Which processes belong to one run of one kernel, found by looking at all of /proc."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -179,9 +179,13 @@ def members_of(
     return Belonging(root, tags, sid, spare).scan().members
 
 
-def find_by_log(inode: tuple[int, int]) -> list[int]:
-    """Pids whose stdout or stderr is the file (st_dev, st_ino): a kernel that washed its environment keeps its log."""
-    return [pid for pid in all_pids() if any(_opens(pid, fd, inode) for fd in (1, 2))]
+def find_by_log(inode: tuple[int, int], among: Iterable[int] | None = None) -> list[int]:
+    """Pids (`among` them, else of all) whose stdout or stderr is the file (st_dev, st_ino).
+
+    A kernel that washed its environment keeps its log.
+    """
+    pids = all_pids() if among is None else among
+    return [pid for pid in pids if any(_opens(pid, fd, inode) for fd in (1, 2))]
 
 
 def inode_of(path: str) -> tuple[int, int] | None:

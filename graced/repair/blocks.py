@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from graced.repair.brackets import Balance
 from graced.repair.edits import Candidate
 from graced.repair.indent import block_body, newline_of, step_of
-from graced.repair.lex import BADSTR, HEADERS, NAME, OPENS, Source
+from graced.repair.lex import BADSTR, HEADERS, KEYWORDS, NAME, OPENS, Source
 from graced.repair.site import Site
 
+INNER = frozenset(("not", "None", "True", "False", "lambda", "await"))
+"""Keywords that an expression may begin with."""
 MAX_CLOSED = 8
 """More brackets than that are not closed at the end of a file with any confidence."""
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
     yield from _colon(site)
+    yield from _no_header(site)
     yield from block_body(site)
     yield from _except(site)
     yield from _tail(site)
@@ -45,6 +48,24 @@ def _colon(site: Site) -> Iterator[Candidate]:
         yield Candidate("missing_colon", 1.0, ((code[-1].end, code[-1].end, ":"),))
         if code[-1].text in (";", ",", ".", "="):
             yield Candidate("wrong_colon", 0.7, ((code[-1].start, code[-1].end, ":"),))
+
+
+def _no_header(site: Site) -> Iterator[Candidate]:
+    """A colon at the end and a block below, but no word that begins such a statement."""
+    tokens, src = site.tokens, site.src
+    if len(tokens) < 2 or tokens[-1].text != ":" or tokens[0].text in HEADERS or tokens[0].text in KEYWORDS - INNER:
+        return
+    body = src.next_logical(site.high)
+    if body is None or src.lines[body].width <= src.lines[site.low].width:
+        return
+    words = ["if", "while"]
+    if any(token.text == "in" for token in tokens):
+        words.insert(0, "for")
+    if tokens[1].text == "(" and tokens[-2].text == ")":
+        words += ["def", "class"]
+    for order, word in enumerate(words):
+        at = tokens[0].start
+        yield Candidate("missing_header", 0.5 + order * 0.5, ((at, at, word + " "),))
 
 
 def _except(site: Site) -> Iterator[Candidate]:

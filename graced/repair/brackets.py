@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from graced.repair.edits import Candidate
-from graced.repair.lex import CLOSES, NAME, OP, OPENS, STRING, Token
+from graced.repair.lex import CLOSES, NAME, OP, OPENS, STATEMENTS, STRING, Token
 from graced.repair.site import Site
 
 MAX_GAPS = 48
@@ -44,6 +44,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     if not tokens:
         return
+    yield from _close_above(site)
     balance = Balance(tokens)
     for opener, closer in balance.mismatched[:2]:
         yield from _mismatch(site, opener, closer)
@@ -57,6 +58,18 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _open_above(site, CLOSES[token.text])
     if site.fault.kind == "IndentationError" and not balance:
         yield from _open_before(site)
+
+
+def _close_above(site: Site) -> Iterator[Candidate]:
+    """A closing bracket for the statement above, which this one ended by being none that goes on in brackets."""
+    src = site.src
+    above = src.previous_logical(site.low)
+    if above is None or site.here or site.tokens[0].text not in STATEMENTS:
+        return
+    end = src.logical_end(above)
+    before = Site(src, site.fault._replace(line=end + 1, column=1 << 20, end_line=end + 1), site.scorer)
+    for opener in Balance(before.tokens).unclosed[-1:]:
+        yield from _close(before, opener, len(before.tokens), 0.5)
 
 
 def _open_above(site: Site, bracket: str) -> Iterator[Candidate]:

@@ -12,7 +12,8 @@ from graced.repair.search import State
 TRUST = {
     "c_operators": 0.99, "doubled_word": 0.99, "misspelt_keyword": 0.99, "tabs": 0.99, "slash_comment": 0.98,
     "doubled_token": 0.98, "wrong_close": 0.98, "repeated_argument": 0.98, "conflict_same": 0.98, "nested_quotes": 0.97,
-    "future_import": 0.97,
+    "future_import": 0.97, "two_imports": 0.97, "main_guard": 0.95, "constant_of": 0.9, "bad_escape": 0.9,
+    "joined_line": 0.85, "missing_header": 0.85,
     "python2": 0.97, "wrong_token": 0.97, "else_if": 0.97, "escaped_end": 0.97, "long": 0.97, "not_python": 0.95,
     "wrong_quote": 0.95, "wrong_colon": 0.95, "missing_colon": 0.95, "word_order": 0.95, "prompt": 0.95,
     "stray_backslash": 0.95, "delete_close": 0.93, "assign_for_equal": 0.93, "missing_newline": 0.93,

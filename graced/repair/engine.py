@@ -9,11 +9,14 @@ from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
+from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
-RESERVE = 0.5
-"""The part of the budget that is kept for what follows the search."""
+RESERVE, RESERVE_SMALL = 0.5, 0.2
+"""The part of the budget that is kept for what follows the search and for the step that overruns it."""
+SMALL_BYTES = 32 * 1024
+"""Source up to this size takes milliseconds a step, so that a slow machine may be given more of the budget."""
 
 
 def mend(
@@ -33,7 +36,8 @@ def mend(
     if fault is None and (python is None or python >= sys.version_info[:2]):
         return Repair("intact", None, (), 0, 1.0, ms(), ())
     if is_mendable(source):
-        return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - RESERVE))
+        reserve = RESERVE_SMALL if len(source) <= SMALL_BYTES else RESERVE
+        return mend_tame(source, filename, python, min_confidence, begun + budget_s * (1 - reserve))
     if len(source) > MAX_BYTES:
         return refused(f"larger than {MAX_BYTES} bytes: not repaired")
     left = budget_s - (time.monotonic() - begun)
@@ -83,6 +87,9 @@ def mend_tame(
         best = search(_resolved(plain, fault, check), check, deadline)
     if best is None:
         return result("not_fixed", None, 0, 0.0)
+    if len(best.steps) > 1 and time.monotonic() < deadline:
+        steps, text = pruned(plain, best.steps, check)
+        best = best._replace(text=text, steps=steps)
     fixed = decoded.encode(best.text)
     if fixed == source or fault_in(fixed) is not None:
         return result("not_fixed", None, 0, 0.0)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from graced.repair.edits import Candidate, Edit
-from graced.repair.lex import HEADERS, JUMPS, Source
+from graced.repair.lex import COMMENT, HEADERS, JUMPS, Source
 from graced.repair.site import Site
 
 STEP = 4
@@ -125,7 +125,8 @@ def _tabs(site: Site) -> Iterator[Candidate]:
             line = src.lines[index]
             if "\t" in line.indent:
                 one = (line.start, line.start + len(line.indent), line.indent.expandtabs(size))
-                yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order, (one,))
+                fit = 3.0 * _neighbours(src, index, len(one[2]))
+                yield Candidate("tabs", 0.5 + 1.0 * (not tabbed) + 0.1 * abs(size - 4) + 0.5 * order + fit, (one,))
         if len(lines) > 1:
             edits = tuple((line.start, line.start + len(line.indent), line.indent.expandtabs(size)) for line in lines)
             yield Candidate("tabs_all", 1.0 + 3.0 * (not tabbed) + 0.1 * abs(size - 4), edits)
@@ -160,6 +161,7 @@ def _shifts(site: Site) -> Iterator[Candidate]:
                 continue
             cost = 1.0 + min(2.5 * order, 3.0 + 0.3 * order) + 0.3 * min(abs(width - line.width), 6)
             cost += _grid(line.width, width, step)
+            cost -= 2.0 * (abs(width - line.width) == 1 and line.width % step != 0)
             alone = cost + _fit(src, start, width, step)
             single = list(range(start, start + 1))
             whole = list(range(start, src.logical_end(start) + 1))
@@ -190,7 +192,22 @@ def _fit(src: Source, start: int, width: int, step: int) -> float:
         body = src.next_logical(src.logical_end(start))
         if body is not None and src.lines[body].width > line.width:
             cost += 1.5 * (src.lines[body].width - width != step) - 3.5 * (src.lines[body].width - line.width != step)
-    return cost + (2.5 if not width and _is_method(src, start) else 0.0)
+    above = src.previous_logical(start)
+    if above is not None and _ends_in_colon(src, above):  # the first line of a body
+        base = src.lines[above].width
+        cost -= 3.5 * (line.width - base != step and width - base == step)
+    return cost + _neighbours(src, start, width) + (2.5 if not width and _is_method(src, start) else 0.0)
+
+
+def _neighbours(src: Source, start: int, width: int) -> float:
+    """Nats off for line `start` at the width of a comment right above, or of the paragraph that begins with it."""
+    if not start:
+        return 0.0
+    above, line = src.lines[start - 1], src.lines[start]
+    if above.first < above.stop and src.tokens[above.first].kind == COMMENT:
+        return -1.5 * (above.width == width)
+    below = src.lines[start + 1] if start + 1 < len(src.lines) else line
+    return -1.0 * (not src.has_code(start - 1) and below.logical and below.width == width)
 
 
 def _is_method(src: Source, index: int) -> bool:

@@ -16,6 +16,8 @@ SIGNS = (
     "invalid decimal literal", "invalid hexadecimal literal", "invalid syntax", "invalid digit",
 )  # fmt: skip
 """What CPython 3 says about Python 2 code."""
+SURE = -12.0
+"""Nats for Python 2 where the interpreter itself says so."""
 _EXCEPT = re.compile(r"(?:[\w.]+|\(.*\))$", re.DOTALL)
 
 
@@ -24,8 +26,12 @@ def candidates(src: Source, fault: Fault) -> Iterator[Candidate]:
     if not any(sign in fault.message for sign in SIGNS):
         return
     edits = merged(_edits(src))
-    if edits:
-        yield Candidate("python2", 0.0 if fault.message.startswith(SIGNS[:2]) else 1.0, edits)
+    if not edits:
+        return
+    if fault.message.startswith(SIGNS[:2]):  # no doubt about it, whatever the model says
+        yield Candidate("python2", SURE, edits, 0.0)
+    else:
+        yield Candidate("python2", 1.0, edits)
 
 
 def _edits(src: Source) -> Iterator[Edit]:
@@ -126,8 +132,13 @@ def _commas(run: list[Token]) -> list[int]:
 
 
 def _except(text: str, body: list[Token]) -> Iterator[Edit]:
-    """`except X, e` -> `except X as e`."""
+    """`except X, e` -> `except X as e`; `except X, Y`, where Y is a class or there are more -> `except (X, Y)`."""
     cuts = _commas(body)
+    others = [body[cut + 1].text for cut in cuts if cut + 1 < len(body)]
+    if others and cuts[0] > 1 and all(word[:1].isupper() for word in others):
+        yield body[1].start, body[1].start, "("
+        yield body[-1].end, body[-1].end, ")"
+        return
     if len(cuts) == 1 and 1 < cuts[0] < len(body) - 1 and _EXCEPT.match(text[body[1].start : body[cuts[0] - 1].end]):
         yield body[cuts[0]].start, body[cuts[0] + 1].start, " as "
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from graced.repair import blocks, brackets, fallback, foreign, indent, py2, statements, strings, tokens
+from graced.repair import blocks, brackets, fallback, foreign, idioms, indent, py2, statements, strings, tokens
 from graced.repair.check import Fault
 from graced.repair.edits import Candidate, applied
 from graced.repair.lex import Source
@@ -12,8 +12,8 @@ from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    statements.candidates, blocks.candidates, indent.candidates, strings.candidates, foreign.candidates,
-    brackets.candidates, tokens.candidates, fallback.candidates,
+    idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
+    foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
 """What a nat of the token model counts beside a nat of a rule's cost."""

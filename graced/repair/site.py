@@ -4,6 +4,9 @@ from graced.repair.check import Fault
 from graced.repair.lex import COMMENT, NEWLINE, Source, Token
 from graced.repair.score import Scorer
 
+NEAR_LINES, FAR_LINES = 60, 400
+"""How far down the end of the statement is looked for; an open bracket may be missed far below."""
+
 
 class Site:
     """`at` is the index of the fault's line; `low`..`high` the lines of the statement it is in.
@@ -20,7 +23,7 @@ class Site:
         self.message = fault.message
         self.at = min(fault.line - 1, len(src.lines) - 1)
         self.low = src.logical_start(self.at)
-        self.high = src.logical_end(self.at)
+        self.high = src.logical_end(self.at, FAR_LINES if "never closed" in fault.message else NEAR_LINES)
         lines = src.lines
         self.tokens: list[Token] = [
             token

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from graced.repair.brackets import split_names
 from graced.repair.edits import Candidate, Edit
+from graced.repair.idioms import CONSTANTS
 from graced.repair.indent import newline_of
 from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STRING, Source, Token
 from graced.repair.site import Site
@@ -116,7 +117,7 @@ def _reserved(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     for index in range(max(0, site.here - 2), min(len(tokens), site.there + 2)):
         word = tokens[index].text
-        if word not in KEYWORDS or tokens[index].kind != NAME:
+        if word not in KEYWORDS or word in CONSTANTS or tokens[index].kind != NAME:
             continue
         edits = [(t.end, t.end, "_") for t in _uses_as_name(site.src, word)]
         if edits and len(edits) < 200:

@@ -101,7 +101,9 @@ class File:
         if code in PASSING:
             self.trouble = str(error) if isinstance(error, Newer) else f"state.db: {PASSING[code]} ({error})"
             return Remedy.TROUBLE
-        if code == sqlite3.SQLITE_ERROR and self._emptied():
+        # A reader that comes while the schema is being made looks again; a writer makes it itself.
+        unmade = self.readonly and "no such table" in str(error)
+        if code == sqlite3.SQLITE_ERROR and (unmade or self._emptied()):
             self.drop()
             self._inode = None
             return Remedy.HEALED

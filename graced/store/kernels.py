@@ -12,7 +12,10 @@ Exit = dict[str, int] | Literal["unknown"] | None
 
 
 class KernelRow(msgspec.Struct, frozen=True):
-    """The last that is known of a kernel. `pid` and `start_ticks` are of run `run`, in the boot `boot_id`."""
+    """The last that is known of a kernel. `pid` and `start_ticks` are of run `run`, in the boot `boot_id`.
+
+    `memory`: what self_healing itself wants to know again, in its own words.
+    """
 
     name: str
     run: int
@@ -26,6 +29,7 @@ class KernelRow(msgspec.Struct, frozen=True):
     started_at: str | None
     stopped_by_person: bool
     rung: str | None
+    memory: str = ""
 
 
 _FIELDS: Final = KernelRow.__struct_fields__
@@ -52,11 +56,13 @@ def save_kernel(
     started_at: str | None = None,
     stopped_by_person: bool = False,
     rung: str | None = None,
+    memory: str = "",
 ) -> bool:
     """Keeps the row of a kernel, unless a later run is kept already; True when written."""
     row = KernelRow(
-        name, run, pid, start_ticks, boot_id, state, words(reason), exit, restarts, started_at, stopped_by_person, rung
-    )
+        name, run, pid, start_ticks, boot_id, state, words(reason), exit, restarts, started_at, stopped_by_person, rung,
+        memory,
+    )  # fmt: skip
     waiting: KernelRow | None = store.waiting(("kernel", name))
     if waiting is not None and waiting.run > run:
         return store.flush()

@@ -37,7 +37,9 @@ _FIRST: Final = (
         path PRIMARY KEY, key TEXT NOT NULL, sha256 TEXT NOT NULL, ok INTEGER NOT NULL) WITHOUT ROWID""",
 )
 
-MIGRATIONS: Final = (_FIRST,)
+_MEMORY: Final = ("ALTER TABLE kernels ADD COLUMN memory TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: Final = (_FIRST, _MEMORY)
 """MIGRATIONS[v] makes a file of version v (user_version) one of version v + 1."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from support import procs
 from support.deadlines import told, until
-from support.home import HEALERS, Graced
+from support.home import HEALERS, Graced, undisturbed
 from support.procs import Identity
 from support.whole import assert_whole, counters
 from support.witness import ROLES
@@ -30,24 +30,38 @@ WAKES_QUICK: Final = 6
 WAKES_SLOW: Final = 60
 WAKE_MAX_S: Final = 0.5
 DEATH_STEP_S: Final = 0.001
+SEEN_LATE_S: Final = 0.05
+"""A death is seen so late at most by a loop that nobody disturbs; start times have a grain of 10 ms."""
+
 
 
 class Successions:
-    """Watches the lock files of some roles: was the old holder dead whenever a new one stood in the file?"""
+    """Watches the lock files of some roles: was the old holder dead whenever a new one stood in the file?
+
+    And was it dead before the new one was born: by the time at which its death was seen, and the other's start time.
+    """
 
     def __init__(self, graced: Graced, old: dict[str, Identity]) -> None:
         self._graced = graced
         self._old = old
+        self._died: dict[str, float] = {}
         self.unproven = set(old)
 
     def look(self) -> bool:
         """True once each role has a new holder."""
+        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        for role in self._old.keys() - self._died.keys():
+            if not procs.alive(self._old[role]):
+                self._died[role] = now_s
         for role in tuple(self.unproven):
             with contextlib.suppress(ValueError, OSError):
                 record = self._graced.lock(role)
                 if (record["pid"], record["start_ticks"]) != self._old[role]:
                     old = self._old[role]
                     assert not procs.alive(old), f"{role} {old.pid} lives while {record['pid']} holds its role"
+                    died_s = self._died.setdefault(role, now_s)
+                    born_s = record["start_ticks"] / procs.TICKS_PER_S
+                    assert died_s - born_s < SEEN_LATE_S, f"{role} was born {died_s - born_s:.3f} s before a death"
                     self.unproven.discard(role)
         return not self.unproven
 
@@ -59,7 +73,8 @@ def stop_and_recover(graced: Graced, roles: tuple[str, ...], wake_after_s: float
     old = graced.signal(signal.SIGSTOP, *roles)
     successions = Successions(graced, old)
     if wake_after_s is None:
-        until(successions.look, LIMIT_S, lambda: f"successors of {roles}: {graced.story()}", DEATH_STEP_S)
+        with graced.witness.still(), undisturbed():
+            until(successions.look, LIMIT_S, lambda: f"successors of {roles}: {graced.story()}", DEATH_STEP_S)
         took_s = graced.await_healthy(LIMIT_S, newer={role: before[role] for role in roles}, began=began)
     else:
         end = began + wake_after_s

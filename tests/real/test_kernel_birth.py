@@ -2,9 +2,12 @@
 
 import json
 import os
+import pwd
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support import kernels as scripts
 from support.deadlines import until
 from support.fixtures import Make
@@ -94,6 +97,24 @@ def test_a_survivor_in_another_environment_gives_kernels_that_of_start(make: Mak
     graced.ok("start", environ={"COLOUR": "blue"})
     graced.ok("restart", "dump")
     assert born(path)["env"]["COLOUR"] == "blue"
+    graced.stop_and_prove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user")
+def test_a_kernel_of_another_user_is_kept_adopted_and_ended_as_any_other(make: Make) -> None:
+    graced = make()
+    other = {"command": "sleep 1000", "user": "nobody", "cwd": "/"}
+    graced.write({"kernels": {"other": other, "own": {"command": "sleep 1000"}}})
+    graced.start()
+    kernel = graced.kernel("other")
+    uids = Path(f"/proc/{kernel.pid}/status").read_text().split("Uid:")[1].split()[:4]
+    assert set(uids) == {str(pwd.getpwnam("nobody").pw_uid)}
+    before = graced.incarnations()
+    graced.kill("spawner", "self_healing")
+    graced.await_healthy(newer={role: before[role] for role in ("spawner", "self_healing")})
+    assert graced.kernel("other") == kernel
+    os.kill(kernel.pid, signal.SIGKILL)
+    graced.await_kernel("other", lambda row: row["state"] == "ready" and row["run"] == 2)
     graced.stop_and_prove()
 
 

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import kernels as scripts
@@ -12,6 +14,8 @@ from support.fixtures import Make
 from support.home import Graced, undisturbed
 from support.procs import Identity
 from support.witness import ROLES
+
+Script = Callable[..., dict[str, Any]]
 
 
 def tree(folder: Path) -> dict[str, Identity]:
@@ -29,15 +33,19 @@ def gone(processes: dict[str, Identity]) -> bool:
     return not any(procs.alive(identity) for identity in processes.values())
 
 
-def started(make: Make, **keys: object) -> Graced:
+def started(make: Make, script: Script = scripts.family, **keys: object) -> Graced:
     graced = make()
-    graced.write({"kernels": {"fam": scripts.family(graced.folder, **keys), "one": graced.counter("one")}})
+    graced.write({"kernels": {"fam": script(graced.folder, **keys), "one": graced.counter("one")}})
     graced.start()
     return graced
 
 
-def test_the_whole_tree_is_dead_before_the_next_run(make: Make) -> None:
-    graced = started(make)
+SCRIPTS = pytest.mark.parametrize("script", [scripts.family, scripts.disguised], ids=["plain", "without marks"])
+
+
+@SCRIPTS
+def test_the_whole_tree_is_dead_before_the_next_run(make: Make, script: Script) -> None:
+    graced = started(make, script)
     old = tree(graced.folder)
     os.kill(old["parent"].pid, signal.SIGKILL)
     graced.await_kernel("fam", lambda now: now["state"] == "ready" and now["run"] == 2)
@@ -62,8 +70,9 @@ def test_the_tree_of_an_adopted_kernel_is_known_too(make: Make, roles: tuple[str
     graced.stop_and_prove()
 
 
-def test_a_stop_by_name_ends_the_tree_politely_then_by_force(make: Make) -> None:
-    graced = started(make, stop={"timeout": "300ms"})
+@SCRIPTS
+def test_a_stop_by_name_ends_the_tree_politely_then_by_force(make: Make, script: Script) -> None:
+    graced = started(make, script, stop={"timeout": "300ms"})
     old = tree(graced.folder)
     graced.ok("stop", "fam")
     assert gone(old)
@@ -73,15 +82,17 @@ def test_a_stop_by_name_ends_the_tree_politely_then_by_force(make: Make) -> None
     graced.stop_and_prove()
 
 
-def test_a_full_stop_ends_the_tree_though_parts_are_deaf_and_detached(make: Make) -> None:
-    graced = started(make, stop={"timeout": "300ms"})
+@SCRIPTS
+def test_a_full_stop_ends_the_tree_though_parts_are_deaf_and_detached(make: Make, script: Script) -> None:
+    graced = started(make, script, stop={"timeout": "300ms"})
     old = tree(graced.folder)
     graced.stop_and_prove()
     assert gone(old)
 
 
-def test_a_full_stop_finds_the_tree_when_no_member_is_alive(make: Make) -> None:
-    graced = started(make, stop={"timeout": "300ms"})
+@SCRIPTS
+def test_a_full_stop_finds_the_tree_when_no_member_is_alive(make: Make, script: Script) -> None:
+    graced = started(make, script, stop={"timeout": "300ms"})
     old = tree(graced.folder)
     graced.kill(*ROLES)
     graced.stop_and_prove()

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from support import procs
 from support.deadlines import until
-from support.fixtures import COUNTERS, Make
+from support.fixtures import COUNTERS, Make, running_counters
 from support.home import HEALERS, Graced, finish
 from support.whole import assert_one, assert_whole, counters
 from support.witness import ROLES
@@ -174,3 +174,18 @@ def test_a_stop_is_no_failure_of_what_it_stops(graced: Graced) -> None:
     assert {row["run"] for row in status["kernels"].values()} == {2}
     assert {row["restarts"] for row in status["members"].values()} == {0}, "counted from this start"
     assert {row["incarnation"] for row in status["members"].values()} == {2}, "counted over the life of the home"
+
+
+def test_two_homes_do_not_touch_each_other(make: Make) -> None:
+    """Kernels of the same names, deaths and a stop in one: the other keeps every process."""
+    first, second = running_counters(make), running_counters(make)
+    kernels, members = counters(second), {role: second.member(role) for role in ROLES}
+    first.signal(signal.SIGSTOP, "watchdog")
+    first.kill("spawner", *HEALERS)
+    first.await_healthy()
+    first.kill(*ROLES)
+    first.stop_and_prove()
+    assert {role: second.member(role) for role in ROLES} == members
+    assert_whole(second, kernels)
+    assert not second.audited("member.down")
+    second.stop_and_prove()

@@ -96,11 +96,16 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     name.removeprefix("mutate_"): function for name, function in globals().items() if name.startswith("mutate_")
 }
 
+FIRST = {  # a seed that is known to show the bug, tried before the others to save time; any other will do as well
+    "stopped_is_not_down": 30, "one_vote_is_enough": 38, "newborn_is_not_watched": 47, "late_watcher_judges": 6,
+    "late_grant_counts": 7, "no_look_again_starts": 2,
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_bug_put_in_on_purpose_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name](monkeypatch)
-    for seed in range(1, SEEDS + 1):
+    for seed in (FIRST.get(name, 1), *range(1, SEEDS + 1)):
         outcome = simulate(seed)
         if outcome.breach:
             print(f"{name}: seed {seed}: {outcome.breach}")

@@ -127,6 +127,10 @@ class Graced:
     def lock(self, role: str) -> dict[str, Any]:
         return dict(json.loads((self.home / "run" / f"{role}.lock").read_bytes()))
 
+    def slot(self, name: str) -> dict[str, Any]:
+        """A kernel's newest run, as the spawner stored it."""
+        return dict(json.loads((self.home / "kernels" / f"{name}.slot").read_bytes()))
+
     def kernel(self, name: str) -> Identity:
         identity = procs.identify(self.pid(name))
         assert identity is not None, f"{name} is not running"

@@ -97,6 +97,11 @@ def family(folder: object, **keys: Any) -> dict[str, Any]:
     return {"command": [*PYTHON, _FAMILY, str(folder)], **keys}
 
 
+def disguised(folder: object, **keys: Any) -> dict[str, Any]:
+    """A family whose processes have lost their environment, and with it the marks of graced."""
+    return {"command": ["env", "-i", *PYTHON, _FAMILY, str(folder)], **keys}
+
+
 FAMILY: Final = ("parent", "child", "deaf", "daemon")
 
 

@@ -60,7 +60,9 @@ def stopped(identity: Identity) -> bool:
 
 
 def send(identity: Identity, sig: int) -> bool:
-    """Signals that very process; False when it is dead."""
+    """Signals that very process; False when it is dead, or not born yet (pid 0)."""
+    if identity.pid <= 0:
+        return False
     try:
         fd = os.pidfd_open(identity.pid)
     except ProcessLookupError:

@@ -1,5 +1,6 @@
 """The end state of every recovery: what must hold once status is healthy again."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -106,10 +107,22 @@ def assert_emergency_order(records: Iterable[Record]) -> None:
 
 def assert_no_grant_left(graced: Graced) -> None:
     assert graced.status()["delegations"] == []
-    open_grants: dict[tuple[str, str], int] = {}
+    left: dict[tuple[str, str], Record] = {}  # by agent and incident; after a takeover a grant is told again
     for record in graced.audit():
-        if record["kind"] in ("delegation.granted", "delegation.revoked"):
-            key = (record["data"]["agent"], record["data"]["incident"])
-            open_grants[key] = open_grants.get(key, 0) + (1 if record["kind"] == "delegation.granted" else -1)
-    left = {key: count for key, count in open_grants.items() if count > 0}
-    assert not left, f"granted and never revoked: {left}"
+        key = (str(record["data"].get("agent")), str(record["data"].get("incident")))
+        if record["kind"] == "delegation.granted":
+            left[key] = record
+        elif record["kind"] == "delegation.revoked":
+            left.pop(key, None)
+    incidents = {incident for _, incident in left}
+    assert not left, f"granted and never revoked: {list(left)}\n{course_of(graced, incidents)}"
+
+
+def course_of(graced: Graced, incidents: set[str]) -> str:
+    """What the audit has about some incidents, and every start of a member between."""
+    told = [r for r in graced.audit() if r["kind"] == "member.started" or incidents & set(map(str, r["data"].values()))]
+    about = [index for index, record in enumerate(told) if record["kind"] != "member.started"]
+    return "\n".join(
+        f"  {r['at']} {r['member']}/{r['incarnation']} {r['kind']} {json.dumps(r['data'])[:200]}"
+        for r in (told[about[0] : about[-1] + 5] if about else [])
+    )

@@ -129,7 +129,7 @@ def test_status_as_json_imports_neither_rich_nor_yaml(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     modules = found.stderr.split()
     assert found.returncode == 3 and "graced.cli.status" in modules
-    assert not {"rich", "yaml", "pathspec", "asyncio", "psutil"} & set(modules)
+    assert not {"rich", "yaml", "pathspec", "asyncio"} & set(modules)
 
 
 def test_a_reader_that_goes_away_is_no_news(tmp_path: Path) -> None:

@@ -117,8 +117,9 @@ def test_children_and_descendants(nursery, until) -> None:
     assert proc.children(2**22 + 1) == []
 
 
-def test_environment_of_another_and_of_nobody(nursery) -> None:
+def test_environment_of_another_and_of_nobody(nursery, until) -> None:
     pid = nursery.launch("sleep", "60", env={"GRACED_KERNEL": "web", "ODD": "a=b\nc"})
+    until(lambda: proc.environ(pid))  # it shows once the exec is done
     assert proc.environ(pid)["GRACED_KERNEL"] == "web"
     assert proc.environ(pid)["ODD"] == "a=b\nc"
     assert proc.environ(2**22 + 1) == {}

@@ -98,7 +98,7 @@ class Belonging:
             return True
         if self._sid is not None and stat.session == self._sid and self._sid_stands():
             return not self._names_another(block)
-        return None if self._tags and block == _NO_ENVIRONMENT else False
+        return None if self._tags and block == _NO_ENVIRONMENT and _in_exec(stat.pid) else False
 
     def _sid_stands(self) -> bool:
         """False once the number of the session belongs to another process than root: that session has ended."""
@@ -107,6 +107,14 @@ class Belonging:
 
 
 _NO_ENVIRONMENT = b"\0\0"
+
+
+def _in_exec(pid: int) -> bool:
+    """In the middle of an exec neither words nor environment show; with an empty environment alone the words do."""
+    try:
+        return slurp(f"/proc/{pid}/cmdline") == b""
+    except OSError:
+        return True
 
 
 def _environment(pid: int) -> bytes:

@@ -31,7 +31,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"[ \t]*=[ \t]*=[ \t]*"), " == ", "split_operator", 1.5),
     (re.compile(r"([<>!+*/%-])[ \t]+="), r"\1=", "split_operator", 1.0),
     (re.compile(r"\belse[ \t]+if\b"), "elif", "else_if", 0.2),
-    (re.compile(r"[ \t]*//(?!=).*$"), "", "slash_comment", 2.0),
+    (re.compile(r"(?<=[ \t;])//(?=[ \t]*[A-Za-z])"), "# //", "slash_comment", 2.0),
     (re.compile(r"\\(?=['\"])"), "", "stray_backslash", 1.0),
     (re.compile(r"\\[ \t]+$"), r"\\", "stray_backslash", 0.2),
     (re.compile(r"\\(?=[^\r\n])"), "", "stray_backslash", 2.0),

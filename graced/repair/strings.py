@@ -94,9 +94,11 @@ def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate
         if left.end == right.start and ((left.kind == STRING and right.kind in (NAME, STRING))
                                         or (right.kind == STRING and left.kind == NAME))
     )  # fmt: skip
+    blank = any(token.kind == STRING and token.text.lstrip("rRbBuUfF")[1:2] == " " for token in tokens)
     inside = next((t for t in tokens if t.kind == STRING and len(t.text) > 2), None)
     code_like = sum(_code_in(site, token.text) for token in tokens if token.kind == STRING)
-    yield candidate._replace(cost=candidate.cost + 3.0 * glued + 0.7 * code_like + (0.0 if inside else 0.5))
+    cost = candidate.cost + 3.0 * glued + 0.7 * code_like + (0.0 if inside else 0.5) + 0.7 * blank
+    yield candidate._replace(cost=cost)
 
 
 def _code_in(site: Site, string: str) -> int:

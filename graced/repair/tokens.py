@@ -7,7 +7,21 @@ from functools import lru_cache
 from graced.repair.brackets import Balance, split_names
 from graced.repair.edits import Candidate
 from graced.repair.indent import newline_of, step_of
-from graced.repair.lex import BAD, BADSTR, CLOSES, HEADERS, KEYWORDS, NAME, OP, OPENS, STRING, Token, is_name
+from graced.repair.lex import (
+    BAD,
+    BADSTR,
+    CLOSES,
+    COMMENT,
+    HEADERS,
+    KEYWORDS,
+    NAME,
+    NEWLINE,
+    OP,
+    OPENS,
+    STRING,
+    Token,
+    is_name,
+)
 from graced.repair.ngram import BEGIN, END_PLAIN, key_of
 from graced.repair.site import Site
 
@@ -34,6 +48,8 @@ CONFUSED = {
 """Tokens typed for one another."""
 SHORT = frozenset(("else", "is", "as", "or", "in", "if", "async"))
 """Keywords that may themselves be another one misspelt."""
+IDLE = frozenset(("+", "-", "*", "/", "%", "<", ">", "|", "&", "**", "//", "==", "!=", ">=", "<=", "and", "or", "is"))
+"""Operators that a statement has no effect with."""
 PREFIXES = (
     "if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif", "def", "class",
     "as", "raise", "del", "yield", "await", "assert", "except", "with",
@@ -77,11 +93,14 @@ def _split_header(site: Site) -> Iterator[Candidate]:
     above = src.previous_logical(site.low)
     if site.fault.kind != "IndentationError" or above is None or src.first_word(above) not in HEADERS:
         return
-    code, depth = src.code(src.logical_end(above)), 0
+    run = src.tokens[src.lines[above].first : src.lines[src.logical_end(above)].stop]
+    code, depth = [token for token in run if token.kind not in (COMMENT, NEWLINE)], 0
     for token, after in itertools.pairwise(code):
         depth += (token.text in OPENS) - (token.text in CLOSES)
         if token.text == ":" and not depth:
             new = newline_of(site.text) + src.lines[site.low].indent
+            if after is code[-1] and after.kind == NAME and len(after.text) <= 2 and not site.scorer.names[after.text]:
+                yield Candidate("delete_token", -2.0, ((token.end, after.end, ""),), 0.0)
             yield Candidate("missing_newline", 1.0, ((token.end, after.start, new),))
 
 
@@ -102,7 +121,9 @@ def _split_lines(site: Site, indices: range) -> Iterator[Candidate]:
         if (before.text not in (")", "]", "}", ":") and before.kind == OP) or token.text in ("in", "and", "or", "is"):
             continue
         options = {line.indent + step_of(src, site.low): 0.0} if before.text == ":" else indents
+        two = index + 1 < len(tokens) and tokens[index + 1].text == "=" and any(t.text == "=" for t in tokens[1:index])
         for indent, cost in options.items():
+            cost -= 3.0 * (two and line.depth == 0)  # two assignments
             yield Candidate("missing_newline", 3.0 + cost, ((before.end, token.start, newline + indent),))
 
 
@@ -114,6 +135,7 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
     def cost_around(at: int, middle: list[str], skipped: int) -> float:
         return scorer.cost_of(line[at : at + 2] + middle + line[at + 2 + skipped : at + 4 + skipped])
 
+    idle = 3.0 if tokens[0].kind == NAME and not any(token.text in ("=", ":") for token in tokens) else 0.0
     for index in indices:
         token = tokens[index]
         gap = token.start
@@ -128,7 +150,7 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
             if string in "()" and balanced:
                 continue
             delta = cost_around(index, [string], 0) - base
-            cost += _fit(string, text, tokens, index)
+            cost += _fit(string, text, tokens, index) + idle * (index == 1 and string in IDLE)
             spot = _insertion(text, gap, string, glued)
             if string == "," and index and "\n" in text[tokens[index - 1].end : gap]:
                 spot = (tokens[index - 1].end, tokens[index - 1].end, string)
@@ -262,7 +284,9 @@ def near_keywords(word: str) -> tuple[tuple[str, int], ...]:
         limit = 1 if min(len(keyword), len(word)) < 5 else 2
         distance = _distance(word, keyword, limit)
         total, swapped = len(word) + len(keyword), sorted(word) == sorted(keyword)
-        if distance <= limit and (min(len(word), len(keyword)) > 2 or (distance == 1 and (total > 4 or swapped))):
+        if distance <= limit and (
+            min(len(word), len(keyword)) > 2 or (distance == 1 and (total > 4 or swapped or len(word) == 1))
+        ):
             found.append((keyword, distance))
     return tuple(sorted(found, key=lambda pair: (pair[1], pair[0])))
 

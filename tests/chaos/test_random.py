@@ -114,7 +114,10 @@ def account(graced: Graced, hooligan: Hooligan) -> None:
     assert {name: row["run"] for name, row in rows.items()} == expected, "each run ended by our hand"
     graced.growing(*COUNTERS)
     for name, kills in hooligan.kernels_killed.items():
-        told = {kind: [r["data"]["run"] for r in graced.audited(kind, kernel=name)] for kind in ("kernel.started", "kernel.exited")}
+        told = {
+            kind: [record["data"]["run"] for record in graced.audited(kind, kernel=name)]
+            for kind in ("kernel.started", "kernel.exited")
+        }
         assert sorted(told["kernel.started"]) == list(range(1, 2 + kills)), f"{name}: each start is told once: {told}"
         assert sorted(told["kernel.exited"]) == list(range(1, 1 + kills)), f"{name}: each exit is told once: {told}"
         assert rows[name]["restarts"] == kills, f"{name}: {rows[name]}"

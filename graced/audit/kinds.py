@@ -29,6 +29,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "kernel.unhealthy": (),
     "fix.applied": ("task", "path", "sha256_before", "sha256_after"),
     "fix.undone": (),
+    "source.restored": ("kernel", "files", "kept_in"),
     "escalated": (),
     "approval.requested": (),
     "approval.decided": (),

@@ -104,6 +104,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "run.result": ("self_healing coding_agent", "{request} -> {ok, text} | {running: true}"),
     "grant": ("architect parliament trigger", "a signed lease -> {held}"),
     "revoke": ("architect parliament trigger", "{incident} -> {held: false}"),
+    "kernel.mended": ("self_healing", "{paths}: they compile now -> rows as kernel.look"),
+    "kernel.look": ("self_healing", "{names} -> {NAME: {run, state, started, alive, reason}}"),
+    "kernel.renew": ("self_healing", "{names}: begin the next run, for their sources were mended"),
+    "task.mend": ("coding_agent", "{path, error, kernel}: a kernel crashes over it -> {id, state, text}"),
     "task.add": ("coding_agent", "{path}: queue a file -> {id}"),
     "task.undo": ("coding_agent", "{id}: restore the bytes from before the fix"),
 }

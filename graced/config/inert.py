@@ -32,9 +32,6 @@ KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
     Inert("notify"),
-    Inert("coding_agent.backend"),
-    Inert("coding_agent.verify"),
-    Inert("coding_agent.min_confidence"),
     Inert("KERNEL.schedule"),
     Inert("KERNEL.ready.when", _other_than("started", "exited")),
     Inert("KERNEL.health.kind", _other_than("none")),
@@ -49,15 +46,14 @@ TABLE: Final = (
     Inert("KERNEL.when_done", _other_than("keep")),
     Inert("KERNEL.when_failed", _other_than("keep")),
     Inert("KERNEL.sockets"),
-    Inert("KERNEL.sources"),
     Inert("KERNEL.log.to", _other_than("file")),
     Inert("KERNEL.log.max_size"),
     Inert("KERNEL.log.keep"),
     Inert("KERNEL.log.max_age"),
 )
 
-EFFECTIVE_RUNGS: Final = ("restart", "notify")
-"""Of a ladder that is written out; any other rung is passed over so far."""
+EFFECTIVE_RUNGS: Final = RUNGS
+"""Of a ladder that is written out; playbooks as rungs are passed over so far."""
 
 
 def inert_keys(loaded: Loaded) -> list[str]:

@@ -1,9 +1,9 @@
 """One kernel as self_healing sees it: its state, the standing order for its next exit, and what is asked of the shell.
 
-The transitions between the states are in graced.core.kernels.
+The transitions between the states are in graced.core.kernels, those up the ladder in graced.core.ladder.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -16,9 +16,32 @@ State = Literal["stopped", "starting", "ready", "healthy", "unhealthy", "backoff
 
 Ending = Literal["", "stop", "restart"]
 
+Climb = Literal["", "examine", "fix_source", "restore_source"]
+
+FIRST_KEEP_S: Final = 1.0  # a run of this length is worth a snapshot where there is none; a long one replaces it
+
+
+class Evidence(Struct, frozen=True):
+    """What the end of a kernel's log and its sources say about a failure.
+
+    `syntax`: a SyntaxError or its kin, in `path`, which the coding agent may mend if `mendable` (it is watched, or in
+    `sources`). `named`: every file that the traceback names. `changed`: `sources` are not as when it was healthy.
+    """
+
+    error: str = ""
+    syntax: bool = False
+    path: str = ""
+    named: tuple[str, ...] = ()
+    mendable: bool = False
+    changed: bool = False
+
 
 class Kernel(Struct, frozen=True):
-    """One kernel as self_healing sees it. `wanted`: it is meant to run; `held`: a person stopped it by name."""
+    """One kernel as self_healing sees it. `wanted`: it is meant to run; `held`: a person stopped it by name.
+
+    `climb`: what is being done about a crash loop (then `due` is when that is given up), `tried` what was done since
+    it last held; `kept`: the snapshot of this run's sources was asked for (1: the first, 2: that of a long run).
+    """
 
     spec: Spec
     policy: Policy
@@ -40,6 +63,10 @@ class Kernel(Struct, frozen=True):
     rung: str | None = None
     incident: str = ""
     order: Order | None = None
+    climb: Climb = ""
+    tried: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    kept: int = 0
 
     @property
     def name(self) -> str:
@@ -70,6 +97,39 @@ class End(Action, frozen=True):
     timeout: float
 
 
+class Examine(Action, frozen=True):
+    """Look at the end of the log, and whether `sources` changed -> `ladder.examined`."""
+
+    kernel: str
+    run: int
+
+
+class FixSource(Action, frozen=True):
+    """Have the coding agent mend `path` -> `ladder.told`. Repeated until it is told how that ended."""
+
+    kernel: str
+    run: int
+    incident: str
+    path: str
+    error: str
+
+
+class RestoreSource(Action, frozen=True):
+    """Put the sources back as they were when the kernel was healthy -> `ladder.told`. Repeating it is harmless."""
+
+    kernel: str
+    run: int
+    incident: str
+
+
+class Keep(Action, frozen=True):
+    """Keep a snapshot of the kernel's sources; one that is not `proven` only where there is none."""
+
+    kernel: str
+    run: int
+    proven: bool
+
+
 class Save(Action, frozen=True):
     """Store the kernel's row."""
 
@@ -78,6 +138,14 @@ class Save(Action, frozen=True):
 
 Kernels = dict[str, Kernel]
 Step = tuple[Kernels, tuple[Action, ...]]
+
+
+def with_kernel(kernels: Kernels, kernel: Kernel) -> Kernels:
+    return {**kernels, kernel.name: kernel}
+
+
+def saved(kernels: Kernels, kernel: Kernel, *actions: Action) -> Step:
+    return with_kernel(kernels, kernel), (*actions, Save(kernel))
 
 
 def ended_well(kernel: Kernel) -> bool:
@@ -112,7 +180,7 @@ def next_order(kernel: Kernel, now: float) -> Order:
 
 def order_changes_at(kernel: Kernel, now: float) -> float:
     """When time alone changes the order: the run gets long, or a restart leaves the window."""
-    times = [kernel.started + LONG_RUN_S] + [
+    times = [kernel.started + LONG_RUN_S, *([kernel.started + FIRST_KEEP_S] if kernel.spec.sources else [])] + [
         t + kernel.policy.window for t in (*kernel.history.restarts, *kernel.history.short)
     ]
     return min((t for t in times if t > now), default=float("inf"))

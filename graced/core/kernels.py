@@ -1,14 +1,15 @@
 """What self_healing decides about kernels: when one is started, restarted, given up, called ready.
 
 The standing order for the next exit is derived ahead of the event (graced.core.kernel, graced.core.orders).
-Pure: (kernels, event, now) -> (kernels, actions).
+What follows when restarts do not help is graced.core.ladder. Pure: (kernels, event, now) -> (kernels, actions).
 """
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from graced.config.schema import Kernel as Spec
+from graced.core import ladder
 from graced.core.intensity import History, weigh
 from graced.core.kernel import (
     End,
@@ -27,9 +28,14 @@ from graced.core.kernel import (
     order_changes_at,
     satisfied,
 )
+from graced.core.kernel import saved as _saved
+from graced.core.kernel import with_kernel as _with
+from graced.core.ladder import climb, give_up
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
 
+CLEARED: Final[dict[str, Any]] = {"history": History(), "rung": None, "climb": "", "tried": (), "evidence": None}
+"""What a person's start or restart forgets."""
 WAITS: Final = "waits for what it depends on"
 RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
 
@@ -38,14 +44,6 @@ __all__ = [
     "exited", "meant", "person_restart", "person_start", "person_stop", "refused", "satisfied", "stop_waves", "tend",
     "wake_at", "with_dependencies",
 ]  # fmt: skip
-
-
-def _with(kernels: Kernels, kernel: Kernel) -> Kernels:
-    return {**kernels, kernel.name: kernel}
-
-
-def _saved(kernels: Kernels, kernel: Kernel, *actions: Action) -> Step:
-    return _with(kernels, kernel), (*actions, Save(kernel))
 
 
 # --- reports from the spawner ----------------------------------------------------------------------------
@@ -68,6 +66,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
     new = replace(
         old, state=state, run=running.run, pid=running.pid, start_ticks=running.start_ticks, started=running.started,
         asked=0.0, due=0.0, incident="", order=None, reason="", ending="stop" if old.held else "",
+        climb="", kept=0,
     )  # fmt: skip
     return _saved(kernels, new, *actions)
 
@@ -110,7 +109,7 @@ def exited(
         state: State = "exited" if well else "failed"
         new = replace(down, state=state, wanted=old.wanted and state == "failed")
         if state == "failed":
-            return _give_up(kernels, new, actions, f"{down.reason}; restart: {old.spec.restart}")
+            return give_up(kernels, new, actions, f"{down.reason}; restart: {old.spec.restart}")
         return _saved(kernels, new, *actions)
     if not well:
         incident = f"{old.name}-run{running.run}"
@@ -118,16 +117,12 @@ def exited(
         actions.append(OpenIncident(incident, old.name, "kernel", str(exit), 1))
     verdict = weigh(old.history, old.policy, ran, now, noise)
     if exit.code is not None and exit.code in old.spec.exit_codes.no_restart:
-        return _give_up(kernels, replace(down, state="failed"), actions, f"{exit} is in exit_codes.no_restart")
+        return climb(kernels, down, actions, f"{exit} is in exit_codes.no_restart", now)
     if not well and "restart" not in old.spec.ladder:
-        return _give_up(kernels, replace(down, state="failed"), actions, f"{down.reason}; no restart in its ladder")
+        return climb(kernels, down, actions, f"{down.reason}; no restart in its ladder", now)
     if verdict.spent and not by_order:
-        return _give_up(
-            kernels,
-            replace(down, state="failed", history=verdict.history),
-            actions,
-            f"{down.reason}; restarted {old.policy.max_restarts} times within {old.policy.window:g} s",
-        )
+        why = f"{down.reason}; restarted {old.policy.max_restarts} times within {old.policy.window:g} s"
+        return climb(kernels, replace(down, history=verdict.history), actions, why, now)
     new = replace(
         down,
         state="backoff",
@@ -143,20 +138,6 @@ def _restartable(spec: Spec, exit: Exit, well: bool) -> bool:
     if spec.ready.when == "exited" and well:
         return False
     return spec.restart == "always" or (spec.restart == "on-failure" and not well)
-
-
-def _give_up(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str) -> Step:
-    """The ladder's end: a human. (fix_source, restore_source and playbooks as rungs do not apply yet.)"""
-    incident = kernel.incident or f"{kernel.name}-run{kernel.run}"
-    if not kernel.incident:
-        actions.append(OpenIncident(incident, kernel.name, "kernel", kernel.reason, 1))
-    new = replace(kernel, rung="notify", reason=why, incident="", due=0.0)
-    actions += [
-        Record("escalated", {"incident": incident, "subject": kernel.name, "text": why}),
-        NoteStep(incident, "notify", True, why),
-        CloseIncident(incident, "escalated", 0.0, 1),
-    ]
-    return _saved(kernels, new, *actions)
 
 
 def refused(kernels: Kernels, running: Running, now: float) -> Step:
@@ -243,13 +224,18 @@ def stop_waves(kernels: Kernels, names: tuple[str, ...]) -> tuple[tuple[str, ...
     return tuple(waves)
 
 
+def _off_the_ladder(kernel: Kernel) -> Kernel:
+    """What climbs has no start under way: `asked` is of the rung, which a person's word ends."""
+    return replace(kernel, climb="", asked=0.0) if kernel.climb else kernel
+
+
 def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Start by name, with what it depends on; clears `failed`, the count and the rung."""
     actions: list[Action] = []
     for name in with_dependencies(kernels, names):
-        old = kernels[name]
+        old = _off_the_ladder(kernels[name])
         ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
-        clear = replace(old, wanted=True, held=False, history=History(), rung=None, due=0.0, ending=ending)
+        clear = replace(old, wanted=True, held=False, due=0.0, ending=ending, **CLEARED)
         if not old.alive:
             actions += _closed_by_person(old, now, "started")
             done = old.spec.ready.when == "exited" and old.state == "exited" and ended_well(old) and name not in names
@@ -271,9 +257,9 @@ def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Stop by name: it stays stopped until a person starts it. Dependents of it that run are not touched."""
     actions: list[Action] = []
     for name in names:
-        old = kernels.get(name)
-        if old is None:
+        if name not in kernels:
             continue
+        old = _off_the_ladder(kernels[name])
         actions += _closed_by_person(old, now, "stopped")
         new = replace(old, wanted=False, held=True, incident="")
         new = replace(new, ending="stop") if old.alive or old.asked else replace(new, state="stopped", due=0.0)
@@ -292,7 +278,7 @@ def person_restart(kernels: Kernels, names: tuple[str, ...], now: float) -> Step
         if not old.alive:
             kernels, more = person_start(kernels, (name,), now)
         else:
-            new = replace(old, wanted=True, held=False, ending="restart", history=History(), rung=None)
+            new = replace(old, wanted=True, held=False, ending="restart", **CLEARED)
             kernels, more = _saved(kernels, new)
         actions += more
     return kernels, tuple(actions)
@@ -304,7 +290,7 @@ def person_restart(kernels: Kernels, names: tuple[str, ...], now: float) -> Step
 def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
     """What is due: starts whose dependencies are ready, ends that were asked for, orders that changed."""
     actions: list[Action] = []
-    starting = sum(1 for k in kernels.values() if k.asked or k.state == "starting")
+    starting = sum(1 for k in kernels.values() if (k.asked and not k.climb) or k.state == "starting")
     for old in tuple(kernels.values()):
         new, more = _tend_one(kernels, old, now, parallel is None or starting < parallel)
         starting += any(isinstance(a, Start) for a in more)
@@ -315,6 +301,9 @@ def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
 
 
 def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Kernel, tuple[Action, ...]]:
+    if old.climb and old.wanted and not old.alive:
+        step = ladder.tend(kernels, old, now)
+        return step[0][old.name], step[1]
     if old.asked and now - old.asked < RESEND_S:
         return old, ()
     if old.alive:
@@ -336,8 +325,9 @@ def _tend_alive(old: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
     if old.ending:
         stop = old.spec.stop
         return replace(old, asked=now, order=None), (End(old.name, old.run, stop.signal, stop.timeout_s),)
-    order = next_order(old, now)
-    return (old, ()) if order == old.order else (replace(old, order=order), (GiveOrder(order),))
+    new, actions = ladder.held(old, now)
+    order = next_order(new, now)
+    return (new, actions) if order == new.order else (replace(new, order=order), (*actions, GiveOrder(order)))
 
 
 def wake_at(kernels: Kernels, now: float) -> float:

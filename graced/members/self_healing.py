@@ -9,14 +9,16 @@ from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config
 from graced.config.schema import Kernel as Spec
-from graced.core import kernels
+from graced.core import kernels, ladder
 from graced.core.intensity import History, recent
+from graced.core.kernel import Climb, Evidence, Examine
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Beat, CloseIncident
 from graced.members import runs
 from graced.members.duty import Duty
 from graced.members.process import policy_of
+from graced.members.rungs import Rungs
 from graced.members.shell import Shell
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
@@ -35,6 +37,7 @@ class SelfHealing(Duty):
         self._syncing = False
         self._seen = 0  # number of the last news taken
         self._parallel = shell.config.restarts.parallel
+        self._rungs = Rungs(shell, lambda: self.kernels, self._do)
 
     # --- birth
 
@@ -47,6 +50,8 @@ class SelfHealing(Duty):
                 self._remember_none(name, rows.get(name))
             elif rows.get(name) is not None:
                 self.kernels[name] = remembered(kernel, rows[name].memory, shell.identity.boot_id, monotonic())
+            if self.kernels[name].state == "failed":
+                self.acted(Examine(name, kernel.run))
         self._sync()
 
     def _remember_none(self, name: str, row: Any) -> None:
@@ -96,6 +101,14 @@ class SelfHealing(Duty):
                 return self._by_person(ask, kernels.person_stop)
             case "kernels.restart":
                 return self._by_person(ask, kernels.person_restart)
+            case "kernel.mended":
+                self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
+                return Reply(ask.id, True, self._rows(self.kernels))
+            case "kernel.look":
+                return Reply(ask.id, True, self._rows(ask.args["names"]))
+            case "kernel.renew":
+                self._do(ladder.renew(self.kernels, tuple(str(n) for n in ask.args["names"]), monotonic()))
+                return Reply(ask.id, True)
         return super().ask(ask, address)
 
     def _by_person(self, ask: Ask, change: Any) -> Reply:
@@ -107,6 +120,14 @@ class SelfHealing(Duty):
         self._do(change(self.kernels, names, monotonic()))
         self.tend(monotonic())
         return Reply(ask.id, True, {"names": list(names), "runs": runs_before})
+
+    def _rows(self, names: Any) -> dict[str, Any]:
+        """Of those of the kernels that are meant to run."""
+        return {
+            k.name: {"run": k.run, "state": k.state, "started": k.started, "alive": k.alive, "reason": k.reason}
+            for k in (self.kernels[n] for n in names if n in self.kernels)
+            if kernels.meant(k)
+        }
 
     def _news(self, items: list[dict[str, Any]]) -> None:
         for item in items:
@@ -137,10 +158,11 @@ class SelfHealing(Duty):
     def tend(self, now: float) -> None:
         if self._synced and not self.shell.state.stopping:
             self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
+            self._rungs.tend(now)
 
     def wake_at(self) -> float:
         idle = not self._synced or self.shell.state.stopping
-        return float("inf") if idle else kernels.wake_at(self.kernels, monotonic())
+        return float("inf") if idle else min(kernels.wake_at(self.kernels, monotonic()), self._rungs.wake_at())
 
     def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
         self.kernels, actions = step
@@ -159,7 +181,7 @@ class SelfHealing(Duty):
             case Save():
                 self._save(action.kernel)
             case _:
-                return False
+                return self._rungs.acted(action)
         return True
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
@@ -249,11 +271,17 @@ class Memory(msgspec.Struct, frozen=True):
     due: float = 0.0
     ended_at: float = 0.0
     incident: str = ""
+    climb: Climb = ""
+    tried: tuple[str, ...] = ()
+    evidence: Evidence | None = None
 
 
 def memory_of(kernel: Kernel, boot_id: str) -> str:
     history = kernel.history
-    memory = Memory(boot_id, history.restarts, history.short, kernel.due, kernel.ended_at, kernel.incident)
+    memory = Memory(
+        boot_id, history.restarts, history.short, kernel.due, kernel.ended_at, kernel.incident,
+        kernel.climb, kernel.tried, kernel.evidence,
+    )  # fmt: skip
     return msgspec.json.encode(memory).decode()
 
 
@@ -263,7 +291,10 @@ def remembered(kernel: Kernel, memory: str, boot_id: str, now: float) -> Kernel:
         known = msgspec.json.decode(memory.encode(), type=Memory)
     except msgspec.DecodeError:
         return kernel
-    kernel = msgspec.structs.replace(kernel, incident=known.incident)
+    kernel = msgspec.structs.replace(kernel, incident=known.incident, tried=known.tried, evidence=known.evidence)
+    if known.climb and kernel.wanted and not kernel.alive:  # the rung that it was at is taken again
+        due = now + ladder.LIMIT_S[known.climb]
+        return msgspec.structs.replace(kernel, state="backoff", climb=known.climb, due=due)
     if known.boot_id != boot_id:
         return kernel
     history = recent(History(known.restarts, known.short), kernel.policy, now)

@@ -1,142 +1,228 @@
-"""A fix put in place so that a kill at any instant leaves the file whole, old or new, and the fix applied once.
+"""A task of the coding agent, from a broken file to a fix that stands: run in a worker, which may be killed any time.
 
-First the original and a note of what is about to happen are kept in the home; then the new bytes are renamed over the
-file, if it still has the bytes that were read. A worker that is killed in between is found out by the note.
+What a successor needs to go on is on disk before anything is done: the original under its hash, and a note of what is
+about to happen. Then the new bytes are renamed over the file, if it still has the bytes that were read. So a file is
+old or new, never half; and who finds the new bytes and the note knows that the task did it.
 """
 
 import contextlib
-import hashlib
 import os
-import stat
+import time
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from graced.posix.files import write_whole
+from graced.config.schema import Backend
+from graced.mending.backend import Asked
+from graced.mending.interpreter import Checker, Unusable
+from graced.mending.patch import unified
+from graced.mending.propose import Proposal, propose
+from graced.mending.put import digest, read_source, replace_bytes, sweep
+from graced.mending.verify import Verifier, can_stand_in, verify
+from graced.posix.clock import monotonic
+from graced.posix.files import make_dir, write_whole
 
 State = Literal["done", "failed", "suggested"]
-MAX_FILE_BYTES: Final = 1024 * 1024
+NOTE_MAX_BYTES: Final = 64 * 1024
+BUSY_S: Final = 10.0
+BUSY_STEP_S: Final = 0.2
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a task. `applied`: the file has `sha256_after` by this task's doing."""
+    """What became of a task. `applied`: the file has `sha256_after` by this task's doing.
+
+    `error` is what the interpreter said, `text` what was done about it; `patch` names the suggestion's diff.
+    """
 
     state: State
     text: str
+    error: str = ""
     applied: bool = False
     sha256_before: str | None = None
     sha256_after: str | None = None
     original: str | None = None
+    patch: str | None = None
 
 
 class Note(Struct, frozen=True):
-    """Written before the rename: what a successor needs to see that it has been done."""
+    """Written before the rename. `proved`: the user's command had its say, so that what is in place may stay."""
+
+    task: str
+    sha256_before: str
+    sha256_after: str
+    error: str
+    proved: bool
+
+
+class Job(Struct, frozen=True):
+    """A task and how it is to be done. `folder` keeps originals, notes and patches."""
 
     task: str
     path: str
-    sha256_before: str
-    sha256_after: str
+    folder: str
+    apply: str = "fix"
+    min_confidence: float = 0.5
+    python: str | None = None
+    verifier: Verifier | None = None
+    backend: Backend | None = None
+    config_folder: str = "/"
+    log: str = ""
+
+    def original(self, sha256: str) -> str:
+        return os.path.join(self.folder, sha256)
+
+    @property
+    def note_path(self) -> str:
+        return os.path.join(self.folder, f"{self.task}.json")
+
+    @property
+    def patch_path(self) -> str:
+        return os.path.join(self.folder, f"{self.task}.patch")
 
 
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def mend(job: Job) -> Outcome:
+    """Do the task, or what is left of it. Never raises for what a file holds or a disk refuses.
+
+    A file that somebody is writing meanwhile is waited for: what he leaves is what is to be mended.
+    """
+    give_up = monotonic() + BUSY_S
+    while True:
+        outcome = _once(job)
+        if outcome is not None:
+            return outcome
+        if monotonic() >= give_up:
+            return Outcome("failed", "somebody is changing the file, or keeps it open to write")
+        time.sleep(BUSY_STEP_S)
 
 
-def read_source(path: str) -> bytes:
-    """The bytes of a file of a sane size. Raises OSError."""
-    with open(path, "rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise OSError(27, f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    return data
-
-
-def mend(task: str, path: str, folder: str, apply: str) -> Outcome:
-    """Mend one file. `folder` keeps originals; `apply` is fix | suggest | off. Never raises for what a file holds."""
-    from graced.repair import compiles, simple_repairs
-
+def _once(job: Job) -> Outcome | None:
+    """None when the file is changing under our hands."""
     try:
-        source = read_source(path)
+        make_dir(job.folder, 0o700)
+        source = read_source(job.path)
     except OSError as error:
         return Outcome("failed", f"cannot be read: {error.strerror or error}")
     before = digest(source)
-    earlier = _read_note(folder, task)
-    if earlier is not None and earlier.sha256_after == before:
-        original = os.path.join(folder, earlier.sha256_before)
-        return Outcome("done", "mended", True, earlier.sha256_before, before, original)
-    error_text = compiles(source)
-    if error_text is None:
-        return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
-    fixed = simple_repairs(source)
-    if fixed is None:
-        return Outcome("failed", error_text, sha256_before=before)
-    original = os.path.join(folder, before)
-    if apply != "fix":
-        try:
-            write_whole(os.path.join(folder, f"{task}.suggested"), fixed)
-        except OSError as error:
-            return Outcome("failed", f"the suggestion cannot be kept: {error.strerror}", sha256_before=before)
-        return Outcome("suggested", error_text, sha256_before=before, sha256_after=digest(fixed))
+    note = read_note(job)
+    if note is not None and note.sha256_after == before:
+        return _go_on(job, note)
+    if note is not None and note.sha256_before == before:  # killed before its rename
+        sweep(job.path)
     try:
-        write_whole(original, source)
-        note = Note(task, path, before, digest(fixed))
-        write_whole(_note_path(folder, task), msgspec.json.encode(note))
-        changed = replace_bytes(path, before, fixed)
+        checker = Checker(job.python)
+    except Unusable as error:
+        return Outcome("failed", str(error), sha256_before=before)
+    try:
+        asked = Asked(job.backend, job.config_folder, job.log) if job.backend is not None else None
+        found = propose(job.path, source, checker, job.min_confidence, asked)
+    except Unusable as error:
+        return Outcome("failed", str(error), sha256_before=before)
+    finally:
+        checker.close()
+    return _follow(job, source, before, found)
+
+
+def settled(job: Job) -> Outcome | None:
+    """What a worker that gave no answer has done all the same; None when nothing is in place."""
+    note = read_note(job)
+    try:
+        if note is None or digest(read_source(job.path)) != note.sha256_after:
+            return None
+    except OSError:
+        return None
+    return _go_on(job, note)
+
+
+def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | None:
+    if found.state == "intact":
+        return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
+    if found.after is None:
+        return Outcome("failed", f"{found.error}; {found.why}", found.error, sha256_before=before)
+    try:
+        if found.state == "suggested" or job.apply != "fix":
+            why = found.why or f"apply: {job.apply}"
+            return _suggest(job, source, found.after, before, found.error, why)
+        return _apply(job, source, found, before)
     except OSError as error:
-        return Outcome("failed", f"{error_text}; it cannot be written: {error.strerror or error}", sha256_before=before)
-    if not changed:
-        return Outcome("failed", "the file changed while it was being mended", sha256_before=before)
-    return Outcome("done", error_text, True, before, digest(fixed), original)
+        text = f"{found.error}; it cannot be written: {error.strerror or error}"
+        return Outcome("failed", text, found.error, sha256_before=before)
 
 
-def undo(path: str, sha256_after: str, original: str) -> bool:
-    """Put the original bytes back; False when the file is not as the fix left it. Raises OSError."""
+def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
+    """The patch, for a person; raises OSError."""
+    write_whole(job.patch_path, unified(source, after, job.path).encode("utf-8", "backslashreplace"))
+    text = f"{error}; not applied: {why}; the patch is {job.patch_path}"
+    return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
+
+
+def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome | None:
+    """Prove, note, put in place; None when the file has changed; raises OSError."""
+    assert found.after is not None
+    after, error = digest(found.after), found.error
+    proved = job.verifier is None
+    if job.verifier is not None and can_stand_in():
+        trial = os.path.join(job.folder, f"{job.task}.trial")
+        write_whole(trial, found.after, mode=os.stat(job.path).st_mode & 0o777)
+        try:
+            said = verify(job.verifier, job.path, trial)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(trial)
+        if said is not None:
+            return _suggest(job, source, found.after, before, error, said)
+        proved = True
+    write_whole(job.original(before), source)
+    note = Note(job.task, before, after, error, proved)
+    write_whole(job.note_path, msgspec.json.encode(note))
+    if not replace_bytes(job.path, before, found.after):
+        return None
+    text = f"{error}: mended, {found.edits} edits, confidence {found.confidence:.2f}"
+    return _stand(job, note, text)
+
+
+def _go_on(job: Job, note: Note) -> Outcome:
+    """The fix is in place already: by a worker that was killed after the rename."""
+    return _stand(job, note, f"{note.error}: mended")
+
+
+def _stand(job: Job, note: Note, text: str) -> Outcome:
+    """A fix in place stays if it is proved; where verify could not see it before, it is proved now, or taken back."""
+    if not note.proved and job.verifier is not None:
+        said = verify(job.verifier, job.path, None)
+        if said is not None:
+            return _take_back(job, note, said)
+        with contextlib.suppress(OSError):
+            write_whole(job.note_path, msgspec.json.encode(msgspec.structs.replace(note, proved=True)))
+    original = job.original(note.sha256_before)
+    return Outcome("done", text, note.error, True, note.sha256_before, note.sha256_after, original)
+
+
+def _take_back(job: Job, note: Note, said: str) -> Outcome:
+    try:
+        with open(job.original(note.sha256_before), "rb") as file:
+            before = file.read()
+        after = read_source(job.path)
+        if replace_bytes(job.path, note.sha256_after, before):
+            return _suggest(job, before, after, note.sha256_before, note.error, said)
+        text = f"{said}; but somebody has changed the file since: it is left as it is"
+    except OSError as error:
+        text = f"{said}; but it cannot be taken back: {error.strerror or error}"
+    return Outcome("failed", text, note.error, sha256_before=note.sha256_before)
+
+
+def undo(path: str, sha256_before: str, sha256_after: str, original: str) -> bool:
+    """Put the original bytes back, or find them back already; False when the file is as neither. Raises OSError."""
+    if digest(read_source(path)) == sha256_before:
+        return True
     with open(original, "rb") as file:
         data = file.read()
     return replace_bytes(path, sha256_after, data)
 
 
-def replace_bytes(path: str, expected_sha256: str, data: bytes) -> bool:
-    """Rename `data` over the file, owner and mode kept, if its bytes are still the expected ones. Raises OSError.
-
-    A symbolic link is followed: the file it names is replaced, not the link.
-    """
-    target = os.path.realpath(path)
-    status = os.stat(target)
-    temporary = f"{target}.graced-{os.getpid()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def read_note(job: Job) -> Note | None:
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            with contextlib.suppress(PermissionError):
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
-            os.fsync(file.fileno())
-        if digest(read_source(target)) != expected_sha256:
-            os.unlink(temporary)
-            return False
-        os.rename(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    folder = os.open(os.path.dirname(target) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return True
-
-
-def _note_path(folder: str, task: str) -> str:
-    return os.path.join(folder, f"{task}.json")
-
-
-def _read_note(folder: str, task: str) -> Note | None:
-    try:
-        with open(_note_path(folder, task), "rb") as file:
-            return msgspec.json.decode(file.read(65536), type=Note)
+        with open(job.note_path, "rb") as file:
+            return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=Note)
     except (OSError, msgspec.DecodeError):
         return None

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from graced.core import kernels
+from graced.core import kernels, ladder
+from graced.core.kernel import Evidence, Examine, FixSource, Keep, RestoreSource, Step
 from graced.core.kernels import End, GiveOrder, Kernel, Save, Start
 from graced.core.orders import Report, Running
 from graced.core.state import INFINITY
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from graced.sim.world import World
 
 SYNC_RETRY_S: Final = 0.02
+EXAMINE_S: Final = (0.001, 0.02)
+RESTORE_S: Final = (0.005, 0.2)
+EVIDENCE: Final = (
+    Evidence(),
+    Evidence("SyntaxError: invalid syntax", True, "/src/a.py", ("/src/a.py",), True),
+    Evidence("SyntaxError: invalid syntax", True, "/elsewhere.py", ("/elsewhere.py",)),
+    Evidence("KeyError: 'a'", False, "/src/a.py", ("/src/a.py",), False, True),
+)
+"""What a log may end in."""
+HELPS: Final = 0.7
+"""How often a rung does what it is for."""
 
 
 class Healing(Member):
@@ -141,7 +153,7 @@ class Healing(Member):
             self._due = INFINITY
             self.command(self._tend)
 
-    def _do(self, step: kernels.Step) -> None:
+    def _do(self, step: Step) -> None:
         self.kernels, actions = step
         for action in actions:
             self.act(action)
@@ -160,8 +172,42 @@ class Healing(Member):
                 self._tell_spawner(lambda s: s.end_kernel(action.kernel, action.run, action.signal, action.timeout))
             case GiveOrder():
                 self._tell_spawner(lambda s: s.take_order(action.order))
+            case Examine():
+                evidence = self.world.random.choice(EVIDENCE)
+                self._later(EXAMINE_S, lambda now: ladder.examined(
+                    self.kernels, action.kernel, action.run, evidence, now
+                ))  # fmt: skip
+            case FixSource():
+                helps = self.world.random.random() < HELPS
+                self.world.wires.ask(
+                    self, "coding_agent", self.patience, lambda agent: helps,
+                    lambda reply: None if reply is None else self._rung(action, "fix_source", reply),
+                )  # fmt: skip
+            case RestoreSource():
+                helps = self.world.random.random() < HELPS
+                delay = self.world.random.uniform(*RESTORE_S)
+                self.world.clock.after(delay, self.process.deliver, self._rung, action, "restore_source", helps)
+            case Keep():
+                pass
             case _:
                 super().act(action)
+
+    def _later(self, span: tuple[float, float], step: Any) -> None:
+        def call() -> None:
+            self.command(lambda: self._do(step(self.world.clock.now)))
+            self._tend()
+
+        self.world.clock.after(self.world.random.uniform(*span), self.process.deliver, call)
+
+    def _rung(self, action: FixSource | RestoreSource, rung: str, helped: bool) -> None:
+        """How a rung of the ladder ended; a kernel that is started again by it has a clean count."""
+        name = action.kernel
+        climbed = self.kernels[name].climb == rung and self.kernels[name].run == action.run
+        if climbed and helped:
+            self.world.asked("mended", (name,))
+        now = self.world.clock.now
+        self.command(lambda: self._do(ladder.told(self.kernels, name, action.run, rung, helped, "", now)))
+        self._tend()
 
     def _tell_spawner(self, call: Any) -> None:
         def taken(receiver: Member) -> None:

@@ -27,8 +27,8 @@ class Storms(Check):
             raise Breach("storm", f"{kernel} was started {len(times)} times within {policy.window:g} s")
 
     def asked(self, what: str, names: tuple[str, ...]) -> None:
-        """A person's starts do not count, and clear the count, of what the kernel depends on too."""
-        for name in names if what == "stop" else self.world.specs:
+        """A person's starts do not count, and clear the count, of what the kernel depends on too; a mend its own."""
+        for name in names if what in ("stop", "mended") else self.world.specs:
             self.starts[name] = []
 
     def forked(self, member: "Member") -> None:

@@ -82,11 +82,11 @@ def test_keys_without_effect_are_told_where_they_are_set(tmp_path: pathlib.Path)
             "kernels:\n  a: {command: x, ready: {when: exited}, health: {kind: none},"
             " reload: restart, sockets: [], limits: {cpu: null}}\n"
             "  b: {command: x, ready: {when: notify}, reload: {signal: HUP},"
-            " ladder: [restart, fix_source, notify], schedule: '@daily'}\n",
+            " ladder: [fix_source, healer_mutual_restart, notify], schedule: '@daily'}\n",
         )
     )
     assert [problem.path for problem in found] == [
-        "notify", "coding_agent.min_confidence", "defaults.log.keep",
+        "notify", "defaults.log.keep",
         "kernels.b.ready.when", "kernels.b.reload", "kernels.b.ladder[1]", "kernels.b.schedule",
     ]  # fmt: skip
     assert str(found[0]) == f"{tmp_path}/graced.yaml:1:1: notify: has no effect yet"

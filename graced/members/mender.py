@@ -1,0 +1,269 @@
+"""The coding agent's hands: one task after the other from the queue, each in a worker, to an end that is told once.
+
+The order of the end is what a kill -9 at any instant cannot confuse: the fix is in place, `fix.applied` is in the audit
+log, the task is over in state.db. An agent that takes a task up again finds out by the note, and by the log, how far
+its predecessor came.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from graced.audit.read import tail
+from graced.config.schema import Kernel
+from graced.core.ladder import inside
+from graced.core.vocabulary import CloseIncident, NoteStep
+from graced.members import workers
+from graced.members.trials import Trials
+from graced.mending.apply import Job, Outcome
+from graced.mending.backend import TIMEOUT_S as BACKEND_S
+from graced.mending.failure import tail_of
+from graced.mending.scan import python_of
+from graced.mending.verify import TIMEOUT_S as VERIFY_S
+from graced.mending.verify import Verifier
+from graced.mending.walk import is_text
+from graced.posix.clock import monotonic, wall_iso
+from graced.store import tables
+from graced.store.tasks import TaskRecord
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+MEND_S: Final = 60.0
+"""For a repair, whatever the file; verify and a back end have their own time on top."""
+RETRY_S: Final = 0.1
+AUDIT_LOOK: Final = 20_000
+"""Records looked at, once, to see which of the tasks that are resumed were told of already."""
+
+
+class Closing(msgspec.Struct):
+    """A task whose end waits for the audit log to have what was said of it."""
+
+    task: str
+    state: Any
+    text: str
+    outcome: Outcome | None
+    good: bool
+
+
+class Mender:
+    """`quiet` is called when the queue is empty: what was mended should be looked at."""
+
+    def __init__(self, shell: "Shell", quiet: Callable[[], None]) -> None:
+        self._shell, self._quiet = shell, quiet
+        self._agent = f"{shell.identity.pid}-{shell.identity.start_ticks}"
+        self.folder = os.path.join(shell.home.root, "originals")
+        self._trials = Trials(shell, self._waiting, self._tried)
+        self._next = 0.0
+        self._mending = ""
+        self._resumed = False
+        self._told: frozenset[str] = frozenset()
+        self._outcomes: dict[str, Outcome] = {}  # of tasks in trial
+        self._closing: list[Closing] = []
+        self._began: dict[str, float] = {}
+        self._kernels: dict[str, str] = {}  # task -> the kernel that crashes over its file
+
+    # --- the loop
+
+    def tend(self, now: float) -> None:
+        if not self._resumed:
+            if now >= self._next:
+                self._resume()
+            return
+        self._close()
+        self._trials.tend(now)
+        if now >= self._next and not self._mending:
+            self._claim(now)
+
+    def wake_at(self) -> float:
+        if not self._resumed:
+            return self._next
+        at = self._trials.wake_at()
+        if self._closing:
+            at = min(at, monotonic() + RETRY_S)
+        return at if self._mending else min(at, self._next)
+
+    def soon(self, task: str, kernel: str = "") -> None:
+        """A task was queued."""
+        self._began[task] = monotonic()
+        if kernel:
+            self._kernels[task] = kernel
+        self._next = 0.0
+
+    def _resume(self) -> None:
+        """Tasks that a dead predecessor was at go back into the queue."""
+        running = {t.id for t in tables.tasks(self._shell.store) if t.state == "running"}
+        if tables.resume(self._shell.store, self._agent) is None:
+            self._next = monotonic() + RETRY_S
+            return
+        self._resumed = True
+        self._next = 0.0
+        if running:
+            records = tail(self._shell.home.audit, AUDIT_LOOK)
+            told = {str(r["data"].get("task")) for r in records if r["kind"] == "fix.applied"}
+            self._told = frozenset(running & told)
+
+    # --- one task
+
+    def _claim(self, now: float) -> None:
+        config = self._shell.config
+        apply = config.coding_agent.apply
+        task = tables.claim_next(self._shell.store, self._agent) if apply != "off" else None
+        if task is None:
+            waiting = apply != "off" and self._shell.store.pending
+            self._next = now + (RETRY_S if waiting else config.timing.check_interval_s)
+            return
+        self._began.setdefault(task.id, now)
+        job = self._job(task)
+
+        def work(fd: int) -> None:
+            from graced.mending.apply import mend
+
+            workers.answer(fd, mend(job))
+
+        def done(data: bytes) -> None:
+            self._mending = ""
+            self._next = 0.0
+            if data:
+                self._finish(job, msgspec.msgpack.decode(data, type=Outcome))
+            else:
+                self._look_after(job)
+
+        limit = MEND_S + (VERIFY_S if job.verifier else 0.0) + (BACKEND_S if job.backend else 0.0)
+        if workers.run(self._shell, work, limit, done):
+            self._mending = task.id
+        else:  # no process to be had: it is taken up again
+            self._look_after(job)
+
+    def _job(self, task: TaskRecord) -> Job:
+        config = self._shell.config
+        agent = config.coding_agent
+        kernel = self._kernels.get(task.id, "")
+        log = tail_of(self._shell.home.log(kernel), 0.0, 16_000)[0] if kernel and agent.backend else ""
+        return Job(
+            task.id, task.path, self.folder, agent.apply, agent.min_confidence, python_of(task.path, agent.watch),
+            Verifier(agent.verify, config.folder) if agent.verify else None, agent.backend, config.folder, log,
+        )  # fmt: skip
+
+    def _look_after(self, job: Job) -> None:
+        """The worker gave no answer: what it did is found out by another."""
+
+        def work(fd: int) -> None:
+            from graced.mending.apply import settled
+
+            found = settled(job)
+            if found is not None:
+                workers.answer(fd, found)
+
+        def done(data: bytes) -> None:
+            outcome = Outcome("failed", "the repair gave no result in time, or its process was killed")
+            self._finish(job, msgspec.msgpack.decode(data, type=Outcome) if data else outcome)
+
+        if not workers.run(self._shell, work, MEND_S + VERIFY_S, done):
+            self._shell.after(RETRY_S, lambda: self._look_after(job))
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
+        if not outcome.applied:
+            self._end(job.task, outcome.state, outcome.text, outcome)
+            if outcome.state == "done" and not job.python:  # it compiles by somebody else's doing
+                self.tell_mended([job.path])
+            return
+        if job.task not in self._told:
+            data = {
+                "task": job.task, "path": job.path,
+                "sha256_before": outcome.sha256_before, "sha256_after": outcome.sha256_after,
+            }  # fmt: skip
+            self._shell.audit.append("fix.applied", data)
+        self._outcomes[job.task] = outcome
+        self._trials.begin(job.task, job.path, os.path.join(self.folder, f"{job.task}.trial.json"))
+
+    def tell_mended(self, paths: list[str]) -> None:
+        """These compile now, by whoever's doing: kernels that failed over them are started."""
+        self._shell.send("self_healing", "kernel.mended", {"paths": [p for p in paths if is_text(p)]}, 1.0)
+
+    # --- trials
+
+    def _waiting(self, kernel: Kernel) -> bool | None:
+        """Is something in the kernel's sources still to be mended? None: something there could not be."""
+        store = self._shell.store
+        found: bool | None = False
+        for task in tables.tasks(store):
+            if not inside(task.path, kernel.sources):
+                continue
+            if task.state == "queued" or (task.state == "running" and task.id not in self._outcomes):
+                return True
+            if task.state in ("failed", "suggested", "undone"):
+                found = None
+        return found
+
+    def _tried(self, task: str, reason: str) -> None:
+        outcome = self._outcomes.pop(task, None)
+        if outcome is None:
+            return
+        if not reason:
+            self._end(task, "done", outcome.text, outcome)
+            return
+        record = tables.get_task(self._shell.store, task)
+        path = record.path if record is not None else ""
+        self.take_back(task, path, outcome, lambda ok, text: self._taken_back(task, outcome, reason, ok, text))
+
+    def _taken_back(self, task: str, outcome: Outcome, reason: str, ok: bool, text: str) -> None:
+        if not ok:
+            self._shell.audit.append("escalated", {"incident": task, "subject": task, "text": f"{reason}; {text}"})
+            self._end(task, "done", f"{outcome.text}; {reason}; {text}", outcome, good=False)
+            return
+        self._end(task, "undone", f"taken back: {reason}", outcome, good=False)
+
+    def take_back(self, task: str, path: str, fix: Any, over: Callable[[bool, str], None]) -> None:
+        """Put the bytes from before the fix back, in a worker; `over` is told whether, and why not. Audited here."""
+
+        def work(fd: int) -> None:
+            from graced.mending.apply import undo
+
+            try:
+                restored = undo(path, fix.sha256_before, fix.sha256_after, fix.original)
+                said = "" if restored else "changed"
+            except OSError as error:
+                said = error.strerror or str(error)
+            workers.answer(fd, [said])
+
+        def done(data: bytes) -> None:
+            said = msgspec.msgpack.decode(data)[0] if data else "the worker died"
+            if not said:
+                told = {"task": task, "path": path, "sha256": fix.sha256_before}
+                self._shell.audit.append("fix.undone", told)
+            over(not said, said)
+
+        if not workers.run(self._shell, work, MEND_S, done):
+            over(False, "no worker could be started")
+
+    # --- the end of a task
+
+    def _end(self, task: str, state: str, text: str, outcome: Outcome, good: bool = True) -> None:
+        self._closing.append(Closing(task, state, text, outcome, good and state == "done"))
+
+    def _close(self) -> None:
+        """Only when the audit log has it: a task that is over in the store is not taken up again."""
+        if not self._closing or self._shell.audit.pending:
+            return
+        for each in self._closing:
+            outcome = each.outcome or Outcome("failed", each.text)
+            tables.finish_task(
+                self._shell.store, each.task, each.state, wall_iso(), error=_error(outcome, each),
+                sha256_before=outcome.sha256_before, sha256_after=outcome.sha256_after, original=outcome.original,
+            )  # fmt: skip
+            self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
+            span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))
+            self._shell.act(CloseIncident(each.task, "recovered" if each.good else "escalated", span, 1))
+            self._kernels.pop(each.task, None)
+        self._closing.clear()
+        self._quiet()
+
+
+def _error(outcome: Outcome, closing: Closing) -> str | None:
+    """What `tasks` shows: what was wrong; for those that are not done, what came of it too."""
+    if closing.state == "done":
+        return outcome.error or None
+    return closing.text if outcome.error in closing.text else f"{outcome.error}; {closing.text}"

@@ -1,0 +1,213 @@
+"""Kernels that run code which was just mended: restarted once all of it is, watched, and the fixes taken back if they
+made things worse.
+
+A trial is of one kernel and all fixes of its sources since the last one. It begins when nothing broken is left to be
+mended there, and ends well when the new run was ready for SETTLE_S.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from graced.bus.protocol import Reply
+from graced.config.replicas import expand_replicas
+from graced.config.schema import Kernel
+from graced.core.ladder import inside
+from graced.mending.walk import is_text
+from graced.posix.clock import monotonic
+from graced.posix.files import write_whole
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+SETTLE_S: Final = 2.0
+LOOK_S: Final = 0.1
+SPARE_S: Final = 10.0
+"""Beyond `ready.timeout` and SETTLE_S, for the end of the old run and the birth of the new one."""
+GOOD: Final = ("ready", "healthy")
+SEND_TIMEOUT_S: Final = 1.0
+
+Verdict = Literal["", "good", "worse"]
+
+
+class Row(Struct, frozen=True):
+    """A kernel as self_healing tells it; `started` in seconds of CLOCK_MONOTONIC."""
+
+    run: int
+    state: str
+    started: float
+    alive: bool
+    reason: str
+
+
+class Trial:
+    """`run`: the one that ran the old code. `tasks`: whose fixes it is about. `resumed`: a dead agent began it."""
+
+    def __init__(self, spec: Kernel, run: int, resumed: bool) -> None:
+        self.spec, self.run, self.resumed = spec, run, resumed
+        self.tasks: list[str] = []
+        self.since = 0.0  # when the restart was asked for; 0: not yet
+        self.looking = False
+
+
+def verdict(run: int, row: Row | None, now: float, deadline: float) -> Verdict:
+    """What the kernel's row says about the new code, which runs from the run after `run` on."""
+    if row is None:  # a person stopped it, or it is gone: nobody can tell, and nobody needs it
+        return "good"
+    if row.run > run + 1 or (row.run == run + 1 and not row.alive and row.state != "exited"):
+        return "worse"
+    if row.run == run + 1 and row.state in (*GOOD, "exited") and (now - row.started >= SETTLE_S or not row.alive):
+        return "good"
+    return "worse" if now >= deadline and row.run > run else "good" if now >= deadline else ""
+
+
+class Trials:
+    """`waiting(kernel)`: is there still something to be mended in its sources, or broken for good (None: that)?
+    `over(task, reason)`: the task's fix stands, or with a reason is to be taken back."""
+
+    def __init__(
+        self,
+        shell: "Shell",
+        waiting: Callable[[Kernel], bool | None],
+        over: Callable[[str, str], None],
+    ) -> None:
+        self._shell, self._waiting, self._over = shell, waiting, over
+        self._specs = [spec for spec in expand_replicas(shell.config).values() if spec.sources]
+        self._trials: list[Trial] = []
+        self._pending: dict[str, set[str]] = {}  # task -> kernels that it waits for
+        self._next = float("inf")
+
+    def concerned(self, path: str) -> list[str]:
+        real = os.path.realpath(path)
+        return [s.name for s in self._specs if inside(path, s.sources) or inside(real, s.sources)]
+
+    def begin(self, task: str, path: str, note: str) -> None:
+        """A fix was applied. Whoever was down over the file is started; who runs its code is tried with it.
+
+        `note` is a file that remembers which runs were good before, for an agent that goes on with it.
+        """
+        names = self.concerned(path)
+        paths = [path] if is_text(path) else []
+
+        def answered(reply: Reply | None) -> None:
+            if reply is None or not reply.ok:
+                if monotonic() < give_up:
+                    self._shell.after(SEND_TIMEOUT_S, ask)
+                else:
+                    self._over(task, "")
+                return
+            before = _read(note)
+            resumed = before is not None
+            if before is None:
+                rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
+                before = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
+                if before:
+                    write_whole(note, msgspec.json.encode(before), durable=False)
+            self._join(task, before, resumed)
+
+        def ask() -> None:
+            self._shell.send("self_healing", "kernel.mended", {"paths": paths}, SEND_TIMEOUT_S, answered)
+
+        give_up = monotonic() + SPARE_S
+        ask()
+
+    def _join(self, task: str, before: dict[str, int], resumed: bool) -> None:
+        specs = {s.name: s for s in self._specs if s.name in before}
+        if not specs:
+            self._over(task, "")
+            return
+        self._pending[task] = set(specs)
+        for name, spec in specs.items():
+            trial = next((t for t in self._trials if t.spec.name == name and not t.since), None)
+            if trial is None:  # or one that is under way: it is of other code
+                trial = Trial(spec, before[name], resumed)
+                self._trials.append(trial)
+            trial.tasks.append(task)
+        self._next = 0.0
+
+    def tend(self, now: float) -> None:
+        if now < self._next:
+            return
+        self._next = now + LOOK_S if self._trials else float("inf")
+        for trial in tuple(self._trials):
+            if trial.since:
+                self._look(trial, now)
+                continue
+            waiting = self._waiting(trial.spec)
+            if waiting is None:
+                self._end(trial, "")  # a restart would run onto code that is known to be broken
+            elif not waiting and not any(t.since for t in self._trials if t.spec.name == trial.spec.name):
+                self._start(trial, now)
+
+    def wake_at(self) -> float:
+        return self._next
+
+    def _start(self, trial: Trial, now: float) -> None:
+        """Restart the kernel, if it is well at this moment; else nothing could be said of the fixes."""
+
+        def seen(row: Row | None) -> None:
+            if trial.resumed and row is not None and row.run > trial.run:
+                trial.since = now
+            elif row is not None and row.alive and row.state in GOOD:
+                trial.run, trial.since = row.run, now
+                self._renew(trial)
+            else:
+                self._end(trial, "")
+
+        self._ask(trial, seen)
+
+    def _look(self, trial: Trial, now: float) -> None:
+        deadline = trial.since + trial.spec.ready.timeout_s + SETTLE_S + SPARE_S
+
+        def seen(row: Row | None) -> None:
+            if row is not None and row.run == trial.run and row.alive and monotonic() - trial.since > SEND_TIMEOUT_S:
+                self._renew(trial)  # the command may have been lost with a self_healing
+            found = verdict(trial.run, row, monotonic(), deadline)
+            if found:
+                worse = f"{trial.spec.name} ran before the fix and does not now: {row.reason}" if row else ""
+                self._end(trial, worse if found == "worse" else "")
+
+        self._ask(trial, seen, deadline)
+
+    def _renew(self, trial: Trial) -> None:
+        self._shell.send("self_healing", "kernel.renew", {"names": [trial.spec.name]}, SEND_TIMEOUT_S)
+
+    def _ask(self, trial: Trial, seen: Callable[[Row | None], None], deadline: float = float("inf")) -> None:
+        """Tell `seen` the kernel's row, None when it is not meant to run; past the deadline the trial is over."""
+        if trial.looking:
+            return
+        name = trial.spec.name
+
+        def answered(reply: Reply | None) -> None:
+            trial.looking = False
+            if trial not in self._trials:
+                return
+            if reply is not None and reply.ok:
+                seen(msgspec.convert(reply.data[name], Row) if name in reply.data else None)
+            elif monotonic() >= deadline:
+                self._end(trial, "")
+
+        trial.looking = True
+        self._shell.send("self_healing", "kernel.look", {"names": [name]}, SEND_TIMEOUT_S, answered)
+
+    def _end(self, trial: Trial, reason: str) -> None:
+        self._trials.remove(trial)
+        for task in reversed(trial.tasks):
+            left = self._pending.get(task)
+            if left is None:
+                continue
+            left.discard(trial.spec.name)
+            if reason or not left:
+                del self._pending[task]
+                self._over(task, reason)
+
+
+def _read(note: str) -> dict[str, int] | None:
+    try:
+        with open(note, "rb") as file:
+            return msgspec.json.decode(file.read(65536), type=dict[str, int])
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,180 @@
+"""Many files at once, without a daemon: worker processes that check and mend, one file after the other."""
+
+import contextlib
+import os
+import pickle
+import select
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from graced.config.schema import Watch
+from graced.mending.interpreter import Checker, Unusable
+from graced.mending.propose import propose
+from graced.mending.put import digest, read_source, replace_bytes, sweep
+from graced.mending.scan import python_of
+
+BATCH: Final = 8
+"""Files that a worker takes at once: fewer, and the pipe is felt; more, and the last one is waited for."""
+
+State = Literal["intact", "fixed", "suggested", "not_fixed"]
+
+
+class FileFix(Struct, frozen=True):
+    """What became of one file. `before` and `after` are given where a repair was found and is to be shown."""
+
+    path: str
+    state: State
+    errors: tuple[str, ...] = ()
+    edits: int = 0
+    confidence: float = 1.0
+    ms: float = 0.0
+    why: str = ""
+    before: bytes | None = None
+    after: bytes | None = None
+
+
+class How(Struct, frozen=True):
+    """`write`: in place; else the bytes come with the result. `watch` says which interpreter decides for which path."""
+
+    write: bool = True
+    min_confidence: float = 0.5
+    watch: tuple[Watch, ...] = ()
+    show: bool = False
+
+
+def fix_one(path: str, how: How, checkers: dict[str | None, Checker]) -> FileFix:
+    """One file, mended in place where that is asked for and good enough. Never raises for what it finds."""
+    try:
+        source = read_source(path)
+    except OSError as error:
+        return FileFix(path, "not_fixed", (f"cannot be read: {error.strerror or error}",), 0, 0.0)
+    python = python_of(os.path.abspath(path), how.watch)
+    try:
+        if python not in checkers:
+            checkers[python] = Checker(python)
+        found = propose(path, source, checkers[python], how.min_confidence)
+    except Unusable as error:
+        return FileFix(path, "not_fixed", (str(error),), 0, 0.0)
+    if found.state == "intact":
+        return FileFix(path, "intact", before=source if how.show else None)
+    state, why = found.state, found.why
+    if how.write and found.after is not None and state == "fixed":
+        try:
+            sweep(path)
+            if not replace_bytes(path, digest(source), found.after):
+                state, why = "not_fixed", "the file changed meanwhile"
+        except OSError as error:
+            state, why = "not_fixed", f"cannot be written: {error.strerror or error}"
+    shown = (source, found.after) if how.show else (None, None)
+    return FileFix(path, state, found.errors, found.edits, found.confidence, found.ms, why, *shown)
+
+
+def fix_many(
+    paths: Sequence[str], how: How, jobs: int, told: Callable[[int], None] = lambda done: None
+) -> list[FileFix]:
+    """All of them, in their order, by up to `jobs` processes. `told` is called with how many are done."""
+    if jobs <= 1 or len(paths) <= BATCH:
+        checkers: dict[str | None, Checker] = {}
+        done = []
+        for path in paths:
+            done.append(fix_one(path, how, checkers))
+            told(len(done))
+        for checker in checkers.values():
+            checker.close()
+        return done
+    results: dict[int, FileFix] = {}
+    for index, result in _spread(paths, how, min(jobs, -(-len(paths) // BATCH))):
+        results[index] = result
+        told(len(results))
+    died = ("the process that looked at it died: it is left as it is",)
+    return [results.get(i, FileFix(path, "not_fixed", died, 0, 0.0)) for i, path in enumerate(paths)]
+
+
+def _spread(paths: Sequence[str], how: How, jobs: int) -> Iterator[tuple[int, FileFix]]:
+    """Workers draw the next batch from one pipe, and answer each through its own."""
+    draw, deal = os.pipe()
+    starts = deque(range(0, len(paths), BATCH))
+    readers: dict[int, bytearray] = {}
+    pids: list[int] = []
+    for _ in range(jobs):
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            for fd in (deal, reader, *readers):
+                os.close(fd)
+            _work(paths, how, draw, writer)
+        os.close(writer)
+        readers[reader] = bytearray()
+        pids.append(pid)
+    os.close(draw)
+    os.set_blocking(deal, False)
+    try:
+        while readers:
+            ready, room, _ = select.select([*readers], [deal] if deal >= 0 else [], [])
+            with contextlib.suppress(BlockingIOError):
+                while room and starts:
+                    os.write(deal, struct.pack(">I", starts[0]))
+                    starts.popleft()
+            if not starts and deal >= 0:
+                os.close(deal)
+                deal = -1
+            for fd in ready:
+                yield from _taken(fd, readers)
+    finally:
+        if deal >= 0:
+            os.close(deal)
+        for fd in readers:
+            os.close(fd)
+        for pid in pids:
+            if readers:  # interrupted: by us or by a person
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+
+def _taken(fd: int, readers: dict[int, bytearray]) -> list[tuple[int, FileFix]]:
+    data = os.read(fd, 1 << 20)
+    buffer = readers[fd]
+    if not data:
+        os.close(fd)
+        del readers[fd]
+        return []
+    buffer += data
+    found = []
+    while len(buffer) >= 4:
+        size = struct.unpack_from(">I", buffer)[0]
+        if len(buffer) < 4 + size:
+            break
+        found += pickle.loads(bytes(buffer[4 : 4 + size]))
+        del buffer[: 4 + size]
+    return found
+
+
+def _work(paths: Sequence[str], how: How, draw: int, writer: int) -> None:
+    """A worker to its end. Answers are pickled: a path need not be UTF-8."""
+    code = 1
+    with contextlib.suppress(BaseException):
+        _end_with_parent()
+        checkers: dict[str | None, Checker] = {}
+        while len(head := os.read(draw, 4)) == 4:
+            start = struct.unpack(">I", head)[0]
+            done = [(i, fix_one(paths[i], how, checkers)) for i in range(start, min(len(paths), start + BATCH))]
+            data = pickle.dumps(done)
+            view = memoryview(struct.pack(">I", len(data)) + data)
+            while view:
+                view = view[os.write(writer, view) :]
+        code = 0
+    os._exit(code)
+
+
+def _end_with_parent() -> None:
+    import signal
+
+    from graced.mending.verify import end_with_parent
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()

@@ -1,0 +1,97 @@
+"""One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
+
+from graced.mending.interpreter import Checker
+
+if TYPE_CHECKING:
+    from graced.mending.backend import Asked
+
+State = Literal["intact", "fixed", "suggested", "not_fixed"]
+BUDGET_S: Final = 4.5
+
+
+class Proposal(Struct, frozen=True):
+    """`fixed`: good enough to be applied. `suggested`: compiles, but see `why`. `after`: the bytes, None without any.
+
+    `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took.
+    """
+
+    state: State
+    errors: tuple[str, ...] = ()
+    edits: int = 0
+    confidence: float = 1.0
+    ms: float = 0.0
+    after: bytes | None = None
+    why: str = ""
+
+    @property
+    def error(self) -> str:
+        return self.errors[0] if self.errors else ""
+
+
+INTACT: Final = Proposal("intact")
+
+
+def propose(
+    path: str, source: bytes, checker: Checker, min_confidence: float, backend: "Asked | None" = None
+) -> Proposal:
+    """A repair of `source`, by the engine, else by `backend`. Never raises for what the file holds.
+
+    Raises Unusable when the interpreter of `checker` cannot be asked.
+    """
+    error = checker.error(source)
+    if error is None:
+        return INTACT
+    found = _by_engine(path, source, error, checker, min_confidence)
+    if found.state == "fixed" or backend is None:
+        return found
+    return _by_backend(path, source, found, checker, min_confidence, backend)
+
+
+def _by_engine(path: str, source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal:
+    from graced.repair import repair
+
+    python = checker.version if checker.foreign else None
+    made = repair(source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S)
+    errors = made.errors or (error,)
+    if made.fixed is None or made.state == "intact":
+        why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"
+        return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why)
+    low = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.state != "fixed" else ""
+    return _gated(source, made.fixed, Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, low),
+                  checker)  # fmt: skip
+
+
+def _by_backend(
+    path: str, source: bytes, found: Proposal, checker: Checker, min_confidence: float, backend: "Asked"
+) -> Proposal:
+    from graced.mending.backend import CONFIDENCE, answered
+    from graced.mending.gates import changed_places
+
+    answer, why = answered(backend, path, source, found.error, checker.version)
+    if answer is None:
+        return Proposal(found.state, found.errors, found.edits, found.confidence, found.ms, found.after,
+                        "; ".join(w for w in (found.why, why) if w))  # fmt: skip
+    state: State = "fixed" if min_confidence <= CONFIDENCE else "suggested"
+    low = "" if state == "fixed" else f"the back end's answers count for {CONFIDENCE:g}, which is below the limit"
+    edits = changed_places(source, answer)
+    gated = _gated(source, answer, Proposal(state, found.errors, edits, CONFIDENCE, found.ms, None, low), checker)
+    return gated if gated.after is not None else found
+
+
+def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:
+    """The proposal with its bytes, if they pass: they compile, and leave alone what was not broken."""
+    left = checker.error(after)
+    if left is not None:
+        why = f"the repair does not compile: {left}"
+        return Proposal("not_fixed", found.errors, 0, 0.0, found.ms, None, why)
+    from graced.mending.gates import meddles
+
+    state, why = found.state, found.why
+    meddled = meddles(source, after)
+    if meddled is not None:
+        state, why = "suggested", meddled
+    return Proposal(state, found.errors, found.edits, found.confidence, found.ms, after, why)

@@ -1,0 +1,142 @@
+"""Which files under a folder are Python source: .gitignore files and `exclude` honoured, nothing looked at twice."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+SUFFIXES: Final = (".py", ".pyw")
+MAX_DEPTH: Final = 64
+NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__"})
+IGNORE_FILE: Final = ".gitignore"
+IGNORE_MAX_BYTES: Final = 1024 * 1024
+OURS: Final = ".graced-"
+"""In the name of a file that is being put in place (graced.mending.put)."""
+
+Specs = tuple[tuple[int, "GitIgnoreSpec"], ...]
+"""(length of the folder's path within the root and its slash, its patterns), outermost first."""
+
+
+def is_text(path: str) -> bool:
+    """Can the path be said in a message? A file may have any bytes for a name; such a one is mended all the same."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def sources(
+    roots: tuple[str, ...],
+    exclude: tuple[str, ...] = (),
+    barred: tuple[str, ...] = (),
+    suffixes: tuple[str, ...] = SUFFIXES,
+) -> Iterator[str]:
+    """Absolute paths of the source files under `roots`; a root that is a file is source whatever its name.
+
+    A root that is missing, and what vanishes or may not be read meanwhile, is passed over. Symbolic links to folders
+    are not entered, so loops are no trouble; a link to a file is followed, unless the file is met in the tree itself.
+    Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
+    """
+    excluded = _spec(exclude) if exclude else None
+    for root in roots:
+        path = os.path.abspath(root)
+        if os.path.isdir(path):
+            yield from _walk(_Walk(path, barred, suffixes, excluded), path, 0, ())
+        elif os.path.isfile(path):
+            yield path
+
+
+class _Walk(NamedTuple):
+    """What stays the same in one walk."""
+
+    root: str
+    barred: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    excluded: "GitIgnoreSpec | None"
+
+    def leaves_out(self, path: str, specs: Specs, is_folder: bool = False) -> bool:
+        """`exclude` cannot be overruled; else the innermost .gitignore that says anything decides, as git has it."""
+        if not specs and self.excluded is None:
+            return False
+        inside = path[len(self.root) + 1 :] + ("/" if is_folder else "")
+        if self.excluded is not None and self.excluded.match_file(inside):
+            return True
+        for base, spec in reversed(specs):
+            include = spec.check_file(inside[base:]).include
+            if include is not None:
+                return bool(include)
+        return False
+
+
+def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=_name)
+    except OSError:
+        return
+    specs = _with_ignore_file(specs, entries, max(0, len(folder) - len(walk.root)))
+    for entry in entries:
+        name = entry.name
+        if name.endswith(walk.suffixes):
+            if OURS in name or walk.leaves_out(entry.path, specs):
+                continue
+            if entry.is_symlink() and not _leads_out(entry.path, walk.root):
+                continue
+            if entry.is_dir():  # a folder called x.py
+                continue
+            yield entry.path
+        elif name not in NEVER and depth < MAX_DEPTH and _is_folder(entry):
+            if entry.path in walk.barred or walk.leaves_out(entry.path, specs, is_folder=True):
+                continue
+            yield from _walk(walk, entry.path, depth + 1, specs)
+
+
+def _name(entry: "os.DirEntry[str]") -> str:
+    return entry.name
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _leads_out(path: str, root: str) -> bool:
+    """Does the link name a file that a walk of the root does not meet by itself?"""
+    target = os.path.realpath(path)
+    return os.path.isfile(target) and not target.startswith(os.path.realpath(root) + os.sep)
+
+
+def _with_ignore_file(specs: Specs, entries: "list[os.DirEntry[str]]", base: int) -> Specs:
+    for entry in entries:
+        if entry.name == IGNORE_FILE:
+            try:
+                with open(entry.path, encoding="utf-8", errors="replace") as file:
+                    return (*specs, (base, _spec(file.read(IGNORE_MAX_BYTES).splitlines())))
+            except (OSError, ValueError):
+                return specs
+    return specs
+
+
+def _spec(lines: tuple[str, ...] | list[str]) -> "GitIgnoreSpec":
+    """The patterns; of those that are none at all the rest stand."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True

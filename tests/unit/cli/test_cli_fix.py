@@ -1,0 +1,164 @@
+"""`graced fix`: exit codes, what is printed, and what is not touched."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+CLI = "from graced.cli.main import main; main()"
+BROKEN = b"def f(a:\n    return a\n"
+FIXED = b"def f(a):\n    return a\n"
+HOPELESS = b"zz ) ( $ 3 ?? def\nqq )) ((\nw $\n"
+
+
+def fix(folder: Path, *words: str, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[bytes]":
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GRACED_")}
+    argv = [sys.executable, "-P", "-c", CLI, "fix", *words]
+    return subprocess.run(argv, cwd=folder, env={**env, **(environ or {})}, capture_output=True, timeout=300)
+
+
+def tree(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Bytes, inode and time of change of every file."""
+    found = {}
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = Path(top, name)
+            status = path.stat()
+            found[str(path.relative_to(folder))] = (path.read_bytes(), status.st_ino, status.st_mtime_ns)
+    return found
+
+
+def states(done: "subprocess.CompletedProcess[bytes]") -> dict[str, str]:
+    return {each["path"]: each["state"] for each in json.loads(done.stdout)["files"]}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "good.py").write_bytes(b"x = 1\n")
+    (tmp_path / "bad.py").write_bytes(BROKEN)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "bom.py").write_bytes(b"x = 1\n\xef\xbb\xbfy = 2\n")
+    return tmp_path
+
+
+def test_it_mends_in_place_and_exits_0_when_all_compile(project: Path) -> None:
+    (project / "bad.py").chmod(0o754)
+    done = fix(project, "bad.py", "sub", "good.py")
+    assert done.returncode == 0, done.stderr
+    assert (project / "bad.py").read_bytes() == FIXED
+    assert (project / "bad.py").stat().st_mode & 0o777 == 0o754
+    assert (project / "sub" / "bom.py").read_bytes() == b"x = 1\ny = 2\n"
+    assert b"3 files: 2 fixed" in done.stdout
+    assert fix(project, ".").stdout == b"3 files: all compile\n"
+
+
+def test_what_cannot_be_mended_is_left_alone_and_exits_1(project: Path) -> None:
+    (project / "hopeless.py").write_bytes(HOPELESS)
+    done = fix(project, ".")
+    assert done.returncode == 1
+    assert (project / "hopeless.py").read_bytes() == HOPELESS
+    assert (project / "bad.py").read_bytes() == FIXED
+
+
+@pytest.mark.parametrize(("words", "code"), [(("--check",), 1), (("--diff",), 1), (("--stdout",), 0)])
+def test_these_change_nothing(project: Path, words: Sequence[str], code: int) -> None:
+    before = tree(project)
+    done = fix(project, ".", *words)
+    assert done.returncode == code, done.stdout
+    assert tree(project) == before
+    assert fix(project, "good.py", *words).returncode == 0
+
+
+def test_the_diff_can_be_applied(project: Path) -> None:
+    done = fix(project, "--diff", "bad.py")
+    assert b"-def f(a:\n+def f(a):\n" in done.stdout
+    subprocess.run(["patch", "-p1"], cwd=project, input=done.stdout, check=True, capture_output=True)
+    assert (project / "bad.py").read_bytes() == FIXED
+
+
+def test_stdout_is_the_source_and_nothing_else(project: Path) -> None:
+    assert fix(project, "--stdout", "bad.py").stdout == FIXED
+    assert fix(project, "--stdout", "good.py").stdout == b"x = 1\n"
+
+
+def test_json_tells_each_file(project: Path) -> None:
+    done = fix(project, "--json", "--check", ".")
+    assert done.returncode == 1
+    files = {each["path"]: each for each in json.loads(done.stdout)["files"]}
+    assert files["good.py"] == {
+        "path": "good.py", "state": "intact", "errors": [], "edits": 0, "confidence": 1.0, "ms": files["good.py"]["ms"],
+    }  # fmt: skip
+    bad = files["bad.py"]
+    assert bad["state"] == "fixed"
+    assert bad["errors"] == ["SyntaxError: '(' was never closed (line 1)"]
+    assert bad["edits"] == 1
+    assert 0.5 <= bad["confidence"] <= 1
+    assert bad["ms"] > 0
+
+
+def test_min_confidence_is_that_of_the_option_else_of_the_configuration(project: Path) -> None:
+    (project / "graced.yaml").write_text("coding_agent: {min_confidence: 1}\n")
+    done = fix(project, "--json", "bad.py")
+    assert (done.returncode, states(done)) == (1, {"bad.py": "suggested"})
+    assert (project / "bad.py").read_bytes() == BROKEN
+    done = fix(project, "--json", "bad.py", "--min-confidence", "0.5")
+    assert (done.returncode, states(done)) == (0, {"bad.py": "fixed"})
+
+
+def test_ignored_files_are_passed_over_unless_they_are_named(project: Path) -> None:
+    (project / ".gitignore").write_text("bad.py\n")
+    assert states(fix(project, "--json", ".")) == {"good.py": "intact", "sub/bom.py": "fixed"}
+    assert states(fix(project, "--json", "bad.py")) == {"bad.py": "fixed"}
+
+
+def test_mistakes_are_one_line(project: Path) -> None:
+    assert fix(project).returncode == 2
+    missing = fix(project, "nowhere.py")
+    assert missing.returncode == 2
+    assert b"nowhere.py" in missing.stderr
+    assert fix(project, "--diff", "--stdout", ".").returncode == 2
+    assert fix(project, "--min-confidence", "7", ".").returncode == 2
+    (project / "graced.yaml").write_text("coding_agnt: {}\n")
+    assert fix(project, ".").returncode == 78
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
+def test_a_file_that_may_not_be_written_is_told(project: Path) -> None:
+    project.chmod(0o500)
+    done = fix(project, "--json", "bad.py")
+    project.chmod(0o700)
+    assert states(done) == {"bad.py": "not_fixed"}
+
+
+def test_many_intact_files_are_byte_identical_and_untouched(tmp_path: Path) -> None:
+    texts = [
+        b"\xef\xbb\xbfx = 1\r\n",
+        b"y = 'caf\xc3\xa9'\n",
+        b"# -*- coding: latin-1 -*-\nz = '\xe9'\n",
+        b"",
+        b"a = 1",
+    ]
+    for index in range(2000):
+        folder = tmp_path / f"p{index // 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"m{index}.py").write_bytes(texts[index % len(texts)] + (b"\n" if index % len(texts) == 4 else b""))
+    before = tree(tmp_path)
+    done = fix(tmp_path, ".")
+    assert done.returncode == 0
+    assert done.stdout == b"2000 files: all compile\n"
+    assert tree(tmp_path) == before
+
+
+def test_a_name_that_is_no_text_and_two_names_of_one_file(project: Path) -> None:
+    name = os.fsencode(project) + b"/\xff.py"
+    with open(name, "wb") as file:
+        file.write(BROKEN)
+    done = fix(project, "--json", ".", "bad.py", "./bad.py")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["files"]) == 4
+    with open(name, "rb") as file:
+        assert file.read() == FIXED

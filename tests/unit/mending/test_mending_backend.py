@@ -1,0 +1,156 @@
+"""The optional back end: what it is told, what it may answer, and how it is kept in bounds. All on this machine."""
+
+import http.server
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from graced.config.schema import Backend
+from graced.mending.backend import Asked, answered
+from graced.mending.interpreter import Checker
+from graced.mending.patch import unified
+from graced.mending.propose import propose
+
+SOURCE = b"import os\n\n\ndef f(a):\n    return ((a\n\n\nX = 1\n"
+FIXED = b"import os\n\n\ndef f(a):\n    return ((a))\n\n\nX = 1\n"
+NONSENSE = b"zz ) ( $ 3 ?? def\nqq )) ((\nw $\n"
+
+
+def command(folder: Path, body: str, **keys: Any) -> Asked:
+    script = folder / "backend.py"
+    script.write_text(f"import json, sys, time\nasked = json.load(sys.stdin)\n{body}\n")
+    return Asked(Backend(command=(sys.executable, str(script))), str(folder), **keys)
+
+
+def ask(asked: Asked) -> tuple[bytes | None, str]:
+    return answered(asked, "/src/a.py", SOURCE, "SyntaxError: '(' was never closed (line 5)", (3, 11))
+
+
+def test_a_command_is_told_everything_and_may_answer_a_whole_file(tmp_path: Path) -> None:
+    body = f"json.dump(asked, open({str(tmp_path / 'told')!r}, 'w')); print({FIXED.decode()!r}, end='')"
+    assert ask(command(tmp_path, body, log="the log")) == (FIXED, "")
+    told = json.loads((tmp_path / "told").read_text())
+    assert told == {
+        "path": "/src/a.py", "source": SOURCE.decode(), "error": "SyntaxError: '(' was never closed (line 5)",
+        "log": "the log", "python": "3.11",
+    }  # fmt: skip
+
+
+def test_a_command_may_answer_a_diff(tmp_path: Path) -> None:
+    diff = unified(SOURCE, FIXED, "a.py")
+    assert ask(command(tmp_path, f"print({diff!r}, end='')")) == (FIXED, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("sys.exit(3)", "ended with 3"),
+        ("pass", "empty"),
+        ("time.sleep(60)", "no answer within 0.5 s"),
+        ("print('x' * 3_000_000)", "larger|ended with"),
+        ("print(asked['source'], end='')", "changes nothing"),
+        ("print('pass')", "less than half"),
+        (f"print({unified(SOURCE, FIXED, 'other.py')!r})", "another file"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, body: str, said: str) -> None:
+    began = time.monotonic()
+    found, why = ask(command(tmp_path, body, timeout_s=0.5 if "sleep" in body else 20.0))
+    assert found is None
+    assert any(word in why for word in said.split("|")), why
+    assert time.monotonic() - began < 20
+
+
+def test_its_answer_goes_through_the_gates(tmp_path: Path) -> None:
+    bad = NONSENSE + b"zz )\n"
+    asked = command(tmp_path, f"print({bad.decode()!r}, end='')")
+    found = propose("/src/a.py", NONSENSE, Checker(), 0.5, asked)
+    assert found.state != "fixed"
+    asked = command(tmp_path, f"print({NONSENSE.decode()!r}.replace('zz', 'aa = \"\"\"') + '\"\"\"')")
+    found = propose("/src/a.py", NONSENSE, Checker(), 0.5, asked)
+    assert found.state in ("fixed", "suggested")
+    assert found.after is not None
+
+
+# --- an endpoint
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    told: ClassVar[list[dict[str, Any]]] = []
+    answer: Any = None
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        type(self).told.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
+        data = type(self).answer
+        if isinstance(data, int):
+            self.send_error(data)
+            return
+        self.send_response(200)
+        self.end_headers()
+        for part in data:
+            self.wfile.write(part)
+            self.wfile.flush()
+            if len(data) > 1:
+                time.sleep(0.2)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def completion(text: str) -> list[bytes]:
+    return [json.dumps({"choices": [{"message": {"content": text}}]}).encode()]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    Server.told = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_endpoint(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_KEY", "s3cret")
+    Server.answer = completion(f"```python\n{FIXED.decode()}```\n")
+    asked = Asked(Backend(url=url, model="small", key_env="THE_KEY"))
+    assert ask(asked) == (FIXED, "")
+    told = Server.told[0]
+    assert told["path"] == "/v1/chat/completions"
+    assert told["key"] == "Bearer s3cret"
+    assert told["body"]["model"] == "small"
+    assert SOURCE.decode().split("\n")[4] in told["body"]["messages"][1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (500, "500|Internal"),
+        ([b"{}"], "no chat completion"),
+        ([b"x" * 3_000_000], "larger"),
+        ([b"x"] * 50, "no answer within"),
+    ],
+)
+def test_an_endpoint_that_fails(url: str, answer: Any, said: str) -> None:
+    Server.answer = answer
+    began = time.monotonic()
+    found, why = ask(Asked(Backend(url=url), timeout_s=1.0 if isinstance(answer, list) and len(answer) > 1 else 30.0))
+    assert found is None
+    assert any(word in why for word in said.split("|")), why
+    assert time.monotonic() - began < 9
+
+
+def test_nobody_listens_and_a_key_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_KEY", raising=False)
+    assert "NO_KEY" in ask(Asked(Backend(url="http://127.0.0.1:1/v1", key_env="NO_KEY")))[1]
+    assert "back end" in ask(Asked(Backend(url="http://127.0.0.1:1/v1")))[1]
+    assert "back end" in ask(Asked(Backend(url="no url")))[1]

@@ -1,0 +1,62 @@
+"""Which files are source."""
+
+import os
+from pathlib import Path
+
+from graced.mending.walk import sources
+
+
+def tree(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+
+
+def found(root: Path, exclude: tuple[str, ...] = (), barred: tuple[str, ...] = ()) -> set[str]:
+    return {os.path.relpath(path, root) for path in sources((str(root),), exclude, barred)}
+
+
+def test_python_files_and_no_others(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", "b.pyw", "c.txt", "d/e.py", "d/__pycache__/e.py", ".git/x.py", "f.pyc")
+    (tmp_path / "folder.py").mkdir()
+    assert found(tmp_path) == {"a.py", "b.pyw", "d/e.py"}
+
+
+def test_gitignore_files_are_honoured_as_git_does(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", "build/b.py", "sub/c.py", "sub/d.py", "sub/deep/e.py", "deep/f.py")
+    (tmp_path / ".gitignore").write_text("build/\n*.log\nd.py\n/deep\n")
+    (tmp_path / "sub" / ".gitignore").write_text("!d.py\nc.py\n")
+    assert found(tmp_path) == {"a.py", "sub/d.py", "sub/deep/e.py"}
+
+
+def test_exclude_cannot_be_overruled(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", "gen/b.py")
+    (tmp_path / ".gitignore").write_text("!gen/\n!*.py\n")
+    assert found(tmp_path, ("gen/",)) == {"a.py"}
+
+
+def test_a_gitignore_that_is_none_hides_nothing(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", "b.py")
+    (tmp_path / ".gitignore").write_bytes(b"\xff\xfe[z-a\nb.py\n!\n")
+    assert "a.py" in found(tmp_path)
+
+
+def test_links(tmp_path: Path) -> None:
+    tree(tmp_path, "t/a.py", "out/b.py")
+    (tmp_path / "t" / "loop").symlink_to(tmp_path / "t")
+    (tmp_path / "t" / "again.py").symlink_to(tmp_path / "t" / "a.py")
+    (tmp_path / "t" / "dangling.py").symlink_to(tmp_path / "nowhere.py")
+    (tmp_path / "t" / "outside.py").symlink_to(tmp_path / "out" / "b.py")
+    assert found(tmp_path / "t") == {"a.py", "outside.py"}
+
+
+def test_a_barred_folder_and_a_missing_root(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", ".graced/kept/b.py")
+    assert found(tmp_path, barred=(str(tmp_path / ".graced"),)) == {"a.py"}
+    assert list(sources((str(tmp_path / "nowhere"),))) == []
+
+
+def test_a_file_as_root_is_source_whatever_its_name(tmp_path: Path) -> None:
+    tree(tmp_path, "script")
+    assert list(sources((str(tmp_path / "script"),))) == [str(tmp_path / "script")]

@@ -150,7 +150,7 @@ def _not_recovered(state: State, run: Run, text: str, now: float) -> Stepped:
     """A recovery failed. An emergency goes on: its run is tried again after a wait; others begin anew by succession."""
     failed = recovery_record("recovery.failed", state, run, now - run.started, text=text)
     for target in run.targets:
-        state = duty.setback(state, target, text, now)
+        state = duty.setback(duty.verdict_spent(state, target), target, text, now)
     if run.tier == 3:
         state, more = _emergency_again(state, run, text)
         return state, (failed, *more)

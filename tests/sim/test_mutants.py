@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from graced.core import duty, leases, liveness, member, restart, steps, votes
 from graced.core.liveness import GONE, Peer
 from graced.core.restart import Restart, Step
-from graced.core.vocabulary import Birth, Kill, LockTaken
+from graced.core.vocabulary import Birth, Kill, LockTaken, Timing
 from graced.sim.run import simulate
 
 SEEDS = 60  # at most, until the bug shows
 
 
-def no_look_again_kills(held: Restart, event: LockTaken, peer: Peer) -> Step:
+def no_look_again_kills(held: Restart, event: LockTaken, peer: Peer, timing: Timing, now: float) -> Step:
     """Whoever holds the role now is killed, even if another restarter has brought it back meanwhile."""
     held = replace(held, locked=True)
     if event.status not in GONE:
@@ -22,7 +22,7 @@ def no_look_again_kills(held: Restart, event: LockTaken, peer: Peer) -> Step:
     return replace(held, phase="birthing"), (Birth(held.target, held.request, held.dead, held.force),)
 
 
-def no_look_again_starts(held: Restart, event: LockTaken, peer: Peer) -> Step:
+def no_look_again_starts(held: Restart, event: LockTaken, peer: Peer, timing: Timing, now: float) -> Step:
     """The dead one is believed dead: a successor is started at once."""
     held = replace(held, locked=True, phase="birthing")
     return held, (Birth(held.target, held.request, max(held.dead, event.incarnation), held.force),)

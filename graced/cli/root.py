@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "tasks": "the coding agent's queue",
     "fix": "mend Python files that do not compile, without a daemon",
     "config": "check and show the configuration",
+    "service": "the systemd units: install, uninstall",
+    "doctor": "what this machine offers, and what graced does without",
 }
 """In the order of the help. Each is the click command `command` of graced.cli.NAME (`fix` of graced.cli.fix, …)."""
 

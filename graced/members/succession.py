@@ -4,23 +4,27 @@ Who finds the role held by another (a survivor was quicker) names that one as th
 descriptors that systemd gave, and ends. Everything before READY imports nothing but the interpreter's own modules.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
 
 from graced.posix import notify
 from graced.posix.flock import open_locked
 
-ROLE_S: Final = 0.2
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROLE_S = 0.2
 """A predecessor, or a kernel in the middle of its birth, may hold the role lock a few ms longer."""
 
-RETRY_S: Final = 0.004
-SLOW_S: Final = 1.0
+RETRY_S = 0.004
+SLOW_S = 1.0
 """systemd starts us again at once and for ever: whoever fails takes this long, so that it is no storm."""
 
-LOST_EXIT: Final = 75
+LOST_EXIT = 75
 
 
 def succeed(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> int | None:

@@ -88,7 +88,7 @@ class Outer:
         if failed:
             self._say_ready(f"{', '.join(failed)}: failed for good")
         elif all(state in WELL for state in meant.values()):
-            self._say_ready(f"healthy, {len(meant)} kernels")
+            self._say_ready(f"healthy, {len(meant)} kernel{'s' if len(meant) != 1 else ''}")
 
     def _say_ready(self, words: str) -> None:
         self._ready, self._look_at = True, float("inf")

@@ -16,13 +16,17 @@ HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 PAGE: Final = ROOT / "docs" / "systemd.md"
 COMMAND_S: Final = 600.0
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What a bare machine has: an interpreter in somebody's home is hidden by ProtectHome=."""
+
+OFFLINE: Final = "PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_FIND_LINKS=/opt/wheels PIP_DISABLE_PIP_VERSION_CHECK=1"
 
 
 class Rig:
     """The machine inside."""
 
     def __init__(self, base: Path) -> None:
-        self.environ = {**os.environ, "RIG_DIR": str(base)}
+        self.environ = {**os.environ, "RIG_DIR": str(base), "PATH": PATH}
         self.root = base / "root"
 
     def control(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -42,10 +46,7 @@ class Rig:
 
     def script(self, text: str, user: str = "root") -> str:
         """Lines for a shell, each of which must succeed."""
-        offline = (
-            "export PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_FIND_LINKS=/opt/wheels PIP_DISABLE_PIP_VERSION_CHECK=1"
-        )
-        head = f"set -e\n{offline}\nexport HOME=~{user} XDG_RUNTIME_DIR=/run/user/$(id -u {user})\ncd ~{user}\n"
+        head = f"set -e\nexport {OFFLINE}\nexport HOME=~{user} XDG_RUNTIME_DIR=/run/user/$(id -u {user})\ncd ~{user}\n"
         return self.ok("runuser", "-u", user, "--", "bash", "-c", head + text)
 
     def does(self, scenario: str, times: int) -> dict[str, Any]:

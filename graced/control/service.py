@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graced.control.errors import Refusal, about
 
@@ -34,25 +35,34 @@ Say = Callable[[str], None]
 
 
 class Layout(Struct, frozen=True):
-    """Where things go, for the whole system or for one user."""
+    """Where things go, for the whole system or for one user. `shipped`: as the shipped units call config and home."""
 
     of_user: bool
     units: str
     config: str
     home: str
     extra: dict[str, str]  # shipped file -> path
+    shipped: tuple[str, str]
 
 
-def layout(of_user: bool) -> Layout:
+def layout(of_user: bool, config: str | None = None, home: str | None = None) -> Layout:
+    """config, home: elsewhere than usual."""
+    usual = _usual(of_user)
+    return replace(usual, config=os.path.abspath(config or usual.config), home=os.path.abspath(home or usual.home))
+
+
+def _usual(of_user: bool) -> Layout:
     if not of_user:
         extra = {
             "graced.tmpfiles.conf": "/etc/tmpfiles.d/graced.conf",
             "graced.sysusers.conf": "/etc/sysusers.d/graced.conf",
         }
-        return Layout(False, "/etc/systemd/system", "/etc/graced/graced.yaml", "/var/lib/graced", extra)
+        config, home = "/etc/graced/graced.yaml", "/var/lib/graced"
+        return Layout(False, "/etc/systemd/system", config, home, extra, (config, home))
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     home = os.path.expanduser("~/.local/state/graced")
-    return Layout(True, f"{base}/systemd/user", f"{base}/graced/graced.yaml", home, {})
+    shipped = ("%E/graced/graced.yaml", "%h/.local/state/graced")
+    return Layout(True, f"{base}/systemd/user", f"{base}/graced/graced.yaml", home, {}, shipped)
 
 
 def shipped_folder() -> str:
@@ -69,15 +79,21 @@ def program() -> str:
         beside = os.path.join(os.path.dirname(sys.executable), "graced")
         script = beside if os.access(beside, os.X_OK) else ""
     words = [script] if script else [sys.executable, "-P", "-m", "graced"]
-    return " ".join(f'"{word}"' if " " in word else word for word in words)
+    return " ".join(_quoted(word) for word in words)
 
 
-def install(of_user: bool, drop_ins: list[str], say: Say) -> None:
+def _quoted(word: str) -> str:
+    """As systemd.service(5) reads command lines; % begins a specifier."""
+    word = word.replace("%", "%%")
+    return f'"{word}"' if " " in word else word
+
+
+def install(place: Layout, drop_ins: list[str], say: Say) -> None:
     """Raises Refusal. Nothing is started."""
-    place = layout(of_user)
+    of_user = place.of_user
     _demand_rights(of_user)
     for source, target in _files(place, drop_ins):
-        _put(source, target, say)
+        _put(source, target, place, say)
     if not os.path.exists(place.config):
         _write(place.config, GRACED_YAML.format(home=place.home), 0o644, say)
     else:
@@ -97,9 +113,9 @@ def install(of_user: bool, drop_ins: list[str], say: Say) -> None:
     say(f"next: put your kernels into {place.config}, then {_line(of_user, 'start', UNIT)}")
 
 
-def uninstall(of_user: bool, say: Say) -> None:
+def uninstall(place: Layout, say: Say) -> None:
     """Stops it and removes what `install` has written. The configuration and the home are kept. Raises Refusal."""
-    place = layout(of_user)
+    of_user = place.of_user
     _demand_rights(of_user)
     targets = [target for _, target in _files(place, list(DROP_INS)) if os.path.lexists(target)]
     if not targets:
@@ -143,13 +159,19 @@ def _files(place: Layout, drop_ins: list[str]) -> Iterator[tuple[str, str]]:
         yield os.path.join(folder, "drop-ins", f"{name}.conf"), os.path.join(place.units, f"{UNIT}.d", DROP_INS[name])
 
 
-def _put(source: str, target: str, say: Say) -> None:
+def _put(source: str, target: str, place: Layout, say: Say) -> None:
     try:
         with open(source, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:
         raise about(error, f"cannot read {source}, which comes with graced") from None
-    _write(target, text.replace(SHIPPED_PROGRAM, program()), 0o644, say)
+    if target.endswith(".service"):
+        usual = _usual(place.of_user)
+        text = text.replace(SHIPPED_PROGRAM, program())
+        for shipped, name, wanted in zip(place.shipped, ("config", "home"), (place.config, place.home), strict=True):
+            if wanted != getattr(usual, name):  # else as shipped, with systemd's own specifiers
+                text = text.replace(shipped, _quoted(wanted))
+    _write(target, text, 0o644, say)
 
 
 def _write(path: str, text: str, mode: int, say: Say) -> None:

@@ -35,6 +35,8 @@ class Keeper:
     def gather(self, given: Mapping[str, list[int]], runs: Iterable[proc.Identity]) -> None:
         """At birth, before any kernel is started. `given`: by systemd; `runs`: kernels that live."""
         for name, fds in given.items():
+            if name not in self._wanted:  # of a configuration before this one
+                notify.say("FDSTOREREMOVE=1", f"FDNAME={name}")
             for fd in fds:
                 self._take(name, fd)
         if not self._wanted:

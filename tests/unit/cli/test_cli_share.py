@@ -9,6 +9,7 @@ from typing import Final
 import click
 import pytest
 from click.testing import CliRunner
+
 from graced.cli.root import cli
 
 ROOT: Final = Path(__file__).resolve().parents[3]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from typing import Final
 
 from graced.config.replicas import expand_replicas
@@ -18,14 +19,19 @@ STRIPPED: Final = (
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
     "MAINPID",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
 )
+
+Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
+"""The sockets of a kernel: (environment, (our descriptor, its number there) each); see graced.members.keeping."""
 
 
 class Launcher:
     """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
 
-    def __init__(self, home: Home, config: Config) -> None:
-        self._home = home
+    def __init__(self, home: Home, config: Config, give: Give) -> None:
+        self._home, self._give = home, give
         self.kernels: dict[str, Kernel] = expand_replicas(config)
         self._logs: dict[str, int] = {}
         self._base = self._inherited()
@@ -57,10 +63,12 @@ class Launcher:
         kernel = self.kernels.get(name)
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
+        told, fds = self._give(kernel)
         return launch(
             Launch(
-                name, list(kernel.command), self.environment(kernel, run), self._log(name), kernel.cwd, kernel.user,
-                kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj,
+                name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,
+                kernel.user, kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds),
+                keep_fd=fds,
             )
         )  # fmt: skip
 

@@ -7,15 +7,17 @@ The rules are in graced.core.orders; here they meet posix_spawn, wait statuses a
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from graced.bus.protocol import Ask, Reply, to_plain
+from graced.config.replicas import expand_replicas
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
+from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
 from graced.members.stopping import announced
 from graced.posix import proc
@@ -60,7 +62,8 @@ class Nursery:
         self.shell = shell
         self.runs: Runs = {}
         self._known = known
-        self._launcher = Launcher(shell.home, shell.config)
+        self.keeper = Keeper(shell, expand_replicas(shell.config))
+        self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
         self._slots: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
@@ -73,14 +76,20 @@ class Nursery:
 
     # --- adoption
 
-    def adopt(self) -> None:
-        """Find what runs already, by slot and identity, else by the marks in its environment. Before any request."""
+    def adopt(self, given: Mapping[str, list[int]]) -> None:
+        """Find what runs already, by slot and identity, else by the marks in its environment. Before any request.
+
+        given: descriptors that systemd kept, by name; they are ours from now on.
+        """
         for name in sorted(os.listdir(self.shell.home.kernels)):
             if not name.endswith(".slot"):
                 continue
             slot = self._read(os.path.join(self.shell.home.kernels, name))
             if slot is not None:
                 self._adopt_one(slot)
+        alive = (r for r in self.runs.values() if r.alive)
+        boot_id = self.shell.identity.boot_id
+        self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
 
     def _read(self, path: str) -> Slot | None:
         data = read_slot(path)
@@ -315,6 +324,13 @@ class Nursery:
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
 
+    def forward(self, number: int) -> None:
+        """Sends a signal to the first process of every kernel."""
+        for running in self.runs.values():
+            if running.alive:
+                identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+                proc.signal_identity(identity, number)
+
     # --- news
 
     def _report(self, report: Report) -> None:
@@ -334,9 +350,11 @@ class Nursery:
     def heard(self, beat: Beat) -> None:
         if beat.member == "self_healing" and beat.incarnation != self._listener:
             self._sent = 0
+        self.keeper.heard(beat)
 
     def tend(self, now: float) -> None:
         """Send what self_healing has not taken."""
+        self.keeper.tend(now)
         peer = self.shell.state.peers["self_healing"]
         if not self._news or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
             return

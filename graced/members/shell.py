@@ -39,7 +39,7 @@ from graced.members.effects import EFFECTS, ballot
 from graced.members.pollset import PollSet
 from graced.members.stopping import announced
 from graced.members.sync import Syncer
-from graced.posix import proc
+from graced.posix import journal, proc
 from graced.posix.clock import monotonic
 from graced.posix.home import Home
 from graced.posix.locks import LockRecord, RoleLock, read_record
@@ -69,6 +69,8 @@ class Shell:
         self.bus = Bus(home, me, others(me))
         self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
         self.audit.deferred = True
+        if journal.at_hand():
+            self.audit.told = journal.Journal(me, home.root).tell
         self.store = Store(home.db, deferred=True)
         self.syncer = Syncer(me)
         self.polls = PollSet()
@@ -99,6 +101,7 @@ class Shell:
             self.reap()
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
             self.duty.terminated()
+        self.duty.signalled(numbers)
 
     def reap(self) -> None:
         """Take the dead children in; the short work first, so that a kernel's restart waits for no member's death."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.posix import locks, proc, slots
+from graced.posix import flock, locks, proc, slots
 from graced.posix.locks import LockRecord, RoleLock, holder, read_record, take_now
 
 HOLDER = """
@@ -129,7 +129,7 @@ def test_a_deleted_file_is_noticed_by_its_holder(path) -> None:
 
 
 def test_a_file_replaced_between_open_and_lock_is_not_taken_for_the_lock(path, monkeypatch) -> None:
-    real = locks.lock_now
+    real = flock.lock_now
     replaced: list[int] = []
 
     def replace_first(fd: int) -> bool:
@@ -138,10 +138,10 @@ def test_a_file_replaced_between_open_and_lock_is_not_taken_for_the_lock(path, m
             replaced.append(os.open(path, os.O_RDWR | os.O_CREAT))
         return real(fd)
 
-    monkeypatch.setattr(locks, "lock_now", replace_first)
+    monkeypatch.setattr(flock, "lock_now", replace_first)
     with RoleLock.take(path, patience_s=0) as lock:
         assert lock.still_mine()
-        assert locks.same_file(replaced[0], path)
+        assert flock.same_file(replaced[0], path)
     os.close(replaced[0])
 
 

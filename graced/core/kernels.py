@@ -60,7 +60,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
         actions += [
             NoteStep(old.incident, "restart", True, f"run {running.run}, pid {running.pid}"),
             CloseIncident(old.incident, "recovered", max(0.0, running.started - old.ended_at), 1),
-            Bump("recoveries.kernel"),
+            Bump("recoveries.kernel", old.incident),
         ]
     state: State = "starting" if old.spec.ready.when == "exited" else "ready"
     new = replace(

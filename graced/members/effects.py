@@ -324,7 +324,7 @@ def _close_incident(shell: Shell, a: CloseIncident) -> None:
 
 
 def _bump(shell: Shell, a: Bump) -> None:
-    tables.bump(shell.store, a.counter)
+    tables.bump_once(shell.store, a.counter, a.incident)
 
 
 EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {

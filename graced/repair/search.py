@@ -134,12 +134,12 @@ def _grown(
 
 
 def _cut(source: Source, at: int) -> int:
-    """The line of the top-level statement that line `at` is in; 0 if there is too little above it.
+    """The line of the top-level statement that the statement before line `at` is in; 0 if there is too little above.
 
     What is above parses, so that a candidate further down that fails without it, fails with it. That is seen in a
     fraction of the time; what does not fail is checked as a whole.
     """
-    line = source.logical_start(min(at, len(source.lines) - 1))
+    line = source.previous_logical(source.logical_start(min(at, len(source.lines) - 1))) or 0
     while line > WORTH_CUTTING and not (source.lines[line].logical and not source.lines[line].width):
         line -= 1
     return line if line > WORTH_CUTTING and source.first_word(line) not in CLAUSES else 0

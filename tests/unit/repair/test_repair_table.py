@@ -45,7 +45,7 @@ CASES = [
     ("slash comment", "// first\nx = 1\n// second\n", "# // first\nx = 1\n# // second\n"),
     ("no slash comment", "x = (r//256, g//256) str(y)\n", "x = (r//256, g//256), str(y)\n"),
     ("late slash comment", "x = 1 // the first\ny = 2\n", "x = 1 # // the first\ny = 2\n"),
-    ("short in", "def f(b):\n    for a n b.items():\n        g(a)\n", "def f(b):\n    for a in b.items():\n        g(a)\n"),
+    ("short in", "for a n b.items():\n    g(a)\n", "for a in b.items():\n    g(a)\n"),
     ("two assignments", "a = f(1) b = g(2)\n", "a = f(1)\nb = g(2)\n"),
     ("continuation", "x = 1 + \\ \n    2\n", "x = 1 + \\\n    2\n"),
     # strings

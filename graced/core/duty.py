@@ -131,7 +131,8 @@ def _down(peer: Peer, incident: str) -> Record:
 
 def started(state: State, run: Run) -> Record:
     data = {"playbook": run.playbook.name, "run": run.id, "targets": list(run.targets), "tier": run.tier}
-    return Record("playbook.started", {**data, "by": state.me, "on": run.by, "slo_s": run.playbook.slo_s})
+    times = {"slo_s": run.playbook.slo_s, "duration_s": 0.0, "ok": None}  # as `playbook.finished` has them
+    return Record("playbook.started", {**data, "by": state.me, "on": run.by, **times})
 
 
 def begin_emergency(state: State, now: float) -> Stepped:

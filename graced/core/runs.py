@@ -101,7 +101,16 @@ def _settle(state: State, run: Run, index: int, ok: bool, text: str, now: float)
     actions: list[Action] = [
         Record(
             "playbook.step",
-            {"playbook": run.playbook.name, "run": run.id, "step": name, "attempt": attempt, "ok": ok, "text": text},
+            {
+                "playbook": run.playbook.name,
+                "run": run.id,
+                "step": name,
+                "attempt": attempt,
+                "ok": ok,
+                "text": text,
+                "slo_s": run.playbook.slo_s,
+                "duration_s": now - run.started,
+            },
         ),
         NoteStep(run.incident, name, ok, text),
     ]

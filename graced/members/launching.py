@@ -7,6 +7,7 @@ from typing import Final
 
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config, Kernel
+from graced.posix.files import make_dir
 from graced.posix.home import Home
 from graced.posix.spawn import Launch, launch
 
@@ -85,6 +86,7 @@ class Launcher:
                 pass
             os.close(fd)
         try:
+            make_dir(self._home.logs, 0o700)  # a person may have deleted it
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -90,6 +90,7 @@ class Shell:
         self._watched: dict[str, tuple[int, int]] = {}  # member -> (pidfd, pid)
         self._beat_due = 0.0
         self._beat_wanted = False
+        self._retrying = False
         self._stopping = False
         self.bus.poller.register(self.polls.fileno(), select.POLLIN)
         self.polls.on_signals(self._signalled)
@@ -368,8 +369,14 @@ class Shell:
                 self.store.release()
         self.syncer.wrote(self.audit, self.store, now)
         self.syncer.tend(self.audit, self.store, now)
-        if self.audit.pending or self.store.pending:
-            self.after(RETRY_S if not self.audit.degraded else self.interval, lambda: None)
+        if (self.audit.pending or self.store.pending) and not self._retrying:
+            self._retrying = True
+            trouble = self.audit.degraded or self.store.degraded
+            self.after(self.interval if trouble else RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        """The turn of the loop in which this timer fires tries again."""
+        self._retrying = False
 
     def step_done(self, run: str, step: int, attempt: int, ok: bool, text: str, output: dict[str, Any]) -> None:
         self.take(StepDone(run, step, attempt, ok, text, output))

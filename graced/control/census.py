@@ -81,18 +81,21 @@ class Census:
         stats = {pid: stat for pid in proc.all_pids() if pid != me and (stat := _living(pid)) is not None}
         here = proc.boot_id()
         owners: dict[int, str] = {}
+        nobodys: list[Identity] = []
         grown_before = (boottime() - GROWN_S) * TICKS_PER_S
         for pid, stat in stats.items():
             identity = Identity(pid, stat.start_ticks, here)
-            if identity in self._strangers:
+            if identity in self._strangers and identity not in self._marked:
                 continue
             grown = stat.start_ticks < grown_before
             owner = self._owner(identity, stat, grown)
             if owner is not None:
                 owners[pid] = owner
             elif grown:
-                self._strangers.add(identity)
+                nobodys.append(identity)
         _inherit(owners, stats)
+        # Only now: a child of ours may show no mark of its own, and is ours after its parent's death as well.
+        self._strangers.update(identity for identity in nobodys if identity.pid not in owners)
         found: list[Found] = []
         for pid, owner in owners.items():
             identity = Identity(pid, stats[pid].start_ticks, here)

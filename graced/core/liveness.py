@@ -106,27 +106,28 @@ def find(peer: Peer, pid: int, start_ticks: int, incarnation: int, status: str, 
     )
 
 
-def see(peer: Peer, pid: int, status: str, now: float) -> Peer:
-    """Evidence about a suspect: gone and zombie are facts, stopped becomes one in time."""
+def see(peer: Peer, pid: int, status: str, timing: Timing, now: float) -> Peer:
+    """Evidence about a suspect: gone and zombie are facts; so is stopped, seen at least two intervals apart."""
     if pid != peer.pid or peer.ended:
         return peer
     if status in GONE:
         return die(peer, pid, "zombie" if status == "zombie" else "exit", now)
     if status == "stopped":
-        return peer if peer.stopped_at is not None else replace(peer, stopped_at=now)
+        if peer.stopped_at is None:
+            return replace(peer, stopped_at=now)
+        long = now - peer.stopped_at >= STOPPED_INTERVALS * timing.interval
+        return replace(peer, state="down", evidence="stopped", down_at=now) if long and not peer.down else peer
     if peer.evidence == "stopped":  # it was continued: its silence is measured anew
         return replace(peer, state="suspect", evidence="", stopped_at=None, since=now)
     return peer if peer.stopped_at is None else replace(peer, stopped_at=None)
 
 
 def judge(peer: Peer, timing: Timing, now: float) -> Heard:
-    """The passing of time: healthy -> suspect -> (stopped) down. Silence past the timeout is left to a vote."""
+    """The passing of time: healthy -> suspect, and looks at it. Silence past the timeout is left to a vote."""
     if peer.evidence == "stopped":
         return _probe(peer, timing, now)  # it may be continued
     if peer.state in ("down", "unknown"):
         return peer, ()
-    if peer.stopped_at is not None and now - peer.stopped_at >= STOPPED_INTERVALS * timing.interval:
-        return replace(peer, state="down", evidence="stopped", down_at=now), ()
     if now - peer.since <= SUSPECT_INTERVALS * timing.interval:
         return peer, ()
     return _probe(peer if peer.state != "healthy" else replace(peer, state="suspect"), timing, now)

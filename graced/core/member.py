@@ -39,6 +39,7 @@ from graced.core.vocabulary import (
     StepDone,
     Stopping,
     Tick,
+    Timing,
     TreeDead,
     Unborn,
     VoteAsked,
@@ -103,7 +104,9 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
             state, _ = _with(state, event.member, lambda p: (liveness.die(p, event.pid, "exit", now), ()))
             return _restart_event(state, event.member, event, now)
         case Seen():
-            return _with(state, event.member, lambda p: (liveness.see(p, event.pid, event.status, now), ()))
+            return _with(
+                state, event.member, lambda p: (liveness.see(p, event.pid, event.status, state.timing, now), ())
+            )
         case Found():
             if state.fresh and event.status in liveness.GONE and now - state.born < _fresh_for(state):
                 return state, ()
@@ -173,7 +176,7 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     attempt = state.restarts.get(target)
     if attempt is None:
         return state, (DropLock(target),) if isinstance(event, LockTaken) else ()
-    peer, watch = _told_of(state.peers[target], event, now)
+    peer, watch = _told_of(state.peers[target], event, state.timing, now)
     new, actions = restart.react(attempt, event, peer, state.timing, now)
     state = replace(with_peer(state, peer), restarts={**state.restarts, target: new})
     records: tuple[Action, ...] = ()
@@ -184,7 +187,7 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     return state, watch + records + actions
 
 
-def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, ...]]:
+def _told_of(peer: Peer, event: Event, timing: Timing, now: float) -> tuple[Peer, tuple[Action, ...]]:
     """What a step of a restart shows of its target."""
     match event:
         case TreeDead():
@@ -194,7 +197,7 @@ def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, 
         case LockTaken() if event.incarnation > peer.incarnation:
             return liveness.find(peer, event.pid, event.start_ticks, event.incarnation, event.status, now)
         case LockTaken():
-            return liveness.see(peer, event.pid, event.status, now), ()
+            return liveness.see(peer, event.pid, event.status, timing, now), ()
     return peer, ()
 
 

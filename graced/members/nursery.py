@@ -6,6 +6,7 @@ The rules are in graced.core.orders; here they meet posix_spawn, wait statuses a
 
 import contextlib
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -57,6 +58,7 @@ class Ending:
         self.exit: Exit | None = None
         self.tree: TreeKill | None = None
         self.empty_looks = 0
+        self.below: list[proc.Identity] = []  # what hung below its first process when the end began
 
 
 class Nursery:
@@ -253,7 +255,7 @@ class Nursery:
         if end.kernel not in self._endings:
             ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
             identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            self._signal(identity, running, end.signal)
+            ending.below = self._signal(identity, running, end.signal)
             self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
 
     def _advance(self, ending: Ending, now: float) -> None:
@@ -317,7 +319,10 @@ class Nursery:
                 spare=lambda pid: self._another_s(pid, running),
             )
         ending.kill_at = 0.0
-        if not ending.tree.step(now):
+        left = [identity for identity in ending.below if proc.alive(identity)]
+        for identity in left:  # known by its ancestry, whatever marks it has washed off
+            proc.signal_identity(identity, signal.SIGKILL)
+        if not ending.tree.step(now) or left:
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
             return
         if ending.exit is None:
@@ -337,15 +342,16 @@ class Nursery:
         if run:
             self._start(running.kernel, run, monotonic())
 
-    def _signal(self, root: proc.Identity, running: Running, number: int) -> None:
+    def _signal(self, root: proc.Identity, running: Running, number: int) -> list[proc.Identity]:
         """Once to every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
         strays = [] if running.adopted else self._strays_of(running)
         tops = [root, *(i for pid in strays if (i := proc.identify(pid)) is not None)]
         # All of it is looked up before the first signal: a dead parent's children are found below it no more.
         below = [proc.identify(pid) for top in tops if proc.alive(top) for pid in proc.descendants(top.pid)]
-        for identity in (*tops, *below):
-            if identity is not None:
-                proc.signal_identity(identity, number)
+        everyone = [*tops, *(identity for identity in below if identity is not None)]
+        for identity in everyone:
+            proc.signal_identity(identity, number)
+        return everyone
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""

@@ -72,20 +72,23 @@ def test_a_kernel_dies_together_with_the_spawner_and_one_run_replaces_it(graced:
     assert graced.audited("kernel.exited", kernel="one", run=1)
 
 
-def test_a_restart_is_told_though_the_spawner_that_saw_it_died_before_anyone_heard(graced: Graced) -> None:
-    """The standing order was carried out while self_healing slept; then both died with the news of it."""
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_deaths_are_told_though_the_spawner_that_saw_them_died_before_anyone_heard(graced: Graced, deaths: int) -> None:
+    """The standing order was carried out while self_healing slept; run 2 had none. Then both died with the news."""
     old = graced.kernel("one")
     graced.signal(signal.SIGSTOP, "self_healing")
     os.kill(old.pid, signal.SIGKILL)
     until(lambda: graced.slot("one")["run"] == 2 and graced.slot("one")["pid"] > 0, 1.0, "run 2 by standing order")
     before = graced.incarnations()
+    if deaths == 2:
+        os.kill(graced.slot("one")["pid"], signal.SIGKILL)
     graced.kill("spawner", "self_healing")
     graced.await_healthy(newer={role: before[role] for role in ("spawner", "self_healing")})
     now = row(graced, "one")
-    assert (now["run"], now["restarts"]) == (2, 1)
-    assert graced.status()["recoveries"]["kernel"] == 1
-    assert [r["data"]["run"] for r in graced.audited("kernel.exited", kernel="one")] == [1]
-    assert [r["data"]["run"] for r in graced.audited("kernel.started", kernel="one")] == [1, 2]
+    assert (now["run"], now["restarts"]) == (1 + deaths, deaths)
+    assert graced.status()["recoveries"]["kernel"] == deaths
+    assert [r["data"]["run"] for r in graced.audited("kernel.exited", kernel="one")] == [*range(1, 1 + deaths)]
+    assert [r["data"]["run"] for r in graced.audited("kernel.started", kernel="one")] == [*range(1, 2 + deaths)]
 
 
 def test_a_crash_loop_ends_as_failed_and_calls_a_human(make: Make) -> None:

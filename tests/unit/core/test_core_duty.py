@@ -344,7 +344,7 @@ def test_a_member_that_was_continued_is_not_killed_by_who_did_not_hear_of_it() -
     for name in others("watchdog"):
         if name != "trigger":
             state, _ = run(state, Heard(beat(name)), now=NOW + 4.5 * I)
-    state, actions = run(state, Tick(), now=NOW + 4.7 * I)
+    state, actions = run(state, Seen("trigger", pid_of("trigger"), "stopped"), now=NOW + 4.7 * I)
     assert of(actions, TakeLock, target="trigger")
     alive = LockTaken("trigger", pid_of("trigger"), pid_of("trigger") * 10, 1, "running")
     state, actions = run(state, alive, now=NOW + 4.8 * I)

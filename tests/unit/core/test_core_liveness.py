@@ -61,32 +61,40 @@ def test_two_intervals_of_silence_make_a_suspect_and_ask_for_evidence() -> None:
 
 def test_stopped_for_two_intervals_is_a_fact_like_death() -> None:
     suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
-    stopped = liveness.see(suspect, suspect.pid, "stopped", NOW + 2.2 * I)
-    assert liveness.judge(stopped, TIMING, NOW + 4.1 * I)[0].state == "suspect"
-    down, _ = liveness.judge(stopped, TIMING, NOW + 4.2 * I + 0.001)
+    stopped = liveness.see(suspect, suspect.pid, "stopped", TIMING, NOW + 2.2 * I)
+    assert liveness.see(stopped, stopped.pid, "stopped", TIMING, NOW + 4.1 * I).state == "suspect"
+    down = liveness.see(stopped, stopped.pid, "stopped", TIMING, NOW + 4.2 * I + 0.001)
     assert (down.state, down.evidence) == ("down", "stopped")
     assert not down.ended, "it may still be continued, so it is killed before a successor is born"
 
 
+def test_that_it_is_stopped_still_is_seen_before_it_is_called_down() -> None:
+    suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
+    stopped = liveness.see(suspect, suspect.pid, "stopped", TIMING, NOW + 2.2 * I)
+    late, actions = liveness.judge(stopped, TIMING, NOW + 9 * I)
+    assert late.state == "suspect"
+    assert isinstance(actions[0], Probe)
+
+
 def test_a_process_that_was_continued_is_not_stopped_any_more() -> None:
     suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
-    stopped = liveness.see(suspect, suspect.pid, "stopped", NOW + 2.2 * I)
-    running = liveness.see(stopped, stopped.pid, "running", NOW + 3 * I)
+    stopped = liveness.see(suspect, suspect.pid, "stopped", TIMING, NOW + 2.2 * I)
+    running = liveness.see(stopped, stopped.pid, "running", TIMING, NOW + 3 * I)
     assert running.stopped_at is None
 
 
 def test_a_stopped_member_that_is_heard_again_is_healthy() -> None:
     suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
-    stopped = liveness.see(suspect, suspect.pid, "stopped", NOW + 2.2 * I)
-    down, _ = liveness.judge(stopped, TIMING, NOW + 5 * I)
+    stopped = liveness.see(suspect, suspect.pid, "stopped", TIMING, NOW + 2.2 * I)
+    down = liveness.see(stopped, stopped.pid, "stopped", TIMING, NOW + 5 * I)
     revived, _ = liveness.hear(down, beat("trigger"), NOW + 5.1 * I)
     assert (revived.state, revived.stopped_at) == ("healthy", None)
 
 
 def test_a_debugger_is_no_evidence_and_a_zombie_is() -> None:
     peer = heard()
-    assert liveness.see(peer, peer.pid, "tracing-stop", NOW) == peer
-    assert liveness.see(peer, peer.pid, "zombie", NOW).evidence == "zombie"
+    assert liveness.see(peer, peer.pid, "tracing-stop", TIMING, NOW) == peer
+    assert liveness.see(peer, peer.pid, "zombie", TIMING, NOW).evidence == "zombie"
 
 
 def test_a_lock_without_a_process_is_a_fact_and_one_with_a_process_is_watched() -> None:
@@ -158,8 +166,8 @@ def test_a_steady_beat_costs_no_thought() -> None:
 
 def stopped_down() -> Peer:
     suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
-    stopped = liveness.see(suspect, suspect.pid, "stopped", NOW + 2.2 * I)
-    return liveness.judge(stopped, TIMING, NOW + 5 * I)[0]
+    stopped = liveness.see(suspect, suspect.pid, "stopped", TIMING, NOW + 2.2 * I)
+    return liveness.see(stopped, stopped.pid, "stopped", TIMING, NOW + 5 * I)
 
 
 def test_who_is_down_because_it_is_stopped_is_looked_at_again_and_again() -> None:
@@ -168,7 +176,7 @@ def test_who_is_down_because_it_is_stopped_is_looked_at_again_and_again() -> Non
 
 
 def test_who_was_continued_is_suspect_only_and_its_silence_is_measured_anew() -> None:
-    peer = liveness.see(stopped_down(), pid_of("trigger"), "running", NOW + 6 * I)
+    peer = liveness.see(stopped_down(), pid_of("trigger"), "running", TIMING, NOW + 6 * I)
     assert (peer.state, peer.evidence, peer.since) == ("suspect", "", NOW + 6 * I)
     assert not liveness.silent(peer, TIMING, NOW + 6 * I + 0.9 * TIMING.timeout)
 

@@ -90,14 +90,14 @@ def exited(
     if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
         return kernels, ()
     ran = max(0.0, now - running.started)
-    old = replace(old, run=running.run)
+    old = replace(_missed(old, running), run=running.run)
     actions: list[Action] = [
         Record(
             "kernel.exited",
             {"kernel": old.name, "run": running.run, "pid": running.pid, "exit": exit_data(exit), "text": text},
         )
     ]
-    down = replace(old, pid=0, exit=exit, order=None, asked=0.0, ended_at=now, reason=text or str(exit))
+    down = replace(old, pid=0, exit=exit, order=None, asked=0.0, climb="", ended_at=now, reason=text or str(exit))
     if old.ending == "stop" or not old.wanted:
         return _saved(kernels, replace(down, state="stopped", ending="", wanted=False), *actions)
     if stopping:
@@ -154,8 +154,9 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
     if old is None or running.run < old.run:
         return kernels, ()
     if running.run > old.run:
-        kernels = _with(kernels, _missed(old, running))
-        return born(kernels, running, now) if running.alive else _exited_unseen(kernels, running, now)
+        if not running.alive:
+            return _exited_unseen(kernels, running, now)
+        return born(_with(kernels, _missed(old, running)), running, now)
     if not running.alive:
         return _exited_unseen(kernels, running, now) if old.alive else (kernels, ())
     if running.pid == old.pid and running.started == old.started:  # a new spawner holds no orders: tend gives it again

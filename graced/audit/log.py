@@ -74,6 +74,7 @@ class AuditLog:
         self.folder = folder
         self.deferred = False  # records wait for `flush`, so that one turn of a loop makes one write
         self.findings: list[str] = []
+        self.told: Callable[[str, Mapping[str, Any]], None] | None = None  # hears of each record, for the journal
         self.reason = ""
         self._member, self._pid, self._incarnation, self._clock = member, pid, incarnation, clock
         self._lock_path = os.path.join(folder, LOCK_NAME)
@@ -132,6 +133,8 @@ class AuditLog:
         ValueError on a kind or keys that `kinds` does not have; anything the disk says is kept for the next `flush`.
         """
         entry = Entry(wall_iso(self._clock()), kind, encode_data(kind, data))
+        if self.told is not None:
+            self.told(kind, data)
         self._queue.append(entry)
         self._queue_bytes += len(entry.data)
         while len(self._queue) > QUEUE_MAX or (self._queue_bytes > QUEUE_MAX_BYTES and len(self._queue) > 1):

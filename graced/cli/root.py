@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "tasks": "the coding agent's queue",
     "fix": "mend Python files that do not compile, without a daemon",
     "config": "check and show the configuration",
+    "service": "the systemd units: install, uninstall",
+    "doctor": "what this machine offers, and what graced does without",
 }
 """In the order of the help. Each is the click command `command` of graced.cli.NAME (`fix` of graced.cli.fix, …)."""
 
@@ -67,6 +69,13 @@ class Graced(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        share = _share()
+        if share is not None:
+            with formatter.section("More"):
+                formatter.write_text(f"manual: man -M {share}/man graced")
+                formatter.write_text(f"completions for bash, zsh and fish: below {share}")
 
     def main(
         self,
@@ -117,6 +126,19 @@ def _no_reader() -> int:
 def _words(error: OSError) -> str:
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{where}{error.strerror or error}"
+
+
+def _share() -> str | None:
+    """Where pip has put manual pages and completions; in a checkout, where they are made."""
+    checkout = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "share")
+    for folder in (
+        checkout,
+        os.path.join(sys.prefix, "share"),
+        os.path.join(os.path.expanduser("~"), ".local", "share"),
+    ):
+        if os.path.exists(os.path.join(folder, "man", "man1", "graced.1")):
+            return folder
+    return None
 
 
 def _module(name: str) -> str:

@@ -18,6 +18,7 @@ from graced.control.people import start_kernels
 from graced.control.presence import anyone
 from graced.control.start import Outcome
 from graced.control.status import status
+from graced.posix import notify
 from graced.posix.home import Home
 
 BE_SPAWNER: Final = (
@@ -66,6 +67,10 @@ def _warn(loaded: Any) -> None:
 
 def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool) -> NoReturn:
     """It runs already."""
+    if foreground and notify.outer():
+        from graced.members.succession import take_over
+
+        sys.exit(take_over(home.root))
     if foreground:
         raise Refusal(f"already running in {home.root}; `graced stop` ends it")
     specs = running_kernels(kept_config(home))

@@ -17,14 +17,15 @@ from graced.posix.home import Home
 @click.command("stop")
 @click.argument("name", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="print what was stopped as JSON")
+@click.option("--beside", type=int, hidden=True, help="pid of a spawner that waits for the end of this stop")
 @place_options
 @pass_place
-def command(place: Place, name: tuple[str, ...], as_json: bool) -> None:
+def command(place: Place, name: tuple[str, ...], as_json: bool, beside: int | None) -> None:
     """Stop everything; nothing of graced or its kernels is left running. With NAME: only these kernels, until a person
     starts them again."""
     home = place.home_dir()
     began = monotonic()
-    kernels, members = _stop_named(home, name) if name else _stop_all(home)
+    kernels, members = _stop_named(home, name) if name else _stop_all(home, beside)
     took_s = monotonic() - began
     if as_json:
         print_json({"kernels": kernels, "members": members, "duration_s": round(took_s, 3)})
@@ -35,11 +36,13 @@ def command(place: Place, name: tuple[str, ...], as_json: bool) -> None:
     sys.exit(0 if kernels or members else EX_NOTHING_RUNS)
 
 
-def _stop_all(home: Home) -> tuple[list[str], list[str]]:
+def _stop_all(home: Home, beside: int | None) -> tuple[list[str], list[str]]:
     from graced.control.stop import stop_all
+    from graced.posix import proc
 
+    waits = proc.identify(beside) if beside else None
     with Bar("stopping") as bar:
-        stopped = stop_all(home, lambda done, total, what: bar.update(done, total, f"stopping {what}"))
+        stopped = stop_all(home, lambda done, total, what: bar.update(done, total, f"stopping {what}"), waits)
     return stopped.kernels, stopped.members
 
 

@@ -45,7 +45,6 @@ TABLE: Final = (
     Inert("KERNEL.hooks.after_exit"),
     Inert("KERNEL.when_done", _other_than("keep")),
     Inert("KERNEL.when_failed", _other_than("keep")),
-    Inert("KERNEL.sockets"),
     Inert("KERNEL.log.to", _other_than("file")),
     Inert("KERNEL.log.max_size"),
     Inert("KERNEL.log.keep"),

@@ -52,7 +52,10 @@ class Found(Struct, frozen=True):
 class Census:
     """Looks at all of /proc, again and again; what leads a session when first seen is remembered."""
 
-    def __init__(self, home: Home, members: Iterable[Identity], kernels: Mapping[str, Identity]) -> None:
+    def __init__(
+        self, home: Home, members: Iterable[Identity], kernels: Mapping[str, Identity], spared: Identity | None = None
+    ) -> None:
+        self._spared = spared
         self._root = os.path.realpath(home.root)
         self._logs = os.path.realpath(home.logs)
         self._tag = _home_tag(home)
@@ -95,7 +98,8 @@ class Census:
             identity = Identity(pid, stats[pid].start_ticks, here)
             if identity not in self._marked:
                 self._remember(identity, owner)
-            found.append(Found(identity, owner))
+            if identity != self._spared:
+                found.append(Found(identity, owner))
         return found
 
     def _owner(self, identity: Identity, stat: Stat, grown: bool) -> str | None:

@@ -27,7 +27,7 @@ KEY_BYTES: Final = 32
 
 NOT_FOR_KERNELS: Final = frozenset(
     {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}
-    | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+    | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM"}
 )
 """Said by an outer supervisor to this process, not to ours."""
 

@@ -13,14 +13,21 @@ SPAWNER_MODULE: Final = "graced.members.spawner"
 KERNEL_TAGS: Final = ("GRACED_KERNEL", "GRACED_RUN", "GRACED_REPLICA")
 """Of a kernel of another home that runs this command; a spawner with them would count as that kernel."""
 
+OUTER_TAGS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+"""Said by an outer supervisor to the process that it started itself."""
+
 
 def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
     """Starts a spawner in the background and returns its pid. Whether it gets its role is up to the role lock.
 
     fresh: it is the first, and starts everyone. Raises OSError when it cannot be executed.
     """
+    environ = dict(os.environ)
+    if fresh:  # of a shell that runs inside of somebody's service: that one does not look after us
+        for name in OUTER_TAGS:
+            environ.pop(name, None)
     argv = [sys.executable, "-P", "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
-    return cold_start(argv, spawner_environ(home, os.environ), home.log("spawner"), as_child=as_child)
+    return cold_start(argv, spawner_environ(home, environ), home.log("spawner"), as_child=as_child)
 
 
 def spawner_environ(home: Home, environ: Mapping[str, str]) -> dict[str, str]:

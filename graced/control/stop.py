@@ -62,10 +62,15 @@ class Stopped(Struct, frozen=True):
         return not self.kernels and not self.members
 
 
-def stop_all(home: Home, progress: Progress = lambda done, total, what: None) -> Stopped:
-    """Stops everything of a home. Raises Refusal when something cannot be ended."""
+def stop_all(
+    home: Home, progress: Progress = lambda done, total, what: None, beside: Identity | None = None
+) -> Stopped:
+    """Stops everything of a home. Raises Refusal when something cannot be ended.
+
+    beside: the spawner that has started this stop; told to take the members along, it ends itself after this stop.
+    """
     waited = _await_other(home)
-    stop = _Stop(home, progress)
+    stop = _Stop(home, progress, beside)
     everyone = stop.census.look()
     here = presences(home)
     members = [member for member, presence in here.items() if presence.alive]
@@ -90,14 +95,14 @@ def _await_other(home: Home) -> bool:
 
 
 class _Stop:
-    def __init__(self, home: Home, progress: Progress) -> None:
-        self.home, self._progress = home, progress
+    def __init__(self, home: Home, progress: Progress, beside: Identity | None) -> None:
+        self.home, self._progress, self._beside = home, progress, beside
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
         kernels = {name: slot.identity for name, slot in disk.slots(home).items() if slot.pid > 0}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
-        self.census = Census(home, members, kernels)
+        self.census = Census(home, members, kernels, beside)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
 
     def run(self, everyone: Sequence[Found]) -> None:
@@ -171,7 +176,9 @@ class _Stop:
 
     def _end_spawner(self) -> None:
         here = presences(self.home, ("spawner",))["spawner"]
-        if here.alive and here.record is not None:
+        if here.alive and here.record is not None and here.record.identity == self._beside:
+            proc.signal_identity(self._beside, signal.SIGTERM)
+        elif here.alive and here.record is not None:
             # TERM first: a spawner in the foreground takes the members along and ends with a code that says so.
             end_all([here.record.identity], signal.SIGTERM, POLITE_S)
             end_all([here.record.identity], _force(here.record.identity), DEATH_S)
@@ -196,7 +203,8 @@ class _Stop:
                 deaths.send(found.identity, _force(found.identity))
             deaths.wait(DEATH_S / 4)
             deaths.close()
-        rest = TreeKill(None, {HOME_TAG: self._id})
+        waits = 0 if self._beside is None else self._beside.pid
+        rest = TreeKill(None, {HOME_TAG: self._id}, spare=lambda pid: pid == waits)
         while not rest.step(monotonic()):
             if rest.stuck(monotonic()) or monotonic() >= deadline + SWEEP_S:
                 raise Refusal(f"cannot be ended: {_told([Found(identity) for identity in rest.survivors()])}")

@@ -17,7 +17,18 @@ from graced.core.roles import (
     SUCCESSION,
     tier_of,
 )
-from graced.core.state import Emergency, Setback, State, Stepped, down, healthy, incarnation, with_run, without
+from graced.core.state import (
+    Emergency,
+    Setback,
+    State,
+    Stepped,
+    down,
+    healthy,
+    incarnation,
+    with_peer,
+    with_run,
+    without,
+)
 from graced.core.vocabulary import (
     Action,
     AskVote,
@@ -120,7 +131,8 @@ def _down(peer: Peer, incident: str) -> Record:
 
 def started(state: State, run: Run) -> Record:
     data = {"playbook": run.playbook.name, "run": run.id, "targets": list(run.targets), "tier": run.tier}
-    return Record("playbook.started", {**data, "by": state.me, "on": run.by, "slo_s": run.playbook.slo_s})
+    times = {"slo_s": run.playbook.slo_s, "duration_s": 0.0, "ok": None}  # as `playbook.finished` has them
+    return Record("playbook.started", {**data, "by": state.me, "on": run.by, **times})
 
 
 def begin_emergency(state: State, now: float) -> Stepped:
@@ -235,8 +247,10 @@ def acts_at(state: State, target: str) -> float | None:
     place = rank(state, target)
     if place is None:
         return None
-    setback = state.setbacks.get(target)
-    at = max(state.peers[target].down_at, setback.until if setback else 0.0)
+    peer, setback = state.peers[target], state.setbacks.get(target)
+    at = max(peer.down_at, setback.until if setback else 0.0)
+    if peer.evidence == "heartbeat":  # the verdict of a vote that this member asked for: nobody else knows it
+        return at
     return at + place * RANK_INTERVALS * state.timing.interval
 
 
@@ -328,6 +342,12 @@ def others_ended(state: State, old: Beat, new: Beat, now: float) -> State:
         if target in state.peers and state.peers[target].down:
             state = setback(state, target, f"{new.member} could not bring it back", now)
     return without_orphans(state, {note.id for note in ended}) if state.orphans else state
+
+
+def verdict_spent(state: State, target: str) -> State:
+    """A quorum's word is good for one attempt: who was only silent may have been heard by others since."""
+    peer = state.peers[target]
+    return with_peer(state, liveness.acquitted(peer)) if peer.evidence == "heartbeat" else state
 
 
 def setback(state: State, target: str, text: str, now: float) -> State:

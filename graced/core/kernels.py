@@ -60,7 +60,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
         actions += [
             NoteStep(old.incident, "restart", True, f"run {running.run}, pid {running.pid}"),
             CloseIncident(old.incident, "recovered", max(0.0, running.started - old.ended_at), 1),
-            Bump("recoveries.kernel"),
+            Bump("recoveries.kernel", old.incident),
         ]
     state: State = "starting" if old.spec.ready.when == "exited" else "ready"
     new = replace(
@@ -90,7 +90,8 @@ def exited(
     if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
         return kernels, ()
     ran = max(0.0, now - running.started)
-    old = replace(_missed(old, running), run=running.run)
+    # News come in order, so what lies between was taken, and told, by a self_healing that died before it was saved.
+    old = replace(_missed(old, running)[0], run=running.run)
     actions: list[Action] = [
         Record(
             "kernel.exited",
@@ -156,7 +157,9 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
     if running.run > old.run:
         if not running.alive:
             return _exited_unseen(kernels, running, now)
-        return born(_with(kernels, _missed(old, running)), running, now)
+        missed, actions = _missed(old, running)
+        kernels, more = born(_with(kernels, missed), running, now)
+        return kernels, actions + more
     if not running.alive:
         return _exited_unseen(kernels, running, now) if old.alive else (kernels, ())
     if running.pid == old.pid and running.started == old.started:  # a new spawner holds no orders: tend gives it again
@@ -168,14 +171,25 @@ def _exited_unseen(kernels: Kernels, running: Running, now: float) -> Step:
     return exited(kernels, running, now, by_order=False, noise=0.0)
 
 
-def _missed(old: Kernel, running: Running) -> Kernel:
-    """Restarts whose reports were lost with a self_healing or a spawner: they count all the same."""
-    count = running.run - old.run - (0 if old.alive else 1)  # the start that was asked for was counted at the exit
-    if old.ending or count <= 0 or not old.run:
-        return old
-    times = (running.started,) * count
+def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[Action, ...]]:
+    """Runs whose reports were lost with a self_healing and a spawner: they count, and are told of, all the same."""
+    gap = range(old.run if old.alive else old.run + 1, running.run)
+    if old.ending or not gap or not old.run:
+        return old, ()
+    actions: list[Action] = []
+    for run in gap:
+        incident, told = f"{old.name}-run{run}", {"kernel": old.name, "run": run, "pid": 0}
+        if run > old.run:
+            actions.append(Record("kernel.started", told))
+        actions += [
+            Record("kernel.exited", {**told, "exit": exit_data(Exit()), "text": "nobody saw it"}),
+            OpenIncident(incident, old.name, "kernel", str(Exit()), 1),
+            CloseIncident(incident, "recovered", 0.0, 1),
+            Bump("recoveries.kernel", incident),
+        ]
+    times = (running.started,) * len(gap)
     history = History((*old.history.restarts, *times), (*old.history.short, *times))
-    return replace(old, history=history, restarts=old.restarts + count)
+    return replace(old, history=history, restarts=old.restarts + len(gap)), tuple(actions)
 
 
 def _alive_again(old: Kernel, running: Running) -> Kernel:
@@ -195,6 +209,10 @@ def _alive_again(old: Kernel, running: Running) -> Kernel:
 
 
 # --- what people ask ---------------------------------------------------------------------------------------
+
+
+def _needs(kernel: Kernel) -> frozenset[str]:
+    return frozenset(d.name for d in kernel.spec.depends_on)
 
 
 def with_dependencies(kernels: Kernels, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -308,7 +326,7 @@ def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Ke
     if old.asked and now - old.asked < RESEND_S:
         return old, ()
     if old.alive:
-        return _tend_alive(old, now)
+        return _tend_alive(kernels, old, now)
     if old.asked and not old.wanted:  # a person took back a start of which nothing came
         return replace(old, state="stopped", asked=0.0, ending=""), ()
     if not old.wanted or old.state in ("failed", "exited") or now < old.due:
@@ -321,8 +339,10 @@ def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Ke
     return replace(old, state="starting", asked=now), (Start(old.name, old.run + 1),)
 
 
-def _tend_alive(old: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
-    """End what is to end; else see that the order for the next exit is the right one."""
+def _tend_alive(kernels: Kernels, old: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
+    """End what is to end, dependents first; else see that the order for the next exit is the right one."""
+    if old.ending and any(k.alive and k.ending and old.name in _needs(k) for k in kernels.values()):
+        return old, ()
     if old.ending:
         stop = old.spec.stop
         return replace(old, asked=now, order=None), (End(old.name, old.run, stop.signal, stop.timeout_s),)

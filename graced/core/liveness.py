@@ -114,22 +114,28 @@ def see(peer: Peer, pid: int, status: str, now: float) -> Peer:
         return die(peer, pid, "zombie" if status == "zombie" else "exit", now)
     if status == "stopped":
         return peer if peer.stopped_at is not None else replace(peer, stopped_at=now)
+    if peer.evidence == "stopped":  # it was continued: its silence is measured anew
+        return replace(peer, state="suspect", evidence="", stopped_at=None, since=now)
     return peer if peer.stopped_at is None else replace(peer, stopped_at=None)
 
 
 def judge(peer: Peer, timing: Timing, now: float) -> Heard:
     """The passing of time: healthy -> suspect -> (stopped) down. Silence past the timeout is left to a vote."""
+    if peer.evidence == "stopped":
+        return _probe(peer, timing, now)  # it may be continued
     if peer.state in ("down", "unknown"):
         return peer, ()
     if peer.stopped_at is not None and now - peer.stopped_at >= STOPPED_INTERVALS * timing.interval:
         return replace(peer, state="down", evidence="stopped", down_at=now), ()
     if now - peer.since <= SUSPECT_INTERVALS * timing.interval:
         return peer, ()
-    suspect = peer if peer.state != "healthy" else replace(peer, state="suspect")
-    if now - peer.probed_at < PROBE_INTERVALS * timing.interval:
-        return suspect, ()
-    suspect = replace(suspect, probed_at=now)
-    return suspect, (Probe(peer.name, peer.pid, peer.start_ticks),) if peer.pid else ()
+    return _probe(peer if peer.state != "healthy" else replace(peer, state="suspect"), timing, now)
+
+
+def _probe(peer: Peer, timing: Timing, now: float) -> Heard:
+    if not peer.pid or now - peer.probed_at < PROBE_INTERVALS * timing.interval:
+        return peer, ()
+    return replace(peer, probed_at=now), (Probe(peer.name, peer.pid, peer.start_ticks),)
 
 
 def judge_all(peers: dict[str, Peer], timing: Timing, now: float) -> tuple[dict[str, Peer], list[Action], bool]:
@@ -151,6 +157,11 @@ def judge_all(peers: dict[str, Peer], timing: Timing, now: float) -> tuple[dict[
 def outvoted(peer: Peer, now: float) -> Peer:
     """A quorum holds the peer for dead."""
     return replace(peer, state="down", evidence="heartbeat", down_at=now) if not peer.down else peer
+
+
+def acquitted(peer: Peer) -> Peer:
+    """What a quorum held for dead is only suspect again."""
+    return replace(peer, state="suspect", evidence="")
 
 
 def silent(peer: Peer, timing: Timing, now: float) -> bool:

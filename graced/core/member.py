@@ -193,6 +193,8 @@ def _told_of(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Action, 
             return liveness.bear(peer, event.pid, event.start_ticks, now), ()
         case LockTaken() if event.incarnation > peer.incarnation:
             return liveness.find(peer, event.pid, event.start_ticks, event.incarnation, event.status, now)
+        case LockTaken():
+            return liveness.see(peer, event.pid, event.status, now), ()
     return peer, ()
 
 

@@ -34,6 +34,7 @@ Phase = Literal["locking", "killing", "birthing", "awaiting", "done", "failed"]
 BIRTH_INTERVALS: Final = 10.0  # a newborn that is not healthy by then is killed; at least BIRTH_FLOOR_S
 BIRTH_FLOOR_S: Final = 5.0
 BIRTHS: Final = 3  # in one attempt: a newborn that dies of something else than itself is followed at once
+VERDICT_INTERVALS: Final = 4.0  # a quorum's word is no longer good after that: silence is no fact
 RETRY_INTERVALS: Final = 0.05  # pause before a busy lock or a lost request is tried again
 RETRY_FLOOR_S: Final = 0.005
 
@@ -80,10 +81,12 @@ def _birth(restart: Restart, peer: Peer) -> Action:
     return Birth(restart.target, restart.request, max(restart.dead, peer.incarnation), force)
 
 
-def _locked(restart: Restart, event: LockTaken, peer: Peer) -> Step:
+def _locked(restart: Restart, event: LockTaken, peer: Peer, timing: Timing, now: float) -> Step:
     held = replace(restart, locked=True)
     if event.stopping:
         return finish(held, "failed", "graced is being stopped")
+    if peer.evidence == "heartbeat" and now - peer.down_at > VERDICT_INTERVALS * timing.interval:
+        return finish(held, "failed", "the vote was long ago")
     # The look again: whoever held the lock before us may have brought it back already.
     known_down = event.pid == peer.pid and peer.down
     if event.incarnation > restart.dead and event.status not in GONE and not known_down:
@@ -111,7 +114,7 @@ def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float
         return restart, (DropLock(restart.target),) if isinstance(event, LockTaken) else ()
     match event:
         case LockTaken() if restart.phase == "locking":
-            locked, actions = _locked(restart, event, peer)
+            locked, actions = _locked(restart, event, peer, timing, now)
             return replace(locked, deadline=now + max(BIRTH_FLOOR_S, BIRTH_INTERVALS * timing.interval)), actions
         case LockBusy() if restart.phase == "locking":
             return replace(restart, again_at=now + _pause(timing)), ()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from graced.core import duty, engine
 from graced.core.engine import Run
-from graced.core.state import State, Stepped, with_run, without
+from graced.core.state import State, Stepped, incarnation, with_run, without
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record, refusal
 from graced.core.vocabulary import (
     Action,
@@ -101,16 +101,34 @@ def _settle(state: State, run: Run, index: int, ok: bool, text: str, now: float)
     actions: list[Action] = [
         Record(
             "playbook.step",
-            {"playbook": run.playbook.name, "run": run.id, "step": name, "attempt": attempt, "ok": ok, "text": text},
+            {
+                "playbook": run.playbook.name,
+                "run": run.id,
+                "step": name,
+                "attempt": attempt,
+                "ok": ok,
+                "text": text,
+                "slo_s": run.playbook.slo_s,
+                "duration_s": now - run.started,
+            },
         ),
         NoteStep(run.incident, name, ok, text),
     ]
     if RESTARTED in run.marks and SUCCEEDED not in run.marks and _verified(run):
         run = engine.mark(run, SUCCEEDED)
         actions.append(recovery_record("recovery.succeeded", state, run, now - run.started))
-        actions.append(Bump("recoveries.emergency" if run.tier == 3 else "recoveries.mutual"))
+        actions.append(Bump("recoveries.emergency" if run.tier == 3 else "recoveries.mutual", run.incident))
+    elif _found_back(state, run):  # whoever brought it back may be dead, and must not go uncounted
+        actions.append(Bump("recoveries.mutual", run.incident))
     actions.append(SaveRun(engine.note_of(run)))
     return with_run(state, run), tuple(actions)
+
+
+def _found_back(state: State, run: Run) -> bool:
+    """Did somebody else bring the target back while this run waited for its lock?"""
+    if run.tier == 3 or not run.dead or RESTARTED in run.marks or not _verified(run):
+        return False
+    return incarnation(state, run.target) > run.dead.get(run.target, 0)
 
 
 def _verified(run: Run) -> bool:
@@ -150,7 +168,7 @@ def _not_recovered(state: State, run: Run, text: str, now: float) -> Stepped:
     """A recovery failed. An emergency goes on: its run is tried again after a wait; others begin anew by succession."""
     failed = recovery_record("recovery.failed", state, run, now - run.started, text=text)
     for target in run.targets:
-        state = duty.setback(state, target, text, now)
+        state = duty.setback(duty.verdict_spent(state, target), target, text, now)
     if run.tier == 3:
         state, more = _emergency_again(state, run, text)
         return state, (failed, *more)

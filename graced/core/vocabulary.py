@@ -355,9 +355,10 @@ class CloseIncident(Action, frozen=True):
 
 
 class Bump(Action, frozen=True):
-    """Count one in a counter that lives as long as the home."""
+    """Count one in a counter that lives as long as the home; once for each incident, whoever tells of it."""
 
     counter: str
+    incident: str
 
 
 class Perform(Action, frozen=True):

@@ -40,6 +40,9 @@ class Duty:
         """SIGTERM is a person's wish that this process ends; the others bring the member back."""
         self.shell.exit_code = 0
 
+    def signalled(self, numbers: set[int]) -> None:
+        """Signals that mean nothing to every member."""
+
     def tend(self, now: float) -> None:
         """Called in every turn of the loop."""
 

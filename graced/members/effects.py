@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from graced.bus.protocol import Ask, Reply
+from graced.core.outer import HEAD_START_S
 from graced.core.roles import DELEGATES
 from graced.core.vocabulary import (
     Action,
@@ -41,7 +42,7 @@ from graced.core.vocabulary import (
 )
 from graced.members import leasing
 from graced.members.stopping import announced
-from graced.posix import proc
+from graced.posix import notify, proc
 from graced.posix.clock import monotonic, wall_iso
 from graced.posix.locks import LockRecord, RestartLock, holder, take_now
 from graced.store import tables
@@ -52,6 +53,7 @@ ANSWER_INTERVALS: Final = 4.0  # how long a birth or a grant may take before it 
 ANSWER_FLOOR_S: Final = 1.0
 STOPPED_INTERVALS: Final = 2.0  # a lock's holder that is stopped for that long is killed
 STUCK_S: Final = 10.0
+HEAD_STEP_S: Final = 0.01
 
 _locks: dict[str, RestartLock] = {}
 _stopped_holders: dict[str, tuple[int, float]] = {}
@@ -175,10 +177,35 @@ def _born(shell: Shell, target: str, pid: int) -> None:
 
 
 def _cold_start(shell: Shell, a: Birth) -> None:
+    if notify.outer():
+        _head_start(shell, a, monotonic() + HEAD_START_S)
+    else:
+        _launch_spawner(shell, a, as_child=True)
+
+
+def _head_start(shell: Shell, a: Birth, until: float) -> None:
+    """An outer supervisor restarts its main process by itself; only if it does not, it is done here."""
+    found = shell.found("spawner")
+    if found.status not in ("gone", "zombie", "stopped") and found.incarnation > a.floor:
+        _born(shell, "spawner", found.pid)
+    elif announced(shell.home):
+        shell.take(Unborn("spawner", "graced is being stopped", monotonic() + shell.interval))
+    elif monotonic() < until:
+        shell.after(HEAD_STEP_S, lambda: _head_start(shell, a, until))
+    else:
+        # Its parent must be the outer supervisor, which would not see the end of a grandchild otherwise.
+        proc.set_subreaper(False)
+        try:
+            _launch_spawner(shell, a, as_child=False)
+        finally:
+            proc.set_subreaper()
+
+
+def _launch_spawner(shell: Shell, a: Birth, as_child: bool) -> None:
     from graced.control.launch import launch_spawner
 
     try:
-        pid = launch_spawner(shell.home, fresh=False, as_child=True)
+        pid = launch_spawner(shell.home, fresh=False, as_child=as_child)
     except OSError as error:
         shell.take(Unborn("spawner", f"cannot be started: {error.strerror}", monotonic() + shell.interval))
         return
@@ -297,7 +324,7 @@ def _close_incident(shell: Shell, a: CloseIncident) -> None:
 
 
 def _bump(shell: Shell, a: Bump) -> None:
-    tables.bump(shell.store, a.counter)
+    tables.bump_once(shell.store, a.counter, a.incident)
 
 
 EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {

@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Callable
 from typing import Final
 
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config, Kernel
+from graced.posix.files import make_dir
 from graced.posix.home import Home
 from graced.posix.spawn import Launch, launch
 
@@ -18,14 +20,19 @@ STRIPPED: Final = (
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
     "MAINPID",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
 )
+
+Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
+"""The sockets of a kernel: (environment, (our descriptor, its number there) each); see graced.members.keeping."""
 
 
 class Launcher:
     """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
 
-    def __init__(self, home: Home, config: Config) -> None:
-        self._home = home
+    def __init__(self, home: Home, config: Config, give: Give) -> None:
+        self._home, self._give = home, give
         self.kernels: dict[str, Kernel] = expand_replicas(config)
         self._logs: dict[str, int] = {}
         self._base = self._inherited()
@@ -57,10 +64,12 @@ class Launcher:
         kernel = self.kernels.get(name)
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
+        told, fds = self._give(kernel)
         return launch(
             Launch(
-                name, list(kernel.command), self.environment(kernel, run), self._log(name), kernel.cwd, kernel.user,
-                kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj,
+                name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,
+                kernel.user, kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds),
+                keep_fd=fds,
             )
         )  # fmt: skip
 
@@ -77,6 +86,7 @@ class Launcher:
                 pass
             os.close(fd)
         try:
+            make_dir(self._home.logs, 0o700)  # a person may have deleted it
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -7,24 +7,27 @@ The rules are in graced.core.orders; here they meet posix_spawn, wait statuses a
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from graced.bus.protocol import Ask, Reply, to_plain
+from graced.config.replicas import expand_replicas
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
+from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
 from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.slots import open_slot, read_slot, write_slot
-from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of, signal_tree
+from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
 TREE_STEP_S: Final = 0.002
+SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 NEWS_TIMEOUT_S: Final = 1.0
 
 
@@ -60,11 +63,13 @@ class Nursery:
         self.shell = shell
         self.runs: Runs = {}
         self._known = known
-        self._launcher = Launcher(shell.home, shell.config)
+        self.keeper = Keeper(shell, expand_replicas(shell.config))
+        self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
         self._slots: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
+        self._line: deque[Ending] = deque()  # adopted ones, whose steps are looks at all of /proc
         self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
         self._count = 0
@@ -73,14 +78,20 @@ class Nursery:
 
     # --- adoption
 
-    def adopt(self) -> None:
-        """Find what runs already, by slot and identity, else by the marks in its environment. Before any request."""
+    def adopt(self, given: Mapping[str, list[int]]) -> None:
+        """Find what runs already, by slot and identity, else by the marks in its environment. Before any request.
+
+        given: descriptors that systemd kept, by name; they are ours from now on.
+        """
         for name in sorted(os.listdir(self.shell.home.kernels)):
             if not name.endswith(".slot"):
                 continue
             slot = self._read(os.path.join(self.shell.home.kernels, name))
             if slot is not None:
                 self._adopt_one(slot)
+        alive = (r for r in self.runs.values() if r.alive)
+        boot_id = self.shell.identity.boot_id
+        self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
 
     def _read(self, path: str) -> Slot | None:
         data = read_slot(path)
@@ -240,7 +251,26 @@ class Nursery:
             self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
 
     def _advance(self, ending: Ending, now: float) -> None:
-        """One step of an end: wait, kill, and once the tree is known empty tell of the exit."""
+        """One step of an end. What takes a look at all of /proc stands in line: heartbeats must go on meanwhile."""
+        if not ending.running.adopted:
+            self._step(ending, now)
+            return
+        if ending not in self._line:
+            self._line.append(ending)
+        if len(self._line) == 1:
+            self._work()
+
+    def _work(self) -> None:
+        """As many looks as fit in the loop's share; then the others' turn."""
+        share = SCAN_SHARE * self.shell.interval
+        until = monotonic() + share
+        while self._line and monotonic() < until:
+            self._step(self._line.popleft(), monotonic())
+        if self._line:
+            self.shell.after(2 * share, self._work)
+
+    def _step(self, ending: Ending, now: float) -> None:
+        """Wait, kill, and once the tree is known empty tell of the exit."""
         running = ending.running
         if self._endings.get(running.kernel) is not ending:
             return
@@ -275,15 +305,14 @@ class Nursery:
             self._start(running.kernel, run, monotonic())
 
     def _signal(self, root: proc.Identity, running: Running, number: int) -> None:
-        """Once to every process of the tree, without a look at all of /proc where it is all below this process."""
-        if running.adopted:
-            signal_tree(number, self._tags(running.kernel, running.run), running.pid, root)
-            return
-        for top in (root.pid, *self._strays_of(running)):
-            for pid in (top, *proc.descendants(top)):
-                identity = proc.identify(pid)
-                if identity is not None:
-                    proc.signal_identity(identity, number)
+        """Once to every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
+        strays = [] if running.adopted else self._strays_of(running)
+        tops = [root, *(i for pid in strays if (i := proc.identify(pid)) is not None)]
+        # All of it is looked up before the first signal: a dead parent's children are found below it no more.
+        below = [proc.identify(pid) for top in tops if proc.alive(top) for pid in proc.descendants(top.pid)]
+        for identity in (*tops, *below):
+            if identity is not None:
+                proc.signal_identity(identity, number)
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""
@@ -315,6 +344,13 @@ class Nursery:
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
 
+    def forward(self, number: int) -> None:
+        """Sends a signal to the first process of every kernel."""
+        for running in self.runs.values():
+            if running.alive:
+                identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+                proc.signal_identity(identity, number)
+
     # --- news
 
     def _report(self, report: Report) -> None:
@@ -334,9 +370,11 @@ class Nursery:
     def heard(self, beat: Beat) -> None:
         if beat.member == "self_healing" and beat.incarnation != self._listener:
             self._sent = 0
+        self.keeper.heard(beat)
 
     def tend(self, now: float) -> None:
         """Send what self_healing has not taken."""
+        self.keeper.tend(now)
         peer = self.shell.state.peers["self_healing"]
         if not self._news or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
             return

@@ -66,9 +66,15 @@ def open_output(home: Home, name: str) -> None:
             os.close(fd)
 
 
-def take_role(home: Home, role: str, floor: int) -> tuple[RoleLock, int] | None:
-    """The role lock and this process's incarnation: above the lock file's, `floor` and, without those, the store's."""
-    lock = RoleLock.take(home.lock(role))
+Taken = tuple[RoleLock, int]
+
+
+def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken | None:
+    """The role lock and this process's incarnation: above the lock file's, `floor` and, without those, the store's.
+
+    fd: the lock, where it is held already.
+    """
+    lock = RoleLock.take(home.lock(role)) if fd is None else RoleLock(home.lock(role), fd)
     if lock is None:
         return None
     record = read_record(home.lock(role))
@@ -115,10 +121,10 @@ def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Neve
         os._exit(code)
 
 
-def be(home: Home, birth: Newborn, duty_for: DutyFor) -> int:
-    """Hold the role until the end; the exit code."""
+def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None) -> int:
+    """Hold the role until the end; the exit code. taken: the role, where it is held already."""
     role, config = birth.role, birth.config
-    taken = take_role(home, role, birth.floor)
+    taken = taken or take_role(home, role, birth.floor)
     if taken is None:
         return LOST_EXIT
     lock, incarnation = taken

@@ -39,7 +39,7 @@ from graced.members.effects import EFFECTS, ballot
 from graced.members.pollset import PollSet
 from graced.members.stopping import announced
 from graced.members.sync import Syncer
-from graced.posix import proc
+from graced.posix import journal, proc
 from graced.posix.clock import monotonic
 from graced.posix.home import Home
 from graced.posix.locks import LockRecord, RoleLock, read_record
@@ -69,6 +69,8 @@ class Shell:
         self.bus = Bus(home, me, others(me))
         self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
         self.audit.deferred = True
+        if journal.at_hand():
+            self.audit.told = journal.Journal(me, home.root).tell
         self.store = Store(home.db, deferred=True)
         self.syncer = Syncer(me)
         self.polls = PollSet()
@@ -88,6 +90,7 @@ class Shell:
         self._watched: dict[str, tuple[int, int]] = {}  # member -> (pidfd, pid)
         self._beat_due = 0.0
         self._beat_wanted = False
+        self._retrying = False
         self._stopping = False
         self.bus.poller.register(self.polls.fileno(), select.POLLIN)
         self.polls.on_signals(self._signalled)
@@ -99,6 +102,7 @@ class Shell:
             self.reap()
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
             self.duty.terminated()
+        self.duty.signalled(numbers)
 
     def reap(self) -> None:
         """Take the dead children in; the short work first, so that a kernel's restart waits for no member's death."""
@@ -365,8 +369,14 @@ class Shell:
                 self.store.release()
         self.syncer.wrote(self.audit, self.store, now)
         self.syncer.tend(self.audit, self.store, now)
-        if self.audit.pending or self.store.pending:
-            self.after(RETRY_S if not self.audit.degraded else self.interval, lambda: None)
+        if (self.audit.pending or self.store.pending) and not self._retrying:
+            self._retrying = True
+            trouble = self.audit.degraded or self.store.degraded
+            self.after(self.interval if trouble else RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        """The turn of the loop in which this timer fires tries again."""
+        self._retrying = False
 
     def step_done(self, run: str, step: int, attempt: int, ok: bool, text: str, output: dict[str, Any]) -> None:
         self.take(StepDone(run, step, attempt, ok, text, output))

@@ -19,22 +19,30 @@ import msgspec
 from graced.bus.protocol import Ask, Reply, View
 from graced.core import births
 from graced.core.births import Answer, Fork, KillNewborn, Starts
+from graced.core.outer import Wish
 from graced.core.roles import MEMBERS, START_ORDER
 from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
 from graced.members import process
 from graced.members.duty import Duty
 from graced.members.logtail import last_lines
 from graced.members.nursery import Nursery
+from graced.members.outer import Outer
 from graced.members.process import DutyFor
-from graced.members.shell import Shell
+from graced.members.shell import LOST_EXIT, Shell
 from graced.playbooks import kept
-from graced.posix import proc
+from graced.posix import notify, proc
 from graced.posix.clock import monotonic
 from graced.posix.home import Home
+from graced.posix.locks import read_record
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
 
 USAGE_EXIT: Final = 64  # EX_USAGE
+STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there
+STOP_FAILED_EXIT: Final = 1
+INIT_PID: Final = 1
+FORWARDED: Final = frozenset({signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+STRIPPED_AT_ONCE: Final = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 
 DUTIES: Final[dict[str, tuple[str, str]]] = {
     "watchdog": ("graced.members.watchdog", "Watchdog"),
@@ -71,8 +79,11 @@ class Spawner(Duty):
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self.fresh = False
-        self.foreground = False
+        self.foreground = notify.outer()
+        self.took_over = False  # READY was said at once: what ran before was only without its members
         self._stopper = 0
+        self.given: dict[str, list[int]] = {}  # descriptors that systemd kept
+        self.outer = Outer(shell)
         self.starts: Starts = {}
         self.roles: dict[int, str] = {}
         self.nursery = Nursery(shell, self._known)
@@ -80,7 +91,11 @@ class Spawner(Duty):
         self._policy = shell.state.policy
 
     def setup(self) -> None:
-        self.nursery.adopt()
+        self.nursery.adopt(self.given)
+        self.outer.setup(monotonic(), self.fresh and not self.took_over)
+        if os.getpid() == INIT_PID:
+            for number in FORWARDED:
+                signal.signal(number, lambda *_: None)
         if self.fresh:
             for row in START_ORDER:
                 for role in row:
@@ -88,7 +103,7 @@ class Spawner(Duty):
 
     def _known(self) -> set[int]:
         """Children that belong to no kernel."""
-        return {*self.roles, self._stopper, self.shell.syncer.worker}
+        return {*self.roles, self._stopper, self.shell.syncer.worker, self.outer.worker}
 
     # --- commands
 
@@ -159,8 +174,12 @@ class Spawner(Duty):
 
     def reaped(self, pid: int, wait_status: int) -> None:
         role = self.roles.pop(pid, None)
-        if role is None:
+        if pid == self._stopper:
+            self._stopper = 0
+            self.shell.exit_code = 0 if os.waitstatus_to_exitcode(wait_status) in STOPPED_EXITS else STOP_FAILED_EXIT
+        elif role is None:
             self.nursery.reaped(pid, wait_status)
+        if role is None:
             return
         words = _words(wait_status)
         lines = last_lines(self.shell.home.log(role), 1) if wait_status and not os.WIFSIGNALED(wait_status) else []
@@ -172,11 +191,31 @@ class Spawner(Duty):
         """SIGTERM or SIGINT. From `graced stop`: take the members along. In the foreground: stop everything first."""
         if self.shell.stopping:
             self._end_members()
-            self.shell.exit_code = 0
+            if not self._stopper:
+                self.shell.exit_code = 0
         elif not self.foreground:
             self.shell.exit_code = 0
-        elif not self._stopper:
-            argv = [sys.executable, "-P", "-m", "graced", "stop", "--home", self.shell.home.root]
+        elif notify.outer():
+            self.outer.ask_wish(self._obey)
+        else:
+            self._stop()
+
+    def _obey(self, wish: Wish) -> None:
+        """What the outer supervisor wants."""
+        match wish:
+            case "end":
+                self.outer.stopping(monotonic())
+                self._stop()
+            case "leave":
+                self.shell.exit_code = 0
+            case "again":
+                self.shell.exit_code = LOST_EXIT  # not 0: systemd brings us back
+
+    def _stop(self) -> None:
+        """By a process of its own, which this one outlives: whoever waits for our end then finds nothing left."""
+        if not self._stopper:
+            me = str(os.getpid())
+            argv = [sys.executable, "-P", "-m", "graced", "stop", "--home", self.shell.home.root, "--beside", me]
             # Without the home's mark: the stop looks for processes that carry it, and must not find itself.
             environ = {name: value for name, value in os.environ.items() if name != HOME_TAG}
             self._stopper = cold_start(argv, environ, self.shell.home.log("spawner"))
@@ -191,14 +230,20 @@ class Spawner(Duty):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
 
+    def signalled(self, numbers: set[int]) -> None:
+        """As the first process of a container: signals that nobody else can be sent go to all kernels."""
+        for number in numbers & FORWARDED if os.getpid() == INIT_PID else ():
+            self.nursery.forward(number)
+
     def tend(self, now: float) -> None:
+        self.outer.tend(now)
         self.starts, actions = births.overdue(self.starts, self.shell.interval, now)
         for action in actions:
             self.shell.act(action)
         self.nursery.tend(now)
 
     def wake_at(self) -> float:
-        return self.nursery.wake_at()
+        return min(self.nursery.wake_at(), self.outer.wake_at())
 
     def detail(self) -> dict[str, Any]:
         return {"failing": births.failing(self.starts)} if self.starts else {}
@@ -220,10 +265,20 @@ def _words(wait_status: int) -> str:
     return f"exit code {os.waitstatus_to_exitcode(wait_status)}"
 
 
-def main(home_root: str, *, fresh: bool, foreground: bool = False) -> int:
-    """Be the spawner of a home until the end. Returns its exit code; LOST_EXIT when the role is held."""
+def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_fd: int | None = None) -> int:
+    """Be the spawner of a home until the end. Returns its exit code; LOST_EXIT when the role is held.
+
+    fresh: start everyone; None: if nobody is there. role_fd: the role lock, where it is held already, and READY said.
+    """
     home = Home(home_root)
+    began = monotonic()
+    taken = None if role_fd is None else process.take_role(home, "spawner", 0, role_fd)
+    given = notify.received()
+    for name in STRIPPED_AT_ONCE:  # of this process alone, not of those it starts
+        os.environ.pop(name, None)
     proc.set_title("graced spawner (starting)")
+    if fresh is None:
+        fresh = not any(_lives(home, role) for role in DUTIES)
     preload()
     playbooks = kept.read(home)
     gc.collect()
@@ -232,10 +287,21 @@ def main(home_root: str, *, fresh: bool, foreground: bool = False) -> int:
 
     def duty(shell: Shell) -> Duty:
         spawner = Spawner(shell)
-        spawner.fresh, spawner.foreground = fresh, foreground
+        spawner.fresh, spawner.foreground = fresh, foreground or spawner.foreground
+        spawner.given, spawner.took_over = given, taken is not None
         return spawner
 
-    return process.be(home, process.Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty)
+    code = process.be(home, process.Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty, taken)
+    if code and notify.outer():
+        from graced.members.succession import slow_down
+
+        slow_down(began)
+    return code
+
+
+def _lives(home: Home, role: str) -> bool:
+    record = read_record(home.lock(role))
+    return record is not None and proc.alive(record.identity)
 
 
 def _command_line(words: list[str]) -> int:

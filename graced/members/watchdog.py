@@ -3,10 +3,17 @@
 from typing import Any
 
 from graced.members.duty import Duty
+from graced.members.shelf import Shelf
 
 
 class Watchdog(Duty):
-    """Nothing beside watching, which every member does; its place in the tables makes the difference."""
+    """Beside watching, which every member does, it keeps copies of the descriptors that outlive a spawner."""
+
+    def setup(self) -> None:
+        self._shelf = Shelf(self.shell)
+
+    def tend(self, now: float) -> None:
+        self._shelf.tend(now)
 
     def detail(self) -> dict[str, Any]:
         emergency = self.shell.state.emergency

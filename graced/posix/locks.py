@@ -6,7 +6,6 @@ reads the record, since a probe that locks makes a newborn believe that it came 
 """
 
 import contextlib
-import fcntl
 import os
 import time
 from types import TracebackType
@@ -14,17 +13,15 @@ from typing import Self
 
 import msgspec
 
+from graced.posix.flock import open_locked, same_file
 from graced.posix.proc import Identity
-from graced.posix.slots import open_slot, read_slot, write_slot
+from graced.posix.slots import read_slot, write_slot
 
 RETRY_S = 0.004
 """Wait of a newborn between two tries for its role."""
 
 READ_TRIES = 3
 """Looks at a record that does not parse, in case a write was caught half way."""
-
-REPLACED_TRIES = 5
-"""How often in a row a lock file may be replaced under us before the lock counts as taken."""
 
 
 class LockRecord(msgspec.Struct, frozen=True):
@@ -57,38 +54,6 @@ def read_record(path: str) -> LockRecord | None:
             return msgspec.json.decode(data, type=LockRecord)
         except msgspec.DecodeError:
             continue
-    return None
-
-
-def lock_now(fd: int) -> bool:
-    """Takes the exclusive flock at once or not at all; True when this open file holds it."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def same_file(fd: int, path: str) -> bool:
-    """Whether `path` still names the file that `fd` has open."""
-    try:
-        there = os.stat(path)
-    except OSError:
-        return False
-    here = os.fstat(fd)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _open_locked(path: str) -> int | None:
-    """A descriptor that holds the flock of the file that `path` names now, or None when another holds it."""
-    for _ in range(REPLACED_TRIES):
-        fd = open_slot(path)
-        if not lock_now(fd):
-            os.close(fd)
-            return None
-        if same_file(fd, path):
-            return fd
-        os.close(fd)  # the file was deleted or replaced between open and lock: that lock excludes nobody
     return None
 
 
@@ -136,7 +101,7 @@ class RoleLock(HeldLock):
         """
         give_up = time.monotonic() + patience_s
         while True:
-            fd = _open_locked(path)
+            fd = open_locked(path)
             if fd is not None:
                 return cls(path, fd)
             if time.monotonic() >= give_up:
@@ -156,7 +121,7 @@ class RestartLock(HeldLock):
 
 def take_now(path: str, record: LockRecord) -> RestartLock | None:
     """Takes a restart lock at once and writes who holds it; None when another does (see `holder`). Raises OSError."""
-    fd = _open_locked(path)
+    fd = open_locked(path)
     if fd is None:
         return None
     lock = RestartLock(path, fd)

@@ -315,9 +315,9 @@ def _prctl() -> Callable[[int, int], int]:
     return lambda option, value: 0 if libc.prctl(option, value, 0, 0, 0) == 0 else ctypes.get_errno()
 
 
-def set_subreaper() -> None:
+def set_subreaper(on: bool = True) -> None:
     """Orphans below this process become its children (PR_SET_CHILD_SUBREAPER). Not inherited by a fork."""
-    code = _prctl()(_PR_SET_CHILD_SUBREAPER, 1)
+    code = _prctl()(_PR_SET_CHILD_SUBREAPER, int(on))
     if code:
         raise OSError(code, f"cannot become a subreaper: {os.strerror(code)}")
 

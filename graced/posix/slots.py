@@ -8,7 +8,7 @@ import errno
 import os
 
 SLOT_BYTES = 128
-"""Default size of a slot, final newline included. A lock record at its longest takes 120."""
+"""Default size of a slot. A lock record at its longest takes 120."""
 
 MAX_SLOT_BYTES = 4096
 """No slot is larger: one page is what a single pwrite replaces as one."""
@@ -16,9 +16,9 @@ MAX_SLOT_BYTES = 4096
 
 def write_slot(fd: int, data: bytes, size_bytes: int = SLOT_BYTES) -> None:
     """Replaces the record; b"" blanks it. ValueError when it does not fit, OSError when the disk refuses it."""
-    if len(data) >= size_bytes or size_bytes > MAX_SLOT_BYTES or b"\n" in data:
+    if len(data) > size_bytes or size_bytes > MAX_SLOT_BYTES or b"\n" in data:
         raise ValueError(f"a record of {len(data)} bytes does not fit a slot of {size_bytes}")
-    padded = data.ljust(size_bytes - 1) + b"\n"
+    padded = data.ljust(size_bytes)
     written = os.pwrite(fd, padded, 0)
     if written != size_bytes:
         raise OSError(errno.ENOSPC, f"only {written} of {size_bytes} bytes could be written")

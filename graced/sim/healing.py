@@ -161,6 +161,8 @@ class Healing(Member):
                 return
 
     def act(self, action: Action) -> None:
+        if not self.process.alive:
+            return
         if self.world.say is not None and isinstance(action, (Start, End, GiveOrder)):
             self.world.tell(f"{self!r:22} {action}")
         match action:

@@ -34,6 +34,7 @@ class Incident(Struct):
     kind: str
     opened: float
     state: str = "open"
+    counted: bool = False
 
 
 class Store:
@@ -62,7 +63,10 @@ class Store:
                 if action.id in self.incidents:
                     self.incidents[action.id].state = action.state
             case Bump():
-                self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
+                incident = self.incidents.get(action.incident)
+                if incident is not None and not incident.counted:
+                    incident.counted = True
+                    self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
             case Save():
                 self.rows[action.kernel.name] = action.kernel
             case NoteStep():

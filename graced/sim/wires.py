@@ -124,6 +124,8 @@ class Wires:
         self.clock.at(asked.deadline, sender.process.deliver, sender.answered, asked, None)
 
     def _send(self, sender: "Member", to: str, deadline: float, taken: Taken) -> None:
+        if not sender.process.alive:
+            return  # it died in the middle of its turn
         receiver = self.bound.get(to)
         pid = receiver.process.pid if receiver else 0
         for at in self._arrivals("commands", sender, to, pid, self._lag()):

@@ -20,6 +20,20 @@ def bump(store: Store, name: str, by: int = 1) -> bool:
     return store.write(sql, (name, total), key=key, table="counters", effect=effect, note=total)
 
 
+def bump_once(store: Store, name: str, incident: str) -> bool:
+    """Adds one to a counter unless that was done for this incident before, by whatever process; True when written."""
+    counted = (
+        ("INSERT OR IGNORE INTO counters VALUES (?, 0)", (name,)),
+        (
+            "UPDATE counters SET value = value + 1 WHERE name = ?"
+            " AND EXISTS (SELECT 1 FROM incidents WHERE id = ? AND counted = 0)",
+            (name, incident),
+        ),
+        ("UPDATE incidents SET counted = 1 WHERE id = ?", (incident,)),
+    )
+    return store.write_all(counted, table="counters")
+
+
 def raise_to(store: Store, name: str, value: int) -> bool:
     """Makes a counter at least `value`; True when written."""
     key = ("raise", name)

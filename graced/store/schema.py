@@ -39,7 +39,9 @@ _FIRST: Final = (
 
 _MEMORY: Final = ("ALTER TABLE kernels ADD COLUMN memory TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: Final = (_FIRST, _MEMORY)
+_COUNTED: Final = ("ALTER TABLE incidents ADD COLUMN counted INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS: Final = (_FIRST, _MEMORY, _COUNTED)
 """MIGRATIONS[v] makes a file of version v (user_version) one of version v + 1."""
 
 VERSION: Final = len(MIGRATIONS)

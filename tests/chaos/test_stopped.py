@@ -34,7 +34,6 @@ SEEN_LATE_S: Final = 0.05
 """A death is seen so late at most by a loop that nobody disturbs; start times have a grain of 10 ms."""
 
 
-
 class Successions:
     """Watches the lock files of some roles: was the old holder dead whenever a new one stood in the file?
 

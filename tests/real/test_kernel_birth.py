@@ -53,7 +53,7 @@ def test_a_kernel_gets_what_its_keys_say(make: Make) -> None:
     graced = make()
     path, env_file = graced.folder / "keyed", graced.folder / "settings.env"
     (graced.folder / "there").mkdir()
-    env_file.write_text("# a comment\nFROM_FILE=yes\nBOTH=file\nQUOTED=\"two words\"\n")
+    env_file.write_text('# a comment\nFROM_FILE=yes\nBOTH=file\nQUOTED="two words"\n')
     keys: dict[str, Any] = {"cwd": "there", "env": {"BOTH": "env", "NUMBER": 8080}, "env_file": "settings.env"}
     graced.write({"kernels": {"keyed": scripts.dump(path, umask="027", nice=5, **keys)}})
     graced.start(environ={"BOTH": "start"})

@@ -226,7 +226,6 @@ def follow(graced: Graced) -> None:
         reader.communicate(timeout=30)
 
 
-
 def test_an_adopted_kernel_is_stopped_as_quickly_as_another(several: Graced) -> None:
     before = several.incarnations()
     several.kill("spawner")

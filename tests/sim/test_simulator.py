@@ -47,7 +47,7 @@ def test_a_seed_tells_the_same_story_every_time() -> None:
 def test_the_table_of_faults_reaches_every_fault() -> None:
     told: list[str] = []
     for seed in range(8000, 8004):
-        simulate(seed, 150, "storm", say=told.append)
+        simulate(seed, 150, say=told.append)
     words = [line.split("FAULT ", 1)[1] for line in told if "FAULT " in line]
     for start in (
         "kill ", "stop both", "hang ", "break ", "beats", "commands", "a person asks to stop", "a person asks to start",

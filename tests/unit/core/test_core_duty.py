@@ -16,12 +16,14 @@ from graced.core.vocabulary import (
     DropLock,
     EndRun,
     Heard,
+    Kill,
     LeaseAcked,
     LockTaken,
     Ready,
     Resumed,
     RunAsked,
     RunNote,
+    Seen,
     SendGrant,
     SendRevoke,
     Stopping,
@@ -331,3 +333,37 @@ def test_one_emergency_after_the_other_has_a_name_of_its_own() -> None:
 
 def test_the_playbooks_of_the_tiers_exist() -> None:
     assert {"healer_mutual_restart", "emergency_healer_recovery"} <= set(PLAYBOOKS)
+
+
+# --- what others do about it
+
+
+def test_a_member_that_was_continued_is_not_killed_by_who_did_not_hear_of_it() -> None:
+    state, _ = run(member("watchdog"), Tick(), now=NOW + 2.5 * I)
+    state, _ = run(state, Seen("trigger", pid_of("trigger"), "stopped"), now=NOW + 2.6 * I)
+    for name in others("watchdog"):
+        if name != "trigger":
+            state, _ = run(state, Heard(beat(name)), now=NOW + 4.5 * I)
+    state, actions = run(state, Tick(), now=NOW + 4.7 * I)
+    assert of(actions, TakeLock, target="trigger")
+    alive = LockTaken("trigger", pid_of("trigger"), pid_of("trigger") * 10, 1, "running")
+    state, actions = run(state, alive, now=NOW + 4.8 * I)
+    assert not of(actions, Kill)
+    assert only(actions, DropLock).target == "trigger"
+
+
+def test_an_attempt_that_was_in_vain_sets_everyone_back() -> None:
+    note = RunNote("watchdog-1", "healer_mutual_restart", ("watchdog",), 1, 1, "watchdog-1", NOW, {"watchdog": 1})
+    state, _ = run(member("coding_agent"), died("watchdog"), Heard(beat("self_healing", runs=(note,))))
+    state, _ = run(state, Heard(beat("self_healing")), now=NOW + 1)
+    setback = state.setbacks["watchdog"]
+    assert (setback.count, setback.until) == (1, NOW + 1 + I)
+    assert duty.acts_at(state, "watchdog") == setback.until + 2 * I, "in the order of the line, as before"
+    state, _ = run(state, back("watchdog"), now=NOW + 1.05)
+    assert state.setbacks == {}
+
+
+def test_the_verdict_of_a_vote_is_acted_on_at_once_by_who_asked() -> None:
+    state = member("trigger")
+    voted = replace(state.peers["watchdog"], state="down", evidence="heartbeat", down_at=NOW)
+    assert duty.acts_at(replace(state, peers={**state.peers, "watchdog": voted}), "watchdog") == NOW

@@ -154,3 +154,26 @@ def test_a_steady_beat_costs_no_thought() -> None:
     after, actions = run(state, Heard(beat("trigger")), now=NOW + 0.05)
     assert actions == []
     assert after.peers["trigger"].since == NOW + 0.05
+
+
+def stopped_down() -> Peer:
+    suspect, _ = liveness.judge(heard(), TIMING, NOW + 2.1 * I)
+    stopped = liveness.see(suspect, suspect.pid, "stopped", NOW + 2.2 * I)
+    return liveness.judge(stopped, TIMING, NOW + 5 * I)[0]
+
+
+def test_who_is_down_because_it_is_stopped_is_looked_at_again_and_again() -> None:
+    _, actions = liveness.judge(stopped_down(), TIMING, NOW + 6 * I)
+    assert isinstance(only(list(actions), Probe), Probe)
+
+
+def test_who_was_continued_is_suspect_only_and_its_silence_is_measured_anew() -> None:
+    peer = liveness.see(stopped_down(), pid_of("trigger"), "running", NOW + 6 * I)
+    assert (peer.state, peer.evidence, peer.since) == ("suspect", "", NOW + 6 * I)
+    assert not liveness.silent(peer, TIMING, NOW + 6 * I + 0.9 * TIMING.timeout)
+
+
+def test_what_a_quorum_held_for_dead_is_suspect_again_when_its_word_is_spent() -> None:
+    down = liveness.outvoted(heard(), NOW)
+    assert (down.state, down.evidence) == ("down", "heartbeat")
+    assert liveness.acquitted(down).state == "suspect"

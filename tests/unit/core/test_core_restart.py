@@ -159,3 +159,11 @@ def test_a_lock_that_comes_when_it_is_not_needed_any_more_is_dropped() -> None:
 def test_nothing_is_born_above_what_is_known() -> None:
     _, actions = react(begun(dead=3), taken(2, "gone"), peer(state="down", evidence="exit", incarnation=5))
     assert actions == (Birth("trigger", "r", 5, False),)
+
+
+def test_a_vote_that_was_long_ago_kills_nobody() -> None:
+    voted = peer(state="down", evidence="heartbeat", down_at=NOW - 5 * TIMING.interval)
+    attempt, actions = react(begun(), taken(1, "running"), voted)
+    assert (attempt.phase, actions) == ("failed", (DropLock("trigger"),))
+    fresh = peer(state="down", evidence="heartbeat", down_at=NOW - TIMING.interval)
+    assert isinstance(react(begun(), taken(1, "running"), fresh)[1][0], Kill)

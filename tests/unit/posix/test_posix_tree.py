@@ -256,11 +256,17 @@ def test_a_birth_elsewhere_puts_the_proof_off(monkeypatch, until, tags) -> None:
     assert not TreeKill(None, tags).step(0.0), "where births cannot be seen there is no quick proof"
 
 
-def test_one_without_an_environment_puts_the_proof_off(nursery, until, tags) -> None:
-    """It may be in the middle of its exec, where the kernel shows none."""
+def test_one_in_the_middle_of_its_exec_puts_the_proof_off(nursery, until, tags, monkeypatch) -> None:
+    """There the kernel shows neither words nor environment; one with an empty environment alone shows its words."""
     pid = nursery.launch("env", "-i", "sleep", "60")
-    until(lambda: proc.environ(pid) == {})
-    assert scan.Belonging(None, tags).scan().unsure
+    until(lambda: proc.environ(pid) == {} and b"sleep" in proc.slurp(f"/proc/{pid}/cmdline"))
+    belonging = scan.Belonging(None, tags)
+    stat = proc.read_stat(pid)
+    assert stat is not None
+    assert belonging._marked(stat) is False
+    monkeypatch.setattr(scan, "_in_exec", lambda p: p == pid)
+    assert belonging._marked(stat) is None
+    assert belonging.scan().unsure
     assert not TreeKill(None, tags).step(0.0)
 
 

@@ -1,0 +1,159 @@
+"""The spawner's talk with systemd: READY, WATCHDOG, EXTEND_TIMEOUT, and what its SIGTERM means. Silent without one."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from graced.bus.protocol import Reply
+from graced.core.outer import FEEDS_A_PERIOD, Wish, feeds, wish_of
+from graced.members import workers
+from graced.posix import notify
+from graced.posix.spawn import ALL_SIGNALS, resolve
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+IN_TIME_S: Final = 30.0
+"""READY is said then at the latest, with STATUS= telling what is missing: other units wait for it."""
+
+LOOK_S: Final = 0.05
+ASK_S: Final = 1.0
+JOB_S: Final = 2.0
+EXTEND_S: Final = 1.0
+EXTENSION_S: Final = 10.0
+WELL: Final = frozenset({"ready", "healthy", "exited", "scheduled"})
+
+
+class Outer:
+    """`first`: everything is being started now, so READY waits until all is healthy; else it was said at once."""
+
+    def __init__(self, shell: "Shell") -> None:
+        self._shell = shell
+        self._told = notify.outer()
+        self._ready = True
+        self._asking = False
+        self._look_at = self._late_at = self._feed_at = self._extend_at = float("inf")
+        self._period = (notify.watchdog_s() or float("inf")) / FEEDS_A_PERIOD
+        self._extending = False
+        self.worker = 0
+
+    def setup(self, now: float, first: bool) -> None:
+        if not self._told:
+            return
+        self._feed_at = now
+        if not first:
+            notify.say("READY=1", f"MAINPID={os.getpid()}", "STATUS=adopted what runs")
+            return
+        limits = [kernel.ready.timeout_s for kernel in self._shell.config.kernels.values()]
+        late_s = max([IN_TIME_S, *limits])
+        self._ready, self._look_at, self._late_at = False, now, now + late_s
+        notify.say("STATUS=starting", f"EXTEND_TIMEOUT_USEC={int((late_s + EXTENSION_S) * 1e6)}")
+
+    def tend(self, now: float) -> None:
+        if not self._told or now < self.wake_at():
+            return
+        if not self._ready and now >= self._look_at:
+            self._look(now)
+        if now >= self._feed_at:
+            self._feed_at = now + self._period
+            if self._period != float("inf") and feeds(self._shell.state, now):
+                notify.say("WATCHDOG=1")
+        if now >= self._extend_at:
+            self._extend_at = now + EXTEND_S
+            notify.say(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}")
+
+    def wake_at(self) -> float:
+        return min(self._look_at, self._feed_at, self._extend_at)
+
+    # --- READY of a first start
+
+    def _look(self, now: float) -> None:
+        self._look_at = now + LOOK_S
+        waits = sorted(name for name, peer in self._shell.state.peers.items() if peer.state != "healthy")
+        if now >= self._late_at:
+            self._say_ready("not all is healthy in time; see `graced status`")
+        elif not waits and not self._asking:
+            self._asking = True
+            self._shell.send("self_healing", "status", {}, ASK_S, self._heard)
+
+    def _heard(self, reply: Reply | None) -> None:
+        self._asking = False
+        if self._ready or reply is None or not reply.ok:
+            return
+        rows: dict[str, dict[str, Any]] = reply.data["kernels"] or {}
+        meant = {name: row["state"] for name, row in rows.items() if row["wanted"] and not row["held"]}
+        failed = sorted(name for name, state in meant.items() if state == "failed")
+        if failed:
+            self._say_ready(f"{', '.join(failed)}: failed for good")
+        elif all(state in WELL for state in meant.values()):
+            self._say_ready(f"healthy, {len(meant)} kernel{'s' if len(meant) != 1 else ''}")
+
+    def _say_ready(self, words: str) -> None:
+        self._ready, self._look_at = True, float("inf")
+        notify.say("READY=1", f"STATUS={words}")
+
+    # --- SIGTERM
+
+    def stopping(self, now: float) -> None:
+        """Everything is being ended: kernels have time to end well, however long that is."""
+        if self._told:
+            self._extend_at = now
+            notify.say("STOPPING=1", "STATUS=stopping kernels in their order")
+
+    def ask_wish(self, done: Callable[[Wish], None]) -> None:
+        """Asks systemd what job its unit has; `done` hears what that means, in JOB_S at the latest."""
+        unit = notify.unit()
+        if unit is None:
+            done("again")
+            return
+        name, of_user = unit
+        argv = ["systemctl", *(["--user"] if of_user else []), "--no-legend", "--plain", "list-jobs", name]
+        try:
+            fd = self._spawn(argv)
+        except OSError:
+            done(wish_of("unknown"))
+            return
+        workers.collect(self._shell, self.worker, fd, JOB_S, lambda data: self._answered(name, data, done))
+
+    def _spawn(self, argv: list[str]) -> int:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        try:
+            path = resolve(argv[0], os.environ)
+            actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, writer, 1)]
+            self.worker = os.posix_spawn(
+                path, argv, os.environ, file_actions=actions, setsigmask=(), setsigdef=ALL_SIGNALS - {signal.SIGPIPE}
+            )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        os.set_blocking(reader, False)
+        return reader
+
+    def _answered(self, unit: str, data: bytes, done: Callable[[Wish], None]) -> None:
+        done(wish_of(job_of(unit, data.decode(errors="replace"))))
+
+
+def job_of(unit: str, listing: str) -> str:
+    """The type of the unit's job in what `systemctl list-jobs` printed: ID UNIT TYPE STATE a line; "" without one."""
+    for line in listing.splitlines():
+        words = line.split()
+        if len(words) >= 3 and words[1] == unit:
+            return words[2]
+    return "" if not listing.strip() or "No jobs" in listing else "unknown"
+
+
+def restarted_by_itself() -> bool:
+    """Did systemd start this process because the one before ended, and nobody asked for it? Blocks some 10 ms."""
+    import subprocess
+
+    unit = notify.unit()
+    if unit is None:
+        return False
+    argv = ["systemctl", *(["--user"] if unit[1] else []), "show", "-P", "NRestarts", unit[0]]
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
+        return int(subprocess.run(argv, capture_output=True, timeout=JOB_S, check=True).stdout) > 0
+    return False

@@ -54,7 +54,9 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
     old = kernels.get(running.kernel)
     if old is None or (running.run <= old.run and old.alive):
         return kernels, ()
-    actions: list[Action] = [Record("kernel.started", {"kernel": old.name, "run": running.run, "pid": running.pid})]
+    old, missed = _missed(old, running)
+    told = {"kernel": old.name, "run": running.run, "pid": running.pid}
+    actions: list[Action] = [*missed, Record("kernel.started", told)]
     again = old.incident != ""
     if again:
         actions += [
@@ -90,13 +92,14 @@ def exited(
     if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
         return kernels, ()
     ran = max(0.0, now - running.started)
-    # News come in order, so what lies between was taken, and told, by a self_healing that died before it was saved.
-    old = replace(_missed(old, running)[0], run=running.run)
+    old, missed = _missed(old, running)
+    old = replace(old, run=running.run)
     actions: list[Action] = [
+        *missed,
         Record(
             "kernel.exited",
             {"kernel": old.name, "run": running.run, "pid": running.pid, "exit": exit_data(exit), "text": text},
-        )
+        ),
     ]
     down = replace(old, pid=0, exit=exit, order=None, asked=0.0, climb="", ended_at=now, reason=text or str(exit))
     if old.ending == "stop" or not old.wanted:
@@ -155,11 +158,7 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
     if old is None or running.run < old.run:
         return kernels, ()
     if running.run > old.run:
-        if not running.alive:
-            return _exited_unseen(kernels, running, now)
-        missed, actions = _missed(old, running)
-        kernels, more = born(_with(kernels, missed), running, now)
-        return kernels, actions + more
+        return born(kernels, running, now) if running.alive else _exited_unseen(kernels, running, now)
     if not running.alive:
         return _exited_unseen(kernels, running, now) if old.alive else (kernels, ())
     if running.pid == old.pid and running.started == old.started:  # a new spawner holds no orders: tend gives it again

@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,8 @@ from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
 TREE_STEP_S: Final = 0.002
+FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
+LOOKS: Final = 2
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 NEWS_TIMEOUT_S: Final = 1.0
 
@@ -54,6 +56,7 @@ class Ending:
         self.kill_at = kill_at
         self.exit: Exit | None = None
         self.tree: TreeKill | None = None
+        self.empty_looks = 0
 
 
 class Nursery:
@@ -69,6 +72,9 @@ class Nursery:
         self._slots: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
+        self._scheduled = False
+        self._rest_until = 0.0
+        self._seen_runs: frozenset[tuple[str, str]] = frozenset()
         self._line: deque[Ending] = deque()  # adopted ones, whose steps are looks at all of /proc
         self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
@@ -114,7 +120,7 @@ class Nursery:
         fd = proc.open_pidfd(identity) if identity.pid else None
         if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
             self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
-            if slot.boot_id == self.shell.identity.boot_id:
+            if slot.boot_id == self.shell.identity.boot_id and (slot.kernel, str(slot.run)) in self._seen_runs:
                 self._finish(running, Exit(), scan=True, witnessed=False)
             return
         self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
@@ -257,17 +263,38 @@ class Nursery:
             return
         if ending not in self._line:
             self._line.append(ending)
-        if len(self._line) == 1:
-            self._work()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """After the turn's other deaths have joined the line, and after a rest of twice the last go."""
+        if self._line and not self._scheduled:
+            self._scheduled = True
+            self.shell.after(max(0.0, self._rest_until - monotonic()), self._work)
 
     def _work(self) -> None:
-        """As many looks as fit in the loop's share; then the others' turn."""
-        share = SCAN_SHARE * self.shell.interval
-        until = monotonic() + share
+        """What takes looks at all of /proc, in the loop's share. Many at once are first looked for by one look."""
+        self._scheduled = False
+        began = monotonic()
+        until = began + SCAN_SHARE * self.shell.interval
+        if len(self._line) > FEW:
+            self._look_for_all()
         while self._line and monotonic() < until:
             self._step(self._line.popleft(), monotonic())
-        if self._line:
-            self.shell.after(2 * share, self._work)
+        self._rest_until = monotonic() + 2 * (monotonic() - began)
+        self._schedule()
+
+    def _look_for_all(self) -> None:
+        """One look for everyone in line: who is dead and showed nothing in LOOKS of them in a row is gone."""
+        seen = look(self.shell.home.id())
+        for ending in tuple(self._line):
+            running = ending.running
+            there = (running.kernel, str(running.run)) in seen.runs or (
+                ending.witnessed and running.pid in seen.sessions
+            )
+            ending.empty_looks = 0 if there or ending.exit is None else ending.empty_looks + 1
+            if ending.empty_looks >= LOOKS:
+                self._line.remove(ending)
+                self._ended(ending)
 
     def _step(self, ending: Ending, now: float) -> None:
         """Wait, kill, and once the tree is known empty tell of the exit."""
@@ -293,13 +320,19 @@ class Nursery:
         if not ending.tree.step(now):
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
             return
-        del self._endings[running.kernel]
         if ending.exit is None:
             status = ending.tree.exits.get(running.pid)
             code = os.waitstatus_to_exitcode(status) if status is not None else None
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
+        self._ended(ending)
+
+    def _ended(self, ending: Ending) -> None:
+        """The tree is known empty."""
+        running = ending.running
+        if self._endings.pop(running.kernel, None) is None:
+            return
         self._pids.pop(running.pid, None)
-        self._exited(running, ending.exit)
+        self._exited(running, ending.exit or Exit())
         run = self._next_runs.pop(running.kernel, 0)
         if run:
             self._start(running.kernel, run, monotonic())
@@ -399,3 +432,19 @@ def _started(identity: proc.Identity) -> float:
     from graced.posix.clock import boottime
 
     return monotonic() - (boottime() - identity.start_ticks / os.sysconf("SC_CLK_TCK")) if identity.start_ticks else 0.0
+
+
+class Look(NamedTuple):
+    """One look at all of /proc: which (kernel, run) of this home have processes, and which sessions there are."""
+
+    runs: frozenset[tuple[str, str]]
+    sessions: frozenset[int]
+
+
+def look(home_id: str) -> Look:
+    environs = [proc.environ(i.pid) for i in members_of({"GRACED_HOME_ID": home_id})]
+    runs = frozenset(
+        (e["GRACED_KERNEL"], e["GRACED_RUN"]) for e in environs if "GRACED_KERNEL" in e and "GRACED_RUN" in e
+    )
+    stats = [proc.read_stat(pid) for pid in proc.all_pids()]
+    return Look(runs, frozenset(s.session for s in stats if s is not None and not s.dead))

@@ -25,6 +25,7 @@ def test_both_healers_killed_twenty_times_each_time_by_the_book(graced: Graced) 
     assert_no_grant_left(graced)
     assert graced.status()["recoveries"]["emergency"] == TIMES
     assert not graced.audited("recovery.failed")
+    assert not graced.audited("power.refused"), "nobody tries what was not lent to him"
 
 
 def test_both_healers_killed_again_before_the_recovery_is_over(graced: Graced) -> None:

@@ -15,7 +15,7 @@ from support.deadlines import until
 from support.fixtures import COUNTERS, Make, running_counters
 from support.home import Graced
 from support.procs import Identity
-from support.whole import assert_no_grant_left, assert_one
+from support.whole import assert_no_grant_left, assert_one, course_of
 from support.witness import ROLES
 
 pytestmark = pytest.mark.chaos
@@ -118,8 +118,9 @@ def account(graced: Graced, hooligan: Hooligan) -> None:
             kind: [record["data"]["run"] for record in graced.audited(kind, kernel=name)]
             for kind in ("kernel.started", "kernel.exited")
         }
-        assert sorted(told["kernel.started"]) == list(range(1, 2 + kills)), f"{name}: each start is told once: {told}"
-        assert sorted(told["kernel.exited"]) == list(range(1, 1 + kills)), f"{name}: each exit is told once: {told}"
+        runs = {"kernel.started": [*range(1, 2 + kills)], "kernel.exited": [*range(1, 1 + kills)]}
+        sorted_told = {kind: sorted(numbers) for kind, numbers in told.items()}
+        assert sorted_told == runs, f"{name}: each start and exit is told once: {told}\n{course_of(graced, {name})}"
         assert rows[name]["restarts"] == kills, f"{name}: {rows[name]}"
     assert graced.status()["recoveries"]["kernel"] == sum(hooligan.kernels_killed.values())
     assert_no_grant_left(graced)

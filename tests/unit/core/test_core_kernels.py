@@ -237,6 +237,16 @@ def test_restarts_whose_reports_were_lost_count_all_the_same() -> None:
     assert len(all_["web"].history.restarts) == 4
 
 
+def test_news_that_skips_runs_counts_them() -> None:
+    all_, _ = kernels.exited(up(), running(3, alive=False, exit=Exit(1)), NOW, by_order=False, noise=0.0)
+    assert len(all_["web"].history.restarts) == 3
+    all_, _ = kernels.born(up(), running(3), NOW)
+    assert len(all_["web"].history.restarts) == 2
+    asked, _ = kernels.tend(made(run=4), NOW)
+    all_, _ = kernels.born(asked, running(5), NOW)
+    assert all_["web"].history.restarts == (), "the run that was asked for is no surprise"
+
+
 def test_the_past_is_no_news() -> None:
     all_ = up(run=7)
     assert kernels.adopt(all_, running(3), NOW) == (all_, ())

@@ -51,7 +51,7 @@ CASES = [
     # strings
     ("missing quote", "x = f('abc)\n", "x = f('abc')\n"),
     ("missing quote in list", "x = ['a', 'b, 'c']\n", "x = ['a', 'b', 'c']\n"),
-    ("missing opening quote", "x = f(a, b')\n", "x = f(a, 'b')\n"),
+    ("missing opening quote", "x = hasattr(thing, indent')\n", "x = hasattr(thing, 'indent')\n"),
     ("apostrophe", "x = 'Malya's world'\n", "x = 'Malya\\'s world'\n"),
     ("lone backslash", "path = '\\'\n", "path = '\\\\'\n"),
     ("nested f-string", "x = f'{a['b']}'\n", "x = f'{a[\"b\"]}'\n"),

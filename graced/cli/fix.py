@@ -11,6 +11,7 @@ from graced.cli.out import clip, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 
 if TYPE_CHECKING:
+    from graced.config.schema import CodingAgent
     from graced.mending.many import FileFix, How
 
 COLOURS: Final = {"fixed": "green", "suggested": "yellow", "not_fixed": "red"}
@@ -46,7 +47,7 @@ def command(
         raise click.UsageError("--diff and --stdout exclude one another")
     from graced.mending.many import How
 
-    agent = place.load().config.coding_agent
+    agent = _agent(place)
     how = How(
         write=not (check or diff or to_stdout),
         min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
@@ -65,6 +66,14 @@ def command(
     good = ("intact", "fixed") if how.write or to_stdout else ("intact",)
     if any(each.state not in good for each in found):
         click.get_current_context().exit(1)
+
+
+def _agent(place: Place) -> "CodingAgent":
+    """What the configuration says; the defaults where there is none, without reading YAML."""
+    from graced.config.schema import PLACES, CodingAgent
+
+    given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
+    return place.load().config.coding_agent if given else CodingAgent()
 
 
 def _files(paths: Sequence[str], exclude: tuple[str, ...]) -> list[str]:

@@ -11,7 +11,7 @@ from graced.config.check import check_tree
 from graced.config.documents import Document, collect, tell_double_kernels
 from graced.config.file_table import FILE
 from graced.config.merge import complete, merge_files
-from graced.config.schema import Config
+from graced.config.schema import PLACES, Config
 from graced.yaml_source.interpolate import interpolate
 from graced.yaml_source.node import Node, is_utf8
 from graced.yaml_source.parse import parse
@@ -20,7 +20,6 @@ from graced.yaml_source.scalars import PathTo, absolute
 from graced.yaml_source.shape import INVALID, Reading, Spot, root_spot
 
 DEFAULT_HOME: Final = ".graced"
-PLACES: Final = ("graced.yaml", "/etc/graced/graced.yaml")
 _HOME_LINE = re.compile(r"^home[ \t]*:[ \t]+.*$", re.MULTILINE)
 
 

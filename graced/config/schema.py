@@ -4,12 +4,15 @@ Made by `graced.config.load` from graced.yaml, kept in the home as JSON, read ba
 Names ending in `_s` are seconds, in `_bytes` bytes. Light on purpose: every member imports this.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 Argv = tuple[str, ...]
+
+PLACES: Final = ("graced.yaml", "/etc/graced/graced.yaml")
+"""Where a configuration is looked for that nobody names."""
 
 
 class Timing(Struct, frozen=True):

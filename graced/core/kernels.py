@@ -101,7 +101,7 @@ def exited(
             {"kernel": old.name, "run": running.run, "pid": running.pid, "exit": exit_data(exit), "text": text},
         ),
     ]
-    down = replace(old, pid=0, exit=exit, order=None, asked=0.0, ended_at=now, reason=text or str(exit))
+    down = replace(old, pid=0, exit=exit, order=None, asked=0.0, climb="", ended_at=now, reason=text or str(exit))
     if old.ending == "stop" or not old.wanted:
         return _saved(kernels, replace(down, state="stopped", ending="", wanted=False), *actions)
     if stopping:

@@ -20,7 +20,7 @@ from graced.members.trials import Trials
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
 from graced.mending.failure import tail_of
-from graced.mending.scan import python_of
+from graced.mending.interpreter import python_of
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
 from graced.mending.walk import is_text

@@ -6,9 +6,12 @@ import select
 import struct
 import sys
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from graced.posix.clock import monotonic
+
+if TYPE_CHECKING:
+    from graced.config.schema import Watch
 
 ANSWER_S: Final = 10.0
 START_S: Final = 20.0
@@ -179,3 +182,9 @@ class _Peer:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def python_of(path: str, watch: "tuple[Watch, ...]") -> str | None:
+    """The interpreter that a file must compile for: that of the innermost watched path it is under."""
+    inside = [w for w in watch if path == w.path or path.startswith(w.path.rstrip("/") + "/")]
+    return max(inside, key=lambda w: len(w.path)).python if inside else None

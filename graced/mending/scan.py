@@ -98,9 +98,3 @@ def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Fin
     elif old is not None and not old.ok:
         found.mended.append(path)
     return True
-
-
-def python_of(path: str, watch: tuple[Watch, ...]) -> str | None:
-    """The interpreter that a file must compile for: that of the innermost watched path it is under."""
-    inside = [w for w in watch if path == w.path or path.startswith(w.path.rstrip("/") + "/")]
-    return max(inside, key=lambda w: len(w.path)).python if inside else None

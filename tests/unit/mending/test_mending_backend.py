@@ -1,5 +1,6 @@
 """The optional back end: what it is told, what it may answer, and how it is kept in bounds. All on this machine."""
 
+import contextlib
 import http.server
 import json
 import sys
@@ -95,7 +96,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         for part in data:
-            self.wfile.write(part)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it was given up
+                self.wfile.write(part)
             self.wfile.flush()
             if len(data) > 1:
                 time.sleep(0.2)

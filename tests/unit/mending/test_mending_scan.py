@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from graced.config.schema import Watch
-from graced.mending.scan import Findings, python_of, scan
+from graced.mending.interpreter import python_of
+from graced.mending.scan import Findings, scan
 from graced.store.scanned import Scanned
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 
 def main() -> None:
@@ -11,7 +12,8 @@ def main() -> None:
 
         print(f"graced {__version__}")
         return
-    if "--foreground" in sys.argv and os.environ.get("NOTIFY_SOCKET"):
+    outer = "--foreground" in sys.argv and bool(os.environ.get("NOTIFY_SOCKET"))
+    if outer:
         from graced.members.succession import succeed  # what systemd starts anew is there in a few milliseconds
 
         code = succeed(sys.argv[1:])
@@ -23,4 +25,18 @@ def main() -> None:
         sweep(sys.argv[3:])
     from graced.cli.root import cli
 
-    cli()
+    try:
+        cli()
+    except BaseException as end:
+        if outer:
+            _slow_down(end)
+        raise
+
+
+def _slow_down(end: BaseException) -> None:
+    """A main process of systemd's that failed is started again at once; not one with a mistake in its configuration."""
+    from graced.control.errors import EX_CONFIG
+    from graced.members.succession import slow_down
+
+    if not isinstance(end, SystemExit) or end.code not in (0, None, EX_CONFIG):
+        slow_down(time.monotonic())

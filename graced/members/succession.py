@@ -35,7 +35,10 @@ def succeed(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> in
     if os.path.exists(os.path.join(root, "run", "stopping")):
         from graced.members.outer import restarted_by_itself
 
-        return 0 if restarted_by_itself() else None
+        if not restarted_by_itself():
+            return None
+        notify.say("READY=1", "STATUS=stopped by `graced stop`")  # without it, systemd calls this end a failure
+        return 0
     return take_over(root) if _of_this_boot(root) else None
 
 
@@ -54,6 +57,9 @@ def take_over(root: str) -> int:
         print(f"graced: {error.filename or root}: {error.strerror}", file=sys.stderr, flush=True)
         slow_down(began)
         return 1
+    except Exception:  # a broken file of ours, say: told whole, and not at full speed
+        slow_down(began)
+        raise
 
 
 def slow_down(began: float) -> None:

@@ -48,6 +48,24 @@ def test_graced_stop_leaves_an_inactive_unit(service: Rig) -> None:
     assert service.run("systemctl", "is-active", "graced").stdout.strip() == "active"
 
 
+def test_graced_stop_of_a_hung_main_process_leaves_an_inactive_unit(service: Rig) -> None:
+    service.ok("systemctl", "start", "graced")
+    service.script("kill -STOP $(systemctl show -P MainPID graced)\ngraced stop --home /var/lib/graced")
+    time.sleep(1.5)
+    assert service.run("systemctl", "is-active", "graced").stdout.strip() == "inactive"
+    assert service.run("pgrep", "-f", "^graced: ").returncode == 1
+
+
+def test_a_main_process_that_cannot_start_is_tried_slowly(service: Rig) -> None:
+    service.script("rm -rf /var/lib/graced\nmkdir -m 700 /var/lib/graced\ntouch /var/lib/graced/run")
+    service.run("timeout", "10", "systemctl", "start", "--no-block", "graced")
+    time.sleep(6.0)
+    count = int(service.ok("systemctl", "show", "--value", "--property=NRestarts", "graced"))
+    service.run("systemctl", "stop", "graced")
+    service.script("rm /var/lib/graced/run")
+    assert count <= 7, "no storm"
+
+
 def test_uninstall_takes_away_what_install_brought(service: Rig) -> None:
     service.ok("systemctl", "start", "graced")
     said = service.script("graced service uninstall")

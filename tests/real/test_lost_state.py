@@ -13,10 +13,11 @@ from support.home import Graced
 from support.whole import assert_whole, counters
 from support.witness import ROLES
 
+DATABASE: Final = ("state.db", "state.db-wal", "state.db-shm", "state.db.lock")
 LOSSES: Final = {
     "slots": ["kernels"],
-    "database": ["state.db", "state.db-wal", "state.db-shm", "state.db.lock"],
-    "slots and database": ["kernels", "state.db", "state.db-wal", "state.db-shm", "state.db.lock"],
+    "database": [*DATABASE],
+    "slots and database": ["kernels", *DATABASE],
     "run": ["run"],
     "key and base": ["key", "base"],
     "all but the id": [

@@ -95,19 +95,30 @@ def mutate_backoff_of_kernels(patch: pytest.MonkeyPatch) -> None:
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     name.removeprefix("mutate_"): function for name, function in globals().items() if name.startswith("mutate_")
 }
+QUICK = ("no_look_kills", "no_look_starts", "stopped_is_not_down", "grant_not_revoked", "revocation_not_sent")
 
-FIRST = {  # a seed that is known to show the bug, tried before the others to save time; any other will do as well
-    "stopped_is_not_down": 4, "one_vote_is_enough": 38, "newborn_is_not_watched": 47, "late_watcher_judges": 18,
-    "late_grant_counts": 55, "no_look_starts": 2, "backoff_of_kernels": 2,
+FIRST = {  # a seed that showed the bug when this was written, tried first to save time; others do as well
+    "no_look_starts": 3, "stopped_is_not_down": 4, "one_vote_is_enough": 38, "late_watcher_judges": 19,
+    "late_grant_counts": 35, "newborn_is_not_watched": 14, "backoff_of_kernels": 2,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_bug_put_in_on_purpose_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    MUTANTS[name](monkeypatch)
+def catch(name: str, patch: pytest.MonkeyPatch) -> None:
+    MUTANTS[name](patch)
     for seed in (FIRST.get(name, 1), *range(1, SEEDS + 1)):
         outcome = simulate(seed)
         if outcome.breach:
             print(f"{name}: seed {seed}: {outcome.breach}")
             return
     pytest.fail(f"{name} was not caught in {SEEDS} seeds")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_bug_put_in_on_purpose_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    catch(name, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in QUICK])
+def test_so_are_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    catch(name, monkeypatch)

@@ -9,7 +9,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -20,9 +20,11 @@ from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Ru
 from graced.core.vocabulary import Action, Beat
 from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
+from graced.members.looking import look
 from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
+from graced.posix.files import make_dir
 from graced.posix.slots import open_slot, read_slot, write_slot
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 
@@ -91,15 +93,25 @@ class Nursery:
 
         given: descriptors that systemd kept, by name; they are ours from now on.
         """
-        for name in sorted(os.listdir(self.shell.home.kernels)):
-            if not name.endswith(".slot"):
-                continue
-            slot = self._read(os.path.join(self.shell.home.kernels, name))
-            if slot is not None:
-                self._adopt_one(slot)
+        self._seen_runs = look(self.shell.home.id()).runs
+        slots = {slot.kernel: slot for slot in self._stored()}
+        for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
+            known = slots.get(kernel)
+            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
+                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+        for slot in slots.values():
+            self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
         boot_id = self.shell.identity.boot_id
         self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
+
+    def _stored(self) -> list[Slot]:
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # a person may have deleted the folder; who runs is known by its marks
+            make_dir(self.shell.home.kernels, 0o700)
+            names = [n for n in sorted(os.listdir(self.shell.home.kernels)) if n.endswith(".slot")]
+        found = [self._read(os.path.join(self.shell.home.kernels, name)) for name in names]
+        return [slot for slot in found if slot is not None]
 
     def _read(self, path: str) -> Slot | None:
         data = read_slot(path)
@@ -114,8 +126,8 @@ class Nursery:
         identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
         if slot.pid == 0:
             found = members_of(self._tags(slot.kernel, slot.run))
-            leader = [i for i in found if proc.session_of(i.pid) == i.pid]
-            identity = leader[0] if leader else (found[0] if found else identity)
+            leaders = [i for i in found if proc.session_of(i.pid) == i.pid]
+            identity = min(leaders, key=lambda i: i.start_ticks) if leaders else identity
         running = Running(
             slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
         )
@@ -126,6 +138,8 @@ class Nursery:
                 self._finish(running, Exit(), scan=True, witnessed=False)
             return
         self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
+        if slot.pid == 0:
+            self._store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
 
@@ -438,19 +452,3 @@ def _started(identity: proc.Identity) -> float:
     from graced.posix.clock import boottime
 
     return monotonic() - (boottime() - identity.start_ticks / os.sysconf("SC_CLK_TCK")) if identity.start_ticks else 0.0
-
-
-class Look(NamedTuple):
-    """One look at all of /proc: which (kernel, run) of this home have processes, and which sessions there are."""
-
-    runs: frozenset[tuple[str, str]]
-    sessions: frozenset[int]
-
-
-def look(home_id: str) -> Look:
-    environs = [proc.environ(i.pid) for i in members_of({"GRACED_HOME_ID": home_id})]
-    runs = frozenset(
-        (e["GRACED_KERNEL"], e["GRACED_RUN"]) for e in environs if "GRACED_KERNEL" in e and "GRACED_RUN" in e
-    )
-    stats = [proc.read_stat(pid) for pid in proc.all_pids()]
-    return Look(runs, frozenset(s.session for s in stats if s is not None and not s.dead))

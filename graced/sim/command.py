@@ -37,7 +37,8 @@ def _range(text: str) -> range:
 
 
 def _line(outcome: Outcome) -> str:
-    rest = f"at rest {outcome.settled_s * 1000:.0f} ms after the last"
+    settled = outcome.settled_s
+    rest = "stopped after the last" if settled is None else f"at rest {settled * 1000:.0f} ms after the last"
     state = f"BREACH {outcome.breach}" if outcome.breach else rest
     return f"seed {outcome.seed}: {outcome.faults} faults in {outcome.virtual_s:.1f} s, {state}"
 
@@ -54,7 +55,7 @@ def _many(seeds: range, faults: int, profile: str, jobs: int) -> int:
         if outcome.breach:
             breaches += 1
             print(_line(outcome), flush=True)
-        else:
+        elif outcome.settled_s is not None:
             settled.append(outcome.settled_s)
     print(f"{done} seeds, {total} faults, {breaches} breaches, {time.monotonic() - began:.1f} s")
     print(f"from a fault that takes a member away to seven healthy: {_spread(recoveries)}")

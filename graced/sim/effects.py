@@ -64,12 +64,12 @@ def _take_lock(m: Member, a: TakeLock) -> None:
     locks[a.target] = m.process.pid
     m.stopped_holders.pop(a.target, None)
     found = m.found(a.target)
-    m.follow(LockTaken(a.target, found.pid, found.start_ticks, found.incarnation, found.status, False))
+    m.follow(LockTaken(a.target, found.pid, found.start_ticks, found.incarnation, found.status, m.world.stopping))
 
 
 def _kill_stopped_holder(m: Member, target: str, pid: int) -> None:
-    holder = m.world.machine.processes[pid]
-    if holder.status != "stopped":
+    holder = m.world.machine.processes.get(pid)
+    if holder is None or holder.status != "stopped":  # (None: it is a person's `graced stop`)
         m.stopped_holders.pop(target, None)
         return
     seen, since = m.stopped_holders.setdefault(target, (pid, m.world.clock.now))

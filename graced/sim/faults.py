@@ -211,6 +211,14 @@ def _break_module(world: World) -> str:
     return f"break {role} for {span:.3f} s"
 
 
+def _void_stop(world: World) -> str:
+    """A `graced stop` that dies midway, at whatever point: healing resumes."""
+    span, victims = world.random.uniform(0.05, 1.0), world.random.randint(0, 4)
+    world.clock.after(span, world.withdraw_stop, world.announce_stop())
+    roles = MEMBERS[:victims]  # the spawner first, as a stop does it
+    return f"a stop that dies after {span:.3f} s; " + _kill_roles(world, roles)
+
+
 # --- kernels and people
 
 
@@ -284,6 +292,7 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (5, _late_commands),
     (3, _repeat_commands),
     (1, _break_module),
+    (0.7, _void_stop),
     (6, _kill_kernel),
     (3, _exit_kernel),
     (3, _kill_kernel_and),

@@ -9,7 +9,7 @@ from graced.core.kernel import Evidence, Examine, FixSource, Keep, RestoreSource
 from graced.core.kernels import End, GiveOrder, Kernel, Save, Start
 from graced.core.orders import Report, Running
 from graced.core.state import INFINITY
-from graced.core.vocabulary import Action, Event
+from graced.core.vocabulary import Action, Event, Stopping
 from graced.sim.machine import Process
 from graced.sim.member import WAKE_S, Member
 from graced.sim.spawner import News, Spawner
@@ -53,6 +53,8 @@ class Healing(Member):
         super().take(event)
         if self.process.alive:
             self._follow_spawner()
+        if isinstance(event, Stopping) and not event.active:
+            self.command(self._tend)
 
     # --- the spawner
 
@@ -119,7 +121,7 @@ class Healing(Member):
             case "exited":
                 step = kernels.exited(
                     self.kernels, report.running, report.at, by_order=report.by_order,
-                    noise=self.world.random.uniform(-1, 1), text=report.text,
+                    noise=self.world.random.uniform(-1, 1), stopping=self.core.stopping, text=report.text,
                 )  # fmt: skip
         self._do(step)
 
@@ -140,7 +142,7 @@ class Healing(Member):
 
     def _tend(self) -> None:
         now = self.world.clock.now
-        if not self.synced:
+        if not self.synced or self.core.stopping:
             return
         self._do(kernels.tend(self.kernels, now))
         due = kernels.wake_at(self.kernels, now)

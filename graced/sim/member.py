@@ -26,6 +26,7 @@ from graced.core.vocabulary import (
     Ready,
     Record,
     Resumed,
+    Stopping,
     Tick,
 )
 from graced.sim.machine import Process, RoleRecord
@@ -151,11 +152,9 @@ class Member:
         self._events.append(event)
 
     def act(self, action: Action) -> None:
-        from graced.sim.effects import EFFECTS
-
         if self.crash_in >= 0 and self._crashed():
             return
-        EFFECTS[type(action)](self, action)
+        self.world.effects[type(action)](self, action)
 
     def _crashed(self) -> bool:
         """Counts down to a death between two effects."""
@@ -213,8 +212,13 @@ class Member:
         else:
             self._set_wake()
 
+    def _look_for_stop(self) -> None:
+        if self.core.stopping != self.world.stopping:
+            self.take(Stopping(self.world.stopping))
+
     def round(self) -> None:
         """The interval's own heartbeat."""
+        self._look_for_stop()
         if self.world.clock.now >= self.core.due - WAKE_S:
             self.take(Tick())
         if self.process.alive:
@@ -270,6 +274,7 @@ class Member:
         for question in tuple(self.questions):
             if question.to == name:
                 self.answered(question, None)
+        self._look_for_stop()
         self.take(Died(name, pid))
 
     # --- commands

@@ -14,6 +14,7 @@ from graced.sim.breach import Breach
 from graced.sim.checks import all_checks
 from graced.sim.checks.times import Times
 from graced.sim.faults import PROFILES, Fault
+from graced.sim.stop import Stop
 from graced.sim.trace import tracer
 from graced.sim.world import World
 
@@ -22,16 +23,21 @@ START_S: Final = 5.0  # a first start is over by then
 EXTRA_S: Final = 1.5  # for births, a cold spawner among them
 FACT_INTERVALS: Final = 12.0  # a stopped member takes four to be known, its watcher may be stopped too, and so on
 
+STOPS_SHARE: Final = 0.2  # of the seeds end in a `graced stop` in the midst of the recoveries
+
 Table = tuple[tuple[float, Fault], ...]
 
 
 class Outcome(Struct, frozen=True):
-    """What one seed did. `breach` is empty when every invariant held; times in seconds of virtual time."""
+    """What one seed did. `breach` is empty when every invariant held; times in seconds of virtual time.
+
+    `settled_s`: from the last fault to rest; None when a `graced stop` ended it, or a breach.
+    """
 
     seed: int
     faults: int
     breach: str
-    settled_s: float
+    settled_s: float | None
     recoveries_s: tuple[float, ...]
     virtual_s: float
 
@@ -50,13 +56,15 @@ def simulate(
     world = World(seed, playbooks(), checks)
     if say is not None:
         tracer(world, say)
-    done, settled = 0, 0.0
-    breach = ""
+    done, settled, breach = 0, None, ""
     try:
         _begin(world)
         for done in range(1, faults + 1):  # noqa: B007
             _strike_one(world, table, spacing)
-        settled = _rest(world)
+        if world.random.random() < STOPS_SHARE:
+            Stop(world).run()
+        else:
+            settled = _rest(world)
     except Breach as found:
         breach = str(found)
     times = next(c for c in checks if isinstance(c, Times))

@@ -62,6 +62,8 @@ class Spawner(Member):
 
     def birth(self, asked: Birth) -> Event:
         """Carry a birth out; the event is for whoever asked."""
+        if self.world.stopping:
+            return Unborn(asked.target, "graced is being stopped", self.world.clock.now + 1.0)
         machine = self.world.machine
         record = machine.record(asked.target)
         alive = machine.find(record.pid, record.start_ticks) is not None
@@ -90,6 +92,8 @@ class Spawner(Member):
     def _start_row(self, index: int) -> None:
         """A first start: a row is begun when the row before it is born."""
         world = self.world
+        if world.stopping:
+            return
         if index and not all(r in world.machine.role_locks for r in START_ORDER[index - 1]):
             world.clock.after(ROW_S, self.process.deliver, self._start_row, index)
             return
@@ -106,7 +110,9 @@ class Spawner(Member):
     def _reaped(self, child: Process, exit: Exit) -> None:
         world = self.world
         if child.name in world.specs:
-            self.runs, actions = orders.exited(self.runs, child.name, child.pid, exit, world.clock.now)
+            self.runs, actions = orders.exited(
+                self.runs, child.name, child.pid, exit, world.clock.now, stopping=world.stopping
+            )
             self._do(actions)
         else:
             noise = world.random.uniform(-1, 1)
@@ -129,7 +135,7 @@ class Spawner(Member):
                 self._do(actions)
 
     def start_kernel(self, name: str, run: int) -> None:
-        self.runs, actions = orders.start(self.runs, name, run, self.world.clock.now)
+        self.runs, actions = orders.start(self.runs, name, run, self.world.clock.now, stopping=self.world.stopping)
         self._do(actions)
 
     def end_kernel(self, name: str, run: int, signal: int, timeout: float) -> None:

@@ -16,6 +16,7 @@ from graced.playbooks.schema import Playbook
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
+from graced.sim.effects import EFFECTS
 from graced.sim.healing import Healing
 from graced.sim.machine import Machine, Process
 from graced.sim.member import Member
@@ -75,7 +76,10 @@ class World:
         self.store = Store()
         self.members: dict[int, Member] = {}
         self.kernels: dict[str, Process] = {}
+        self.effects = EFFECTS
         self.broken: set[str] = set()
+        self.stops = 0  # `graced stop`s that were announced so far
+        self.stopping = False  # one is announced, and has not died
         self.granted_at: dict[tuple[str, str], float] = {}  # (agent, incident) -> when a grant was last sent
         self.crashes = 0  # members that were made to die between two effects: each may leave one record or write undone
         self.checks = checks
@@ -110,9 +114,20 @@ class World:
         for check in self.checks:
             check.round()
 
+    def announce_stop(self) -> int:
+        """A person stops graced; the number is for who withdraws it again."""
+        self.stops += 1
+        self.stopping = True
+        return self.stops
+
+    def withdraw_stop(self, number: int) -> None:
+        """That stop died midway; a later one still counts."""
+        if number == self.stops:
+            self.stopping = False
+
     def _see_whether_alone(self) -> None:
         """When nothing of graced runs any more, somebody starts it again."""
-        if any(m.process.life == "running" for m in self.members.values()):
+        if self.stopping or any(m.process.life == "running" for m in self.members.values()):
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = self.clock.now + self.random.uniform(*PERSON_S)

@@ -30,7 +30,9 @@ def row(graced: Graced, name: str) -> dict[str, Any]:
 def test_a_killed_kernel_comes_back_as_the_next_run(graced: Graced) -> None:
     before = row(graced, "one")
     old = kill_kernel(graced, "one")
-    after = graced.await_kernel("one", lambda now: now["state"] == "ready" and now["run"] > before["run"])
+    graced.await_kernel("one", lambda now: now["state"] == "ready" and now["run"] > before["run"])
+    # A run that the spawner began by standing order is shown before self_healing has counted it.
+    after = graced.await_kernel("one", lambda now: now["restarts"] > before["restarts"])
     assert (after["run"], after["restarts"]) == (before["run"] + 1, before["restarts"] + 1)
     assert after["pid"] != before["pid"]
     assert not procs.alive(old)

@@ -133,7 +133,11 @@ class Witness:
             # They were not looked at in one instant: who is alive now, after the last was seen, was with it.
             both = [i for i in several if self._judge(i.pid) == found[i] and procs.alive(i)]
             if _two(kind, [found[identity] for identity in both]):
-                self.breaches.append(f"{len(both)} live at once of {kind}: {_pids(both)}")
+                self._tell(f"{len(both)} live at once of {kind}: {_pids(both)}")
+
+    def _tell(self, breach: str) -> None:
+        if breach not in self.breaches:
+            self.breaches.append(breach)
 
     def _unreaped(self, stats: Iterable[Stat], found: dict[Identity, Mark]) -> None:
         parents = {identity.pid for identity, mark in found.items() if mark.kind in ROLES}
@@ -147,8 +151,7 @@ class Witness:
                 continue
             since = self._zombies.setdefault(identity, now)
             if now - since > ZOMBIE_S:
-                self._zombies[identity] = now  # told once a while, not at every look
-                self.breaches.append(f"pid {identity.pid} is a zombie of pid {ppid} ({procs.title(ppid)}), not reaped")
+                self._tell(f"pid {identity.pid} is a zombie of pid {ppid} ({procs.title(ppid)}), not reaped")
 
 
 def _two(kind: str, marks: Sequence[Mark]) -> bool:

@@ -67,7 +67,8 @@ class Protocol(Check):
         while "recovery.failed" in kinds:
             at = kinds.index("recovery.failed")
             kinds = [k for k in kinds[:at] if k != "recovery.started"] + kinds[at + 1 :]
-        told = [k for i, k in enumerate(kinds) if k != "delegation.granted" or k not in kinds[:i]]
+        late = {"delegation.granted", "recovery.started"}
+        told = [k for i, k in enumerate(kinds) if k != "delegation.granted" or not late & set(kinds[:i])]
         told = [k for i, k in enumerate(told) if k != "delegation.revoked" or k not in told[:i]]
         if told != [k for k in ORDER if k in told or k not in ("delegation.granted", "delegation.revoked")]:
             raise Breach("protocol", f"{incident} is told out of order: {kinds}")

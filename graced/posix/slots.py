@@ -20,6 +20,8 @@ def write_slot(fd: int, data: bytes, size_bytes: int = SLOT_BYTES) -> None:
         raise ValueError(f"a record of {len(data)} bytes does not fit a slot of {size_bytes}")
     padded = data.ljust(size_bytes)
     written = os.pwrite(fd, padded, 0)
+    if os.fstat(fd).st_size > size_bytes:  # something else stood there; a slot of ours never gets longer
+        os.ftruncate(fd, size_bytes)
     if written != size_bytes:
         raise OSError(errno.ENOSPC, f"only {written} of {size_bytes} bytes could be written")
 

@@ -1,5 +1,6 @@
 """Bugs put into the core on purpose: the simulator must catch each, and says with which seed."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from graced.core import duty, leases, liveness, member, restart, steps, votes
 from graced.core.liveness import GONE, Peer
 from graced.core.restart import Restart, Step
 from graced.core.vocabulary import Birth, Kill, LockTaken, Timing
-from graced.sim.run import simulate
+from graced.sim.run import FAULTS_A_SEED, simulate
 
 SEEDS = 200  # at most, until the bug shows
 
@@ -97,18 +98,15 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 QUICK = ("no_look_kills", "no_look_starts", "stopped_is_not_down", "grant_not_revoked", "revocation_not_sent")
 
-FIRST = {  # a seed that showed the bug when this was written, tried first to save time; others do as well
-    "no_look_starts": 3, "stopped_is_not_down": 4, "one_vote_is_enough": 38, "late_watcher_judges": 19,
-    "late_grant_counts": 35, "newborn_is_not_watched": 14, "backoff_of_kernels": 2,
-}  # fmt: skip
+PROFILES = (("all", FAULTS_A_SEED), ("stops", 8))  # each seed is run with both
 
 
 def catch(name: str, patch: pytest.MonkeyPatch) -> None:
     MUTANTS[name](patch)
-    for seed in (FIRST.get(name, 1), *range(1, SEEDS + 1)):
-        outcome = simulate(seed)
+    for seed, (profile, faults) in itertools.product(range(1, SEEDS + 1), PROFILES):
+        outcome = simulate(seed, faults, profile)
         if outcome.breach:
-            print(f"{name}: seed {seed}: {outcome.breach}")
+            print(f"{name}: seed {seed}, profile {profile}: {outcome.breach}")
             return
     pytest.fail(f"{name} was not caught in {SEEDS} seeds")
 

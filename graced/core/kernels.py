@@ -92,7 +92,10 @@ def exited(
     if old is None or running.run < old.run or (running.run == old.run and not old.alive and not text):
         return kernels, ()
     ran = max(0.0, now - running.started)
+    unseen = running.run > old.run > 0 and not text  # `text`: its birth failed
     old, missed = _missed(old, running)
+    if unseen:
+        missed = (*missed, Record("kernel.started", {"kernel": old.name, "run": running.run, "pid": running.pid}))
     old = replace(old, run=running.run)
     actions: list[Action] = [
         *missed,

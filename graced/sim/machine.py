@@ -125,16 +125,12 @@ class Machine:
             process.life = "stopped" if stopped else "hung"
             process.freezes.append(Freeze(self.clock.now, stopped))
 
-    def thaw(self, process: Process) -> bool:
-        """SIGCONT, or the end of what held the loop up: what came meanwhile is taken in, in order."""
-        if process.life not in ("stopped", "hung"):
-            return False
+    def thaw(self, process: Process) -> list[Call]:
+        """SIGCONT, or the end of what held the loop up; what came meanwhile, in order, is the caller's to deliver."""
         process.life = "running"
         process.freezes[-1].until = self.clock.now
         inbox, process.inbox = process.inbox, []
-        for call, args in inbox:
-            process.deliver(call, *args)
-        return True
+        return inbox
 
     def watch(self, process: Process | None, by: Process, call: Callable[..., None], *args: Any) -> None:
         """`by` opens a pidfd; `call` comes at the death, within a moment if it is dead already."""

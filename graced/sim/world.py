@@ -18,7 +18,7 @@ from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
 from graced.sim.effects import EFFECTS
 from graced.sim.healing import Healing
-from graced.sim.machine import Machine, Process
+from graced.sim.machine import Call, Machine, Process
 from graced.sim.member import Member
 from graced.sim.spawner import Spawner
 from graced.sim.store import Entry, Store
@@ -207,13 +207,18 @@ class World:
             check.died(process)
 
     def thaw(self, process: Process) -> None:
-        """SIGCONT, or the end of a hang."""
-        if not self.machine.thaw(process):
+        """SIGCONT, or the end of a hang: its timer and what came meanwhile are due, one first or the other."""
+        if process.life not in ("stopped", "hung"):
             return
         self.tell(f"{process} goes on")
+        inbox = self.machine.thaw(process)
+        timer: list[Call] = []
         member = self.members.get(process.pid)
-        if member is not None and member.linked and process.life == "running":
-            member.thawed()
+        if member is not None and member.linked:
+            timer = [(member.thawed, ())]
+        timer_first = self.random.random() < 0.5
+        for call, args in (timer + inbox) if timer_first else (inbox + timer):
+            process.deliver(call, *args)
 
     # --- kernels
 

@@ -171,6 +171,8 @@ def silent(peer: Peer, timing: Timing, now: float) -> bool:
 
 
 def excuse(peer: Peer, late: float) -> Peer:
-    """Move the peer's deadlines by the watcher's own lateness (seconds)."""
+    """Move the peer's deadlines by the watcher's own lateness (seconds). Who was stopped is looked at once more."""
+    if peer.evidence == "stopped":
+        peer = replace(peer, state="suspect", evidence="")
     stopped_at = None if peer.stopped_at is None else peer.stopped_at + late
     return replace(peer, since=peer.since + late, stopped_at=stopped_at)

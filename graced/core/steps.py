@@ -99,7 +99,8 @@ def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     if target == state.me or _back(state, run, target) or target in state.restarts:
         return state, tuple(actions)
     attempt = run.steps[run.playbook.steps.index(step)].attempt
-    force = bool(step.with_.get("force")) or run.tier == 3
+    # (A try of the verification that has to bring it back once more meets the start intensity.)
+    force = step.uses == "restart_member" and (bool(step.with_.get("force")) or run.tier == 3)
     attempted, more = restart.begin(
         target, f"{run.id}/{attempt}/{state.me}-{state.incarnation}", dead_incarnation(run, target), force
     )

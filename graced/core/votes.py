@@ -1,7 +1,7 @@
 """Quorum: silence alone kills nobody. The asker counts; each voter answers from what it hears itself.
 
-The electorate is the members that are not known down, minus the target. No answer within two intervals is
-no vote. An electorate of one decides on its own evidence.
+The electorate is the members that hold their role and are not known down, heard or not, minus the target. No answer
+within two intervals is no vote. An electorate of one decides on its own evidence.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ class Vote(Struct, frozen=True):
 
 
 def ask(me: str, target: Peer, peers: dict[str, Peer], timing: Timing, now: float) -> Vote:
-    voters = tuple(p.name for p in peers.values() if p.name != target.name and not p.down and p.heard)
+    voters = tuple(p.name for p in peers.values() if p.name != target.name and not p.down and p.pid)
     id = f"{target.name}-{target.incarnation}-{me}-{int(now * 1000)}"
     return Vote(id, target.name, target.incarnation, voters, now + VOTE_INTERVALS * timing.interval, {me: True})
 

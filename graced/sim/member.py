@@ -224,6 +224,7 @@ class Member:
         if self.process.alive:
             self.tend()
             self._publish()
+            self._set_wake()
 
     def tend(self) -> None:
         """What the role does once an interval."""

@@ -121,9 +121,10 @@ class World:
         return self.stops
 
     def withdraw_stop(self, number: int) -> None:
-        """That stop died midway; a later one still counts."""
+        """That stop died midway; a later one still counts. What ended meanwhile is no failure of its own."""
         if number == self.stops:
             self.stopping = False
+            self.asked("stop", tuple(self.specs))
 
     def _see_whether_alone(self) -> None:
         """When nothing of graced runs any more, somebody starts it again."""

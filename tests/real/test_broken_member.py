@@ -35,6 +35,7 @@ def copy(folder: Path) -> Path:
 def with_copy(make: Make, copy: Path) -> Graced:
     graced = make()
     graced.environ["PYTHONPATH"] = str(copy)
+    graced.crash_wanted = True
     graced.write(
         {
             "restarts": {"max_restarts": 3, "window": "60s", "backoff": {"initial": "100ms", "max": "2s", "jitter": 0}},

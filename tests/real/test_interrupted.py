@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 import pytest
+from support import kernels as scripts
 from support import procs
 from support.deadlines import until
 from support.fixtures import COUNTERS, Make
@@ -74,8 +75,7 @@ def test_many_stops_that_are_killed_half_way(graced: Graced) -> None:
 
 def test_a_stop_that_is_stopped_itself_is_taken_over_by_the_next(make: Make) -> None:
     graced = make()
-    deaf = "trap '' TERM; while :; do sleep 0.1; done"
-    graced.write({"kernels": {"one": graced.counter("one"), "deaf": {"command": ["sh", "-c", deaf]}}})
+    graced.write({"kernels": {"deaf": scripts.stubborn(graced.counter_file("deaf"), stop={"timeout": "2s"})}})
     graced.start()
     first = graced.spawn("stop")
     until((graced.home / "run" / "stopping").exists, 3.0, "the stop has announced itself")

@@ -119,14 +119,14 @@ def test_a_member_can_be_restarted_by_name(several: Graced) -> None:
     several.stop_and_prove()
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "restart", "status", "logs"])
-def test_an_unknown_name_is_exit_4_and_changes_nothing(several: Graced, command: str) -> None:
-    for word in ("nobody", "@nobody", "x*"):
-        done = several.run(command, word)
-        assert done.code == 4, f"{command} {word}: {done}"
-        assert len(done.err.strip().splitlines()) == 1
-        assert word in done.err
-    assert "api" in several.run(command, "apj").err, "the nearest name is told"
+def test_an_unknown_name_is_exit_4_and_changes_nothing(several: Graced) -> None:
+    for command in ("start", "stop", "restart", "status", "logs"):
+        for word in ("nobody", "@nobody", "x*"):
+            done = several.run(command, word)
+            assert done.code == 4, f"{command} {word}: {done}"
+            assert len(done.err.strip().splitlines()) == 1
+            assert word in done.err
+        assert "api" in several.run(command, "apj").err, "the nearest name is told"
     assert states(several) == {**RUNNING, "tool": "stopped"}
     several.stop_and_prove()
 

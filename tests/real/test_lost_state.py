@@ -13,6 +13,7 @@ from support.home import Graced
 from support.whole import assert_whole, counters
 from support.witness import ROLES
 
+LIVES: Final = 3
 DATABASE: Final = ("state.db", "state.db-wal", "state.db-shm", "state.db.lock")
 LOSSES: Final = {
     "slots": ["kernels"],
@@ -81,11 +82,14 @@ def test_incarnations_and_runs_grow_over_the_life_of_the_home(graced: Graced) ->
     graced.await_healthy(newer={"trigger": 1, "self_healing": 1})
     before = graced.incarnations()
     runs = {name: row["run"] for name, row in graced.status()["kernels"].items()}
-    graced.ok("stop")
-    lose(graced, ["run"])
-    graced.ok("start")
-    assert {role: n + 1 for role, n in before.items()} == graced.incarnations()
-    assert {name: n + 1 for name, n in runs.items()} == {n: r["run"] for n, r in graced.status()["kernels"].items()}
+    for life in range(1, LIVES + 1):
+        graced.ok("stop")
+        lose(graced, ["run"])
+        graced.ok("start")
+        expected, after = {role: n + life for role, n in before.items()}, graced.incarnations()
+        assert after == expected, f"{expected} -> {after}\n{graced.story(60)}"
+    after = {name: row["run"] for name, row in graced.status()["kernels"].items()}
+    assert after == {name: n + LIVES for name, n in runs.items()}
 
 
 def test_a_torn_last_line_of_the_audit_is_set_aside(graced: Graced) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 import pytest
+from support import kernels as scripts
 from support import procs
 from support.deadlines import until
 from support.fixtures import COUNTERS, Make, running_counters
@@ -110,7 +111,8 @@ def test_a_status_answers_though_every_member_is_stopped(graced: Graced) -> None
 
 def test_a_stop_that_dies_midway_lets_the_healing_go_on(make: Make) -> None:
     graced = make()
-    graced.write({"kernels": {"one": graced.counter("one"), "deaf": {"command": ["sh", "-c", IGNORES]}}})
+    deaf = scripts.stubborn(graced.counter_file("deaf"), stop={"timeout": "3s"})
+    graced.write({"kernels": {"one": graced.counter("one"), "deaf": deaf}})
     graced.start()
     stop = graced.spawn("stop")
     until((graced.home / "run" / "stopping").exists, 3.0, "the stop has announced itself")
@@ -120,9 +122,6 @@ def test_a_stop_that_dies_midway_lets_the_healing_go_on(make: Make) -> None:
     graced.await_healthy(10.0)
     graced.growing("one")
     graced.stop_and_prove()
-
-
-IGNORES: Final = "trap '' TERM; while :; do sleep 0.2; done"
 
 
 def one(graced: Graced) -> procs.Identity | None:

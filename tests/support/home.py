@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ FAST: Final = {
 HEALERS: Final = ("self_healing", "coding_agent")
 CLI: Final = "from graced.cli.main import main; main()"
 CLI_S: Final = 120.0
+CRASH: Final = re.compile(r"\(src/\w+\.cpp:\d+\)|^Traceback ")
+CRASH_LINES: Final = 25
 RECOVERY_S: Final = 3.0
 """All healthy after any number of deaths, by the contract."""
 
@@ -52,6 +55,7 @@ class Graced:
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith(("GRACED_", "PYTEST_", "NOTIFY_"))}
         self.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         self.witness = Witness(self.home)
+        self.crash_wanted = False
         self.write(config or {})
 
     # --- configuration
@@ -249,8 +253,19 @@ class Graced:
 
     def prove_clean(self) -> None:
         assert not self.witness.breaches, "\n".join([*self.witness.breaches, self.story(40)])
+        assert not self.crashes(), "\n".join([*self.crashes(), self.story(40)])
         verified = self.run("audit", "verify")
         assert verified.code == 0, f"audit verify: exit {verified.code} {verified.out} {verified.err}"
+
+    def crashes(self) -> list[str]:
+        """Lines of members' logs that tell of an end by a bug: libzmq's assertions, Python's tracebacks."""
+        found: list[str] = []
+        for role in ROLES:
+            lines = procs.slurp(str(self.home / "logs" / f"{role}.log")).decode(errors="replace").splitlines()
+            for index, line in enumerate(lines):
+                if CRASH.search(line) and not self.crash_wanted:
+                    found += [f"{role}.log: {text}" for text in lines[index : index + CRASH_LINES]]
+        return found
 
     def close(self) -> None:
         """Frozen first, so that nobody heals meanwhile; then killed, until nobody is left."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from graced.core.births import NEWBORN_FLOOR_S, NEWBORN_INTERVALS
 from graced.core.liveness import STOPPED_INTERVALS
+from graced.core.roles import MEMBERS
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 
@@ -26,11 +27,14 @@ class Kills(Check):
         raise Breach("healthy process killed", f"{by} killed {process}, {process.life}: {why}")
 
     def resigned(self, member: "Member", reason: str) -> None:
-        """Only a process that really does not hear the others may end itself for being deaf."""
+        """Only a process that really does not hear another, which may have died since, may end itself as deaf."""
         world, now = self.world, self.world.clock.now
-        for other in world.wires.bound.values():
-            if other is not member and self._gap(member, other.process, now) >= world.timing.timeout - SLACK_S:
-                return
+        recent = now - RECENT_INTERVALS * world.timing.interval
+        others = [p for p in world.machine.everyone.values() if p.name in MEMBERS and p is not member.process]
+        seen = [(p, now if p.alive else p.ended) for p in others]
+        limit = world.timing.timeout - SLACK_S
+        if any(until > recent and self._gap(member, p, until) >= limit for p, until in seen):
+            return
         raise Breach("healthy process killed", f"{member} ended itself though it hears everyone: {reason}")
 
     def _stood_still(self, process: "Process") -> bool:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 FORCED: Final = 9  # births of one role in one attempt of an emergency: three forced ones, and what the intensity allows
 
+ATTEMPT_S: Final = 1.5  # from the start of an attempt to its last birth
+
 
 class Storms(Check):
     def begin(self, world: "World") -> None:
@@ -35,11 +37,12 @@ class Storms(Check):
         """Births that no fault cut short: at most the intensity, and what new spawners and emergencies allow again."""
         world, role = self.world, member.role
         edge = world.clock.now - world.policy.window
-        born = [m for m in self.births.get(role, ()) if m.process.born > edge]
-        failed = [m for m in born if not m.came_up and not m.struck]
+        born = [m for m in self.births.get(role, ()) if m.process.born > edge - ATTEMPT_S]
+        failed = [m for m in born if m.process.born > edge and not m.came_up and not m.struck]
         self.births[role] = [*born, member]
-        again = sum(m.process.born > edge for r in ("spawner", "watchdog") for m in self.births.get(r, ())) + sum(
-            e.at > edge and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
+        early = edge - ATTEMPT_S
+        again = sum(m.process.born > early for r in ("spawner", "watchdog") for m in self.births.get(r, ())) + sum(
+            e.at > early and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
         )
         if len(failed) > world.policy.max_restarts + 2 + FORCED * again and role != "spawner":
             raise Breach("storm", f"{role} was born {len(failed)} times without becoming healthy")

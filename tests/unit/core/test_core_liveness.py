@@ -5,6 +5,7 @@ from core_kit import NOW, TIMING, beat, member, of, only, pid_of, run
 from graced.core import liveness
 from graced.core.liveness import Peer
 from graced.core.member import step
+from graced.core.roles import others
 from graced.core.vocabulary import AskVote, Died, Found, Heard, Probe, Seen, Tick, Watch
 
 I = TIMING.interval  # noqa: E741
@@ -131,6 +132,25 @@ def test_lateness_moves_the_deadline_of_a_stop_as_well() -> None:
     state, _ = run(state, Seen("trigger", pid_of("trigger"), "stopped"), now=NOW + 2.6 * I)
     state, _ = step(state, Tick(), state.due + 10.0)
     assert state.peers["trigger"].state == "suspect"
+
+
+def test_a_late_watcher_looks_again_before_it_acts_on_a_stop() -> None:
+    excused = liveness.excuse(stopped_down(), 5.0)
+    assert (excused.state, excused.evidence) == ("suspect", "")
+    assert liveness.see(excused, excused.pid, "stopped", TIMING, NOW + 5 * I + 5.0).state == "down"
+    assert liveness.see(excused, excused.pid, "running", TIMING, NOW + 5 * I + 5.0).state == "suspect"
+
+
+def test_a_watcher_that_is_always_late_still_finds_out_who_is_stopped() -> None:
+    state, now = member("watchdog"), NOW
+    for _ in range(40):
+        now = max(now, state.due) + 0.8 * I
+        for name in others("watchdog"):
+            if name != "trigger":
+                state, _ = step(state, Heard(beat(name)), now)
+        state, _ = step(state, Tick(), now)
+        state, _ = step(state, Seen("trigger", pid_of("trigger"), "stopped"), now)
+    assert state.peers["trigger"].evidence == "stopped"
 
 
 def test_being_a_little_late_excuses_nobody() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from graced.core import liveness, votes
+from graced.core import votes
 from graced.core.liveness import Peer
 from graced.core.roles import others
 from graced.core.vocabulary import AnswerVote, AskVote, Died, Heard, Record, Resign, Tick, VoteAsked, VoteCast
@@ -126,10 +126,9 @@ def test_an_electorate_of_one_decides_alone() -> None:
     assert votes.decided(votes.Vote("v", "t", 1, (), NOW, {"me": True}), NOW) is True
 
 
-def test_known_down_and_never_heard_members_are_no_voters() -> None:
-    peers = {n: Peer(n, heard=True, state="healthy") for n in ("a", "b")}
-    peers["c"] = Peer("c", heard=True, state="down")
-    peers["d"] = Peer("d")
+def test_who_holds_its_role_votes_heard_or_not_and_who_is_down_or_unknown_does_not() -> None:
+    peers = {n: Peer(n, pid=1, heard=n == "b", state="suspect") for n in ("a", "b", "c")}
+    peers["d"] = Peer("d", pid=1, heard=True, state="down")
+    peers["e"] = Peer("e")
     vote = votes.ask("me", replace(peers["a"], state="suspect"), peers, TIMING, NOW)
-    assert vote.voters == ("b",)
-    assert not liveness.silent(peers["b"], TIMING, NOW + 99)
+    assert vote.voters == ("b", "c")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 import zmq
@@ -43,15 +44,17 @@ def ask_many(home: Home, questions: Mapping[str, Question], timeout_s: float, in
     if not awake:
         return {}
     deadline = monotonic() + timeout_s
-    context: zmq.Context[Any] = zmq.Context(1)
-    try:
-        asks = {
-            member: Ask(os.urandom(12).hex(), verb, dict(args), SENDER, incarnation, deadline)
-            for member, (verb, args) in awake.items()
-        }
-        return _exchange(context, home, asks, deadline)
-    finally:
-        context.destroy(linger=0)
+    asks = {
+        member: Ask(os.urandom(12).hex(), verb, dict(args), SENDER, incarnation, deadline)
+        for member, (verb, args) in awake.items()
+    }
+    return _exchange(home, asks, deadline)
+
+
+@cache
+def _context() -> "zmq.Context[Any]":
+    """One for the life of the command, never ended: ending waits for each socket, and a Ctrl-C may leave one open."""
+    return zmq.Context(1)
 
 
 def listens(home: Home, member: str) -> bool:
@@ -60,14 +63,20 @@ def listens(home: Home, member: str) -> bool:
     return record is not None and proc.status(record.identity) not in MUTE
 
 
-def _exchange(context: "zmq.Context[Any]", home: Home, asks: dict[str, Ask], deadline: float) -> dict[str, Reply]:
+def _exchange(home: Home, asks: dict[str, Ask], deadline: float) -> dict[str, Reply]:
+    sockets = {member: socket for member in asks if (socket := _connect(home.endpoint(member, "cmd"))) is not None}
+    try:
+        return _answers(sockets, asks, deadline)
+    finally:
+        for socket in sockets.values():
+            socket.close(0)
+
+
+def _answers(sockets: dict[str, Any], asks: dict[str, Ask], deadline: float) -> dict[str, Reply]:
     poller = zmq.Poller()
-    member_of: dict[Any, str] = {}
-    for member in asks:
-        socket = _connect(context, home.endpoint(member, "cmd"))
-        if socket is not None:
-            member_of[socket] = member
-            poller.register(socket, zmq.POLLOUT)
+    member_of = {socket: member for member, socket in sockets.items()}
+    for socket in member_of:
+        poller.register(socket, zmq.POLLOUT)
     replies: dict[str, Reply] = {}
     while member_of and (left_s := deadline - monotonic()) > 0:
         for socket, event in poller.poll(max(1, int(left_s * 1000))):
@@ -83,9 +92,9 @@ def _exchange(context: "zmq.Context[Any]", home: Home, asks: dict[str, Ask], dea
     return replies
 
 
-def _connect(context: "zmq.Context[Any]", endpoint: str) -> Any:
+def _connect(endpoint: str) -> Any:
     """A DEALER, or None where the address cannot be used (no run/ folder)."""
-    socket = context.socket(zmq.DEALER)
+    socket = _context().socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)

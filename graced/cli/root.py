@@ -74,8 +74,9 @@ class Graced(click.Group):
         share = _share()
         if share is not None:
             with formatter.section("More"):
-                formatter.write_text(f"manual: man -M {share}/man graced")
-                formatter.write_text(f"completions for bash, zsh and fish: below {share}")
+                pad = " " * formatter.current_indent
+                formatter.write(f"{pad}manual: man -M {share}/man graced\n")  # not wrapped: it is to be copied
+                formatter.write(f"{pad}completions for bash, zsh and fish: below {share}\n")
 
     def main(
         self,

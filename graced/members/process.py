@@ -80,7 +80,9 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
     record = read_record(home.lock(role))
     last = record.incarnation if record else 0
     if not max(last, floor):
-        last = tables.counters(Store(home.db, readonly=True)).get(f"incarnation.{role}", 0)
+        store = Store(home.db, readonly=True)
+        last = tables.counters(store).get(f"incarnation.{role}", 0)
+        store.release()  # now, not when the collector gets to it: the spawner forks
     incarnation = 1 + max(last, floor)
     with contextlib.suppress(OSError):  # a new file on a full disk: the lock itself holds
         lock.write(LockRecord.of(proc.me(), incarnation))

@@ -46,6 +46,7 @@ from graced.posix.locks import LockRecord, RoleLock, read_record
 from graced.store.db import Store
 
 POLL_MAX_MS: Final = 60_000
+ROWS_WAIT_S: Final = 0.25  # for the records that come before them, while another member is at the audit log
 RETRY_S: Final = 0.005  # until a busy lock (audit, store) or a connection is tried again
 LOST_EXIT: Final = 75  # EX_TEMPFAIL: the role is held by another
 
@@ -91,6 +92,7 @@ class Shell:
         self._beat_due = 0.0
         self._beat_wanted = False
         self._retrying = False
+        self._behind = 0.0  # when the audit log had last taken everything
         self._stopping = False
         self.bus.poller.register(self.polls.fileno(), select.POLLIN)
         self.polls.on_signals(self._signalled)
@@ -363,7 +365,10 @@ class Shell:
             for finding in self.audit.findings:
                 self.audit.append("escalated", {"incident": "audit", "subject": "audit", "text": finding})
             self.audit.findings.clear()
-        if self.store.pending:
+        # Rows say what was told, so they are written after it: who dies in between tells it again, or looks it up.
+        self._behind = now if not self.audit.pending else self._behind
+        held = self.audit.pending and not self.audit.degraded and now - self._behind < ROWS_WAIT_S
+        if self.store.pending and not held:
             self.store.flush()
             if self.forks:
                 self.store.release()

@@ -151,6 +151,7 @@ class Spawner(Duty):
 
     def _fork(self, fork: Fork, *, fresh: bool = False) -> None:
         role, shell = fork.role, self.shell
+        shell.store.release()
         try:
             pid = os.fork()
         except OSError as error:

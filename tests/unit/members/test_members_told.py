@@ -1,0 +1,76 @@
+"""What a successor finds told of runs, and what a newborn's look at the store leaves open."""
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graced.audit.log import AuditLog
+from graced.core.vocabulary import Bump, Record
+from graced.members.process import take_role
+from graced.members.told import LOOK_BYTES, Told, told_lately, told_of
+from graced.posix.home import Home
+from graced.store import tables
+from graced.store.db import Store
+
+
+def log(folder: Path) -> AuditLog:
+    return AuditLog(str(folder), "self_healing", os.getpid(), 1)
+
+
+def test_runs_told_lately_are_found_and_old_ones_are_not(tmp_path: Path) -> None:
+    audit = log(tmp_path / "audit")
+    audit.append("kernel.started", {"kernel": "old", "run": 1, "pid": 5})
+    for number in range(LOOK_BYTES // 1000):
+        audit.append("escalated", {"incident": "x", "subject": "y", "text": "filler " * 200 + str(number)})
+    audit.append("kernel.started", {"kernel": "web", "run": 3, "pid": 5})
+    audit.append("kernel.exited", {"kernel": "web", "run": 3, "pid": 5, "exit": {"signal": 9}, "text": ""})
+    assert told_lately(str(tmp_path / "audit")) == {Told("kernel.started", "web", 3), Told("kernel.exited", "web", 3)}
+
+
+def test_a_torn_line_and_garbage_are_passed_over(tmp_path: Path) -> None:
+    audit = log(tmp_path)
+    audit.append("kernel.started", {"kernel": "web", "run": 3, "pid": 5})
+    with open(tmp_path / "000001.jsonl", "ab") as file:
+        file.write(b'{"kind":"kernel.exited","data":{"kernel":1}}\n\xff\n"kind":"kernel.started"\n{"kind":"kernel.star')
+    assert told_lately(str(tmp_path)) == {Told("kernel.started", "web", 3)}
+
+
+def test_without_a_log_nothing_was_told(tmp_path: Path) -> None:
+    assert told_lately(str(tmp_path / "none")) == set()
+
+
+def test_only_records_of_runs_are_looked_up() -> None:
+    assert told_of(Record("kernel.exited", {"kernel": "web", "run": 2})) == Told("kernel.exited", "web", 2)
+    assert told_of(Record("member.started", {"member": "trigger"})) is None
+    assert told_of(Bump("recoveries.kernel", "x")) is None
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_role_taken_over_a_garbage_lock_leaves_no_database_open(tmp_path: Path) -> None:
+    """A spawner that forks with SQLite open gives its children a connection, which closes their sockets one day."""
+    home = Home(str(tmp_path / "home"))
+    home.ensure()
+    store = Store(home.db)
+    tables.raise_to(store, "incarnation.trigger", 7)
+    store.close()
+    Path(home.lock("trigger")).write_bytes(b"garbage")
+    taken = take_role(home, "trigger", 0)
+    assert taken is not None
+    assert taken[1] == 8
+    links = [
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.exists(f"/proc/self/fd/{fd}")
+    ]
+    assert [link for link in links if "state.db" in link] == []
+    taken[0].close()

@@ -61,6 +61,8 @@ def hear(peer: Peer, beat: Beat, now: float) -> Heard:
     newer = beat.incarnation > peer.incarnation or beat.pid != peer.pid
     if beat.incarnation == peer.incarnation and (peer.ended if not newer else beat.start_ticks < peer.start_ticks):
         return peer, ()  # a beat that was on its way when the sender died
+    if not newer and peer.beat is not None and peer.beat.pid == beat.pid and beat.seq < peer.beat.seq:
+        return peer, ()  # overtaken: a newborn's first comes by two ways
     state: State = "healthy" if beat.phase == "healthy" else "starting"
     heard = replace(
         peer,

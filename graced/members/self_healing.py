@@ -20,7 +20,7 @@ from graced.members.duty import Duty
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
-from graced.members.told import Told, told_lately, told_of
+from graced.members.told import Told, runs_told, told_of
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 
@@ -39,7 +39,7 @@ class SelfHealing(Duty):
         self._seen = 0  # number of the last news taken
         self._parallel = shell.config.restarts.parallel
         self._rungs = Rungs(shell, lambda: self.kernels, self._do)
-        self._told: set[Told] = set() if shell.state.fresh else told_lately(shell.home.audit)
+        self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.home.audit)
 
     # --- birth
 

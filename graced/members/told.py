@@ -1,23 +1,31 @@
-"""What the audit log was told of runs lately, by whoever held this role before.
+"""What the audit log was told lately, by whoever held this role before.
 
 A record and the row that says it was written are in two files, and kill -9 falls between them. So the record goes first
-(`Shell._flush`), and a successor, whose rows are older then, looks here before it tells of a run once more.
+(`Shell._flush`), and a successor, whose rows are older then, looks here: before it tells of a run once more, and for
+an emergency that was begun, and whose progress was never stored.
 """
 
 import contextlib
 import os
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from graced.audit.layout import backwards, segment_name, segments
-from graced.core.vocabulary import Action, Record
+from graced.core.roles import EMERGENCY_PLAYBOOK
+from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
+from graced.core.vocabulary import Action, Record, RunNote
 
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""
 
-KINDS: Final = ("kernel.started", "kernel.exited")
-_MARKS: Final = tuple(f'"kind":"{kind}"'.encode() for kind in KINDS)
+OF_RUNS: Final = ("kernel.started", "kernel.exited")
+OF_EMERGENCIES: Final = (
+    "emergency.activated", "emergency.ended", "delegation.granted", "delegation.revoked", "member.down",
+    "playbook.step", "recovery.started", "recovery.succeeded",
+)  # fmt: skip
 
 
 class Told(NamedTuple):
@@ -26,26 +34,60 @@ class Told(NamedTuple):
     run: int
 
 
-class _Data(msgspec.Struct):
-    kernel: str
-    run: int
-
-
 class _Line(msgspec.Struct):
+    at: str
     kind: str
-    data: _Data
+    data: dict[str, Any]
 
 
 def told_of(action: Action) -> Told | None:
     """What a record tells of a run; None of any other action."""
-    if not isinstance(action, Record) or action.kind not in KINDS:
+    if not isinstance(action, Record) or action.kind not in OF_RUNS:
         return None
     return Told(action.kind, str(action.data["kernel"]), int(action.data["run"]))
 
 
-def told_lately(folder: str) -> set[Told]:
+def runs_told(folder: str) -> set[Told]:
     """What stands in the last LOOK_BYTES of the log in `folder`; what cannot be read was not told."""
-    found: set[Told] = set()
+    return {Told(r.kind, str(r.data.get("kernel")), r.data.get("run", 0)) for r in _lately(folder, OF_RUNS)}
+
+
+def emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
+    """The last emergency, as far as it got, if its end was not told. now, wall: CLOCK_MONOTONIC and since 1970."""
+    records = list(_lately(folder, OF_EMERGENCIES))
+    last = next((r for r in records if r.kind in ("emergency.activated", "emergency.ended")), None)
+    if last is None or last.kind == "emergency.ended":
+        return None
+    incident = str(last.data.get("incident"))
+    told = [r for r in records if incident in (r.data.get("run"), r.data.get("incident"))]
+    dead = {str(r.data["target"]): int(r.data["incarnation"]) for r in told if r.kind == "member.down"}
+    began = now - max(0.0, wall - datetime.fromisoformat(last.at).timestamp())
+    return RunNote(incident, EMERGENCY_PLAYBOOK, tuple(dead), 3, 0, incident, began, dead, _done(told))
+
+
+def _done(told: list[_Line]) -> tuple[str, ...]:
+    """Steps that ended well, and marks."""
+    done: list[str] = []
+    for record in told:
+        match record.kind:
+            case "emergency.activated":  # first told, then done
+                done.append("activate_emergency")
+            case "playbook.step" if record.data.get("ok"):
+                done.append(str(record.data.get("step")))
+            case "delegation.granted":
+                done.append(GRANTED + str(record.data.get("agent")))
+            case "delegation.revoked":
+                done.append(REVOKED + str(record.data.get("agent")))
+            case "recovery.started":
+                done.append(RESTARTED)
+            case "recovery.succeeded":
+                done.append(SUCCEEDED)
+    return tuple(dict.fromkeys(done))
+
+
+def _lately(folder: str, kinds: tuple[str, ...]) -> Iterator[_Line]:
+    """Records of these kinds in the last LOOK_BYTES, last first."""
+    marks = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
     left = LOOK_BYTES
     with contextlib.suppress(OSError):
         for number in reversed(segments(folder)):
@@ -53,13 +95,11 @@ def told_lately(folder: str) -> set[Told]:
             try:
                 size = os.fstat(fd).st_size
                 for offset, line in backwards(fd, size):
-                    if any(mark in line for mark in _MARKS):
+                    if any(mark in line for mark in marks):
                         with contextlib.suppress(msgspec.DecodeError):
-                            record = msgspec.json.decode(line, type=_Line)
-                            found.add(Told(record.kind, record.data.kernel, record.data.run))
+                            yield msgspec.json.decode(line, type=_Line)
                     if size - offset > left:
-                        return found
+                        return
                 left -= size
             finally:
                 os.close(fd)
-    return found

@@ -1,6 +1,7 @@
 """When is a member called dead? Facts at once, a stop in time, silence by a quorum, one's own lateness never."""
 
 from core_kit import NOW, TIMING, beat, member, of, only, pid_of, run
+from msgspec.structs import replace
 
 from graced.core import liveness
 from graced.core.liveness import Peer
@@ -124,6 +125,16 @@ def test_a_watcher_that_was_late_itself_does_not_judge() -> None:
     assert all(p.state == "healthy" for p in state.peers.values())
     assert not of(list(actions), Probe)
     assert not of(list(actions), AskVote)
+
+
+def test_a_beat_that_was_overtaken_changes_nothing() -> None:
+    healthy, _ = liveness.hear(Peer("trigger"), replace(beat("trigger"), seq=2), NOW)
+    first = replace(beat("trigger", phase="starting"), seq=1)
+    assert liveness.hear(healthy, first, NOW + I) == (healthy, ())
+    again, _ = liveness.hear(healthy, replace(beat("trigger"), seq=2), NOW + I)
+    assert again.since == NOW + I, "the same once more, for a new subscriber, is news of life"
+    newer, _ = liveness.hear(healthy, replace(beat("trigger", 2), seq=1), NOW + I)
+    assert newer.incarnation == 2
 
 
 def test_lateness_moves_the_deadline_of_a_stop_as_well() -> None:

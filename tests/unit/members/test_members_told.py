@@ -2,6 +2,7 @@
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from graced.audit.log import AuditLog
 from graced.core.vocabulary import Bump, Record
 from graced.members.process import take_role
-from graced.members.told import LOOK_BYTES, Told, told_lately, told_of
+from graced.members.told import LOOK_BYTES, Told, emergency_left, runs_told, told_of
 from graced.posix.home import Home
 from graced.store import tables
 from graced.store.db import Store
@@ -20,14 +21,14 @@ def log(folder: Path) -> AuditLog:
     return AuditLog(str(folder), "self_healing", os.getpid(), 1)
 
 
-def test_runs_told_lately_are_found_and_old_ones_are_not(tmp_path: Path) -> None:
+def test_runs_runs_told_are_found_and_old_ones_are_not(tmp_path: Path) -> None:
     audit = log(tmp_path / "audit")
     audit.append("kernel.started", {"kernel": "old", "run": 1, "pid": 5})
     for number in range(LOOK_BYTES // 1000):
         audit.append("escalated", {"incident": "x", "subject": "y", "text": "filler " * 200 + str(number)})
     audit.append("kernel.started", {"kernel": "web", "run": 3, "pid": 5})
     audit.append("kernel.exited", {"kernel": "web", "run": 3, "pid": 5, "exit": {"signal": 9}, "text": ""})
-    assert told_lately(str(tmp_path / "audit")) == {Told("kernel.started", "web", 3), Told("kernel.exited", "web", 3)}
+    assert runs_told(str(tmp_path / "audit")) == {Told("kernel.started", "web", 3), Told("kernel.exited", "web", 3)}
 
 
 def test_a_torn_line_and_garbage_are_passed_over(tmp_path: Path) -> None:
@@ -35,11 +36,43 @@ def test_a_torn_line_and_garbage_are_passed_over(tmp_path: Path) -> None:
     audit.append("kernel.started", {"kernel": "web", "run": 3, "pid": 5})
     with open(tmp_path / "000001.jsonl", "ab") as file:
         file.write(b'{"kind":"kernel.exited","data":{"kernel":1}}\n\xff\n"kind":"kernel.started"\n{"kind":"kernel.star')
-    assert told_lately(str(tmp_path)) == {Told("kernel.started", "web", 3)}
+    assert runs_told(str(tmp_path)) == {Told("kernel.started", "web", 3)}
 
 
 def test_without_a_log_nothing_was_told(tmp_path: Path) -> None:
-    assert told_lately(str(tmp_path / "none")) == set()
+    assert runs_told(str(tmp_path / "none")) == set()
+
+
+def emergency(audit: AuditLog, incident: str, upto: int) -> None:
+    about = {"incident": incident, "targets": ["self_healing", "coding_agent"]}
+    step = {"playbook": "emergency_healer_recovery", "run": incident, "ok": True}
+    lent = {"agent": "trigger", "powers": [], "incident": incident}
+    whole: list[tuple[str, dict[str, object]]] = [
+        ("member.down", {"target": "self_healing", "evidence": "exit", "incarnation": 4, "incident": incident}),
+        ("member.down", {"target": "coding_agent", "evidence": "exit", "incarnation": 6, "incident": incident}),
+        ("emergency.activated", about),
+        ("delegation.granted", lent),
+        ("playbook.step", {**step, "step": "delegate_powers"}),
+        ("delegation.revoked", lent),
+        ("emergency.ended", about),
+    ]
+    for kind, data in whole[:upto]:
+        audit.append(kind, data)
+
+
+def test_an_emergency_whose_end_was_not_told_is_found_as_far_as_it_got(tmp_path: Path) -> None:
+    audit = log(tmp_path)
+    emergency(audit, "emergency-1-1", 7)
+    assert emergency_left(str(tmp_path), 100.0, time.time()) is None
+    emergency(audit, "emergency-4-6", 5)
+    note = emergency_left(str(tmp_path), 100.0, time.time() + 7)
+    assert note is not None
+    assert (note.id, note.incident, note.tier) == ("emergency-4-6", "emergency-4-6", 3)
+    assert note.dead == {"self_healing": 4, "coding_agent": 6}
+    assert set(note.done) == {"activate_emergency", "delegate_powers", "granted:trigger"}
+    assert 80 < note.started < 94
+    emergency(audit, "emergency-4-6", 7)
+    assert emergency_left(str(tmp_path), 100.0, time.time()) is None
 
 
 def test_only_records_of_runs_are_looked_up() -> None:

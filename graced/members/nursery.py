@@ -1,10 +1,8 @@
 """Kernels in the spawner: births, standing orders, whole-tree ends, adoption, and the news of all that.
 
-The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc. A run is stored in its slot
-(home/kernels/NAME.slot) before its birth and completed after it, by one pwrite each: no lock, no free disk needed.
+The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc.
 """
 
-import contextlib
 import os
 import signal
 from collections import deque
@@ -19,31 +17,19 @@ from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
 from graced.members.keeping import Keeper
+from graced.members.kernel_slots import KernelSlots, Slot
 from graced.members.launching import Launcher
 from graced.members.looking import look
+from graced.members.news import News
 from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.files import make_dir
-from graced.posix.slots import open_slot, read_slot, write_slot
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 
-NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, `sync` tells the rest
 TREE_STEP_S: Final = 0.002
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
-NEWS_TIMEOUT_S: Final = 1.0
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """What is stored of a kernel's newest run. `pid` 0: it was about to be born."""
-
-    kernel: str
-    run: int
-    pid: int
-    start_ticks: int
-    boot_id: str
 
 
 class Ending:
@@ -73,7 +59,7 @@ class Nursery:
         self.keeper = Keeper(shell, expand_replicas(shell.config))
         self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
-        self._slots: dict[str, int] = {}
+        self._slots = KernelSlots(shell.home)
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
         self._scheduled = False
@@ -81,10 +67,7 @@ class Nursery:
         self._seen_runs: frozenset[tuple[str, str]] = frozenset()
         self._line: deque[Ending] = deque()  # adopted ones, whose steps are looks at all of /proc
         self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
-        self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
-        self._count = 0
-        self._sent = 0
-        self._listener = 0  # incarnation of self_healing that has synced
+        self.news = News(shell)
 
     # --- adoption
 
@@ -94,7 +77,7 @@ class Nursery:
         given: descriptors that systemd kept, by name; they are ours from now on.
         """
         self._seen_runs = look(self.shell.home.id()).runs
-        slots = {slot.kernel: slot for slot in self._stored()}
+        slots = {slot.kernel: slot for slot in self._slots.stored()}
         for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
             if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
@@ -104,23 +87,6 @@ class Nursery:
         alive = (r for r in self.runs.values() if r.alive)
         boot_id = self.shell.identity.boot_id
         self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
-
-    def _stored(self) -> list[Slot]:
-        names: list[str] = []
-        with contextlib.suppress(OSError):  # a person may have deleted the folder; who runs is known by its marks
-            make_dir(self.shell.home.kernels, 0o700)
-            names = [n for n in sorted(os.listdir(self.shell.home.kernels)) if n.endswith(".slot")]
-        found = [self._read(os.path.join(self.shell.home.kernels, name)) for name in names]
-        return [slot for slot in found if slot is not None]
-
-    def _read(self, path: str) -> Slot | None:
-        data = read_slot(path)
-        if data is None:
-            return None
-        try:
-            return msgspec.json.decode(data, type=Slot)
-        except msgspec.DecodeError:
-            return None
 
     def _adopt_one(self, slot: Slot) -> None:
         identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
@@ -139,7 +105,7 @@ class Nursery:
             return
         self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
         if slot.pid == 0:
-            self._store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
+            self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
 
@@ -171,10 +137,8 @@ class Nursery:
                 )
                 self._act(actions)
             case "kernel.sync":
-                self._listener = int(args["incarnation"])
-                return Reply(
-                    ask.id, True, {"runs": [to_plain(r) for r in self.runs.values()], "news": list(self._news)}
-                )
+                news = self.news.synced(int(args["incarnation"]))
+                return Reply(ask.id, True, {"runs": [to_plain(r) for r in self.runs.values()], "news": news})
             case _:
                 return Reply(ask.id, False, error=f"the spawner takes no command {ask.verb}")
         return Reply(ask.id, True)
@@ -195,7 +159,7 @@ class Nursery:
             case Launch():
                 self._launch(action)
             case Report():
-                self._report(action)
+                self.news.report(action)
             case EndTree():
                 self._end(action)
             case _:
@@ -207,7 +171,7 @@ class Nursery:
     def _launch(self, launch: Launch) -> None:
         kernel, run = launch.kernel, launch.run
         boot_id = self.shell.identity.boot_id
-        self._store(Slot(kernel, run, 0, 0, boot_id))
+        self._slots.store(Slot(kernel, run, 0, 0, boot_id))
         try:
             pid = self._launcher.launch(kernel, run)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
@@ -216,17 +180,10 @@ class Nursery:
             self._act(actions)
             return
         ticks = proc.start_ticks(pid) or 0
-        self._store(Slot(kernel, run, pid, ticks, boot_id))
+        self._slots.store(Slot(kernel, run, pid, ticks, boot_id))
         self._pids[pid] = kernel
         self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, monotonic())
         self._act(actions)
-
-    def _store(self, slot: Slot) -> None:
-        with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
-            fd = self._slots.get(slot.kernel)
-            if fd is None:
-                fd = self._slots[slot.kernel] = open_slot(self.shell.home.slot(slot.kernel))
-            write_slot(fd, msgspec.json.encode(slot), 512)
 
     # --- deaths
 
@@ -404,44 +361,15 @@ class Nursery:
                 identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
                 proc.signal_identity(identity, number)
 
-    # --- news
-
-    def _report(self, report: Report) -> None:
-        self._count += 1
-        running = report.running
-        self._news.append(
-            {
-                "n": self._count,
-                "what": report.what,
-                "running": to_plain(running),
-                "at": report.at,
-                "text": report.text,
-                "by_order": report.by_order,
-            }
-        )
+    # --- the rest
 
     def heard(self, beat: Beat) -> None:
-        if beat.member == "self_healing" and beat.incarnation != self._listener:
-            self._sent = 0
+        self.news.heard(beat)
         self.keeper.heard(beat)
 
     def tend(self, now: float) -> None:
-        """Send what self_healing has not taken."""
         self.keeper.tend(now)
-        peer = self.shell.state.peers["self_healing"]
-        if not self._news or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
-            return
-        self._sent = self._count
-        top = self._count
-
-        def taken(reply: Reply | None) -> None:
-            if reply is not None and reply.ok:
-                while self._news and self._news[0]["n"] <= top:
-                    self._news.popleft()
-            else:
-                self._sent = 0
-
-        self.shell.send("self_healing", "kernel.news", {"items": list(self._news)}, NEWS_TIMEOUT_S, taken)
+        self.news.tend()
 
     def wake_at(self) -> float:
         return float("inf")

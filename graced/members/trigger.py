@@ -13,7 +13,7 @@ from graced.config.replicas import expand_replicas
 from graced.config.schema import Kernel
 from graced.core.intensity import History, weigh
 from graced.members.delegates import Delegate
-from graced.members.nursery import Slot
+from graced.members.kernel_slots import Slot
 from graced.members.process import policy_of
 from graced.members.shell import Shell
 from graced.posix import proc

@@ -1,0 +1,58 @@
+"""What the spawner tells self_healing of kernels, kept until somebody in that role has taken it."""
+
+from collections import deque
+from typing import Any, Final
+
+from graced.bus.protocol import Reply, to_plain
+from graced.core.orders import Report
+from graced.core.vocabulary import Beat
+
+NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, a sync tells the rest
+NEWS_TIMEOUT_S: Final = 1.0
+
+
+class News:
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._items: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
+        self._count = 0
+        self._sent = 0
+        self._listener = 0  # incarnation of self_healing that has synced
+
+    def report(self, report: Report) -> None:
+        self._count += 1
+        self._items.append(
+            {
+                "n": self._count,
+                "what": report.what,
+                "running": to_plain(report.running),
+                "at": report.at,
+                "text": report.text,
+                "by_order": report.by_order,
+            }
+        )
+
+    def synced(self, incarnation: int) -> list[dict[str, Any]]:
+        """This self_healing listens from now on; what nobody has taken."""
+        self._listener = incarnation
+        return list(self._items)
+
+    def heard(self, beat: Beat) -> None:
+        if beat.member == "self_healing" and beat.incarnation != self._listener:
+            self._sent = 0
+
+    def tend(self) -> None:
+        """Send what self_healing has not taken."""
+        peer = self._shell.state.peers["self_healing"]
+        if not self._items or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
+            return
+        self._sent = top = self._count
+
+        def taken(reply: Reply | None) -> None:
+            if reply is not None and reply.ok:
+                while self._items and self._items[0]["n"] <= top:
+                    self._items.popleft()
+            else:
+                self._sent = 0
+
+        self._shell.send("self_healing", "kernel.news", {"items": list(self._items)}, NEWS_TIMEOUT_S, taken)

@@ -23,6 +23,7 @@ class PollSet:
         self._readers: dict[int, Call] = {}
         self._timers: list[tuple[float, int, Call]] = []
         self._count = 0
+        self._signals = -1  # the descriptor that tells of them
 
     def fileno(self) -> int:
         return self._epoll.fileno()
@@ -39,7 +40,9 @@ class PollSet:
                 self._epoll.unregister(fd)
 
     def dispatch(self) -> None:
-        for fd, _ in self._epoll.poll(0):
+        """Signals first: a kernel whose end SIGCHLD tells of is started before a member's death is dealt with."""
+        ready = self._epoll.poll(0)
+        for fd, _ in sorted(ready, key=lambda item: item[0] != self._signals):
             call = self._readers.get(fd)
             if call is not None:
                 call()
@@ -56,6 +59,7 @@ class PollSet:
                 call(set(os.read(reader, 4096)))
 
         self.add(reader, readable)
+        self._signals = reader
 
     # --- timers
 

@@ -30,6 +30,7 @@ _NO_SUCH_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)
 """What pidfd_open(2) says of a pid that is free, not positive, or of a thread that leads no process."""
 
 _PF_KTHREAD = 0x00200000
+_PF_EXITING = 0x00000004
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _READ_BYTES = 65536
@@ -51,6 +52,7 @@ class Stat(NamedTuple):
     ppid: int
     session: int
     kernel_thread: bool
+    exiting: bool  # on its way out: its environment is gone already, its children still hang below it
     threads: int
     start_ticks: int
 
@@ -110,6 +112,7 @@ def read_stat(pid: int) -> Stat | None:
         ppid=int(field[1]),
         session=int(field[3]),
         kernel_thread=bool(int(field[6]) & _PF_KTHREAD),
+        exiting=bool(int(field[6]) & _PF_EXITING),
         threads=int(field[17]),
         start_ticks=int(field[19]),
     )

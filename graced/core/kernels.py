@@ -61,8 +61,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
     if again:
         actions += [
             NoteStep(old.incident, "restart", True, f"run {running.run}, pid {running.pid}"),
-            CloseIncident(old.incident, "recovered", max(0.0, running.started - old.ended_at), 1),
-            Bump("recoveries.kernel", old.incident),
+            *_recovered(old.incident, max(0.0, running.started - old.ended_at)),
         ]
     state: State = "starting" if old.spec.ready.when == "exited" else "ready"
     new = replace(
@@ -96,6 +95,8 @@ def exited(
     old, missed = _missed(old, running)
     if unseen:
         missed = (*missed, Record("kernel.started", {"kernel": old.name, "run": running.run, "pid": running.pid}))
+        if old.incident:  # that start had ended it
+            missed = (*missed, *_recovered(old.incident, max(0.0, running.started - old.ended_at)))
     old = replace(old, run=running.run)
     actions: list[Action] = [
         *missed,
@@ -186,12 +187,15 @@ def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[Action, ...]]:
         actions += [
             Record("kernel.exited", {**told, "exit": exit_data(Exit()), "text": "nobody saw it"}),
             OpenIncident(incident, old.name, "kernel", str(Exit()), 1),
-            CloseIncident(incident, "recovered", 0.0, 1),
-            Bump("recoveries.kernel", incident),
+            *_recovered(incident, 0.0),
         ]
     times = (running.started,) * len(gap)
     history = History((*old.history.restarts, *times), (*old.history.short, *times))
     return replace(old, history=history, restarts=old.restarts + len(gap)), tuple(actions)
+
+
+def _recovered(incident: str, duration: float) -> tuple[Action, ...]:
+    return CloseIncident(incident, "recovered", duration, 1), Bump("recoveries.kernel", incident)
 
 
 def _alive_again(old: Kernel, running: Running) -> Kernel:

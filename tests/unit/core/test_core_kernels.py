@@ -14,7 +14,7 @@ from graced.core import kernels, orders
 from graced.core.intensity import History, Policy
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Order, Running
-from graced.core.vocabulary import Action, Record
+from graced.core.vocabulary import Action, Bump, Record
 
 POLICY = Policy()
 WEB = Spec("web", ("web",))
@@ -245,6 +245,14 @@ def test_news_that_skips_runs_counts_them() -> None:
     asked, _ = kernels.tend(made(run=4), NOW)
     all_, _ = kernels.born(asked, running(5), NOW)
     assert all_["web"].history.restarts == (), "the run that was asked for is no surprise"
+
+
+def test_every_failure_is_counted_as_recovered_once_whatever_was_lost_between() -> None:
+    all_, _ = kernels.exited(up(), running(1, alive=False, exit=Exit(1)), NOW, by_order=True, noise=0.0)
+    all_, first = kernels.exited(all_, running(2, alive=False, exit=Exit(1)), NOW + 1, by_order=True, noise=0.0)
+    all_, second = kernels.born(all_, running(3), NOW + 1)
+    counted = [a.incident for a in (*first, *second) if isinstance(a, Bump)]
+    assert counted == ["web-run1", "web-run2"]
 
 
 def test_the_past_is_no_news() -> None:

@@ -32,7 +32,7 @@ Ready = Mapping[Any, int]  # what the poll found readable
 class Bus:
     """All sockets of one process. Bind only after the role lock is held: libzmq steals the path of a live binder."""
 
-    def __init__(self, home: Home, me: str, peers: tuple[str, ...]) -> None:
+    def __init__(self, home: Home, me: str) -> None:
         self.home, self.me = home, me
         with warnings.catch_warnings():
             # Python warns of threads at fork: our children close all descriptors and never touch this context.
@@ -55,8 +55,6 @@ class Bus:
         self._greeter: zmq.Socket[bytes] | None = None
         self._beat = b""
         self._bind()
-        for peer in peers:
-            self.follow(peer)
 
     def _socket(self, kind: int) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[bytes] = self._context.socket(kind)

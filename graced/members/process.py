@@ -141,9 +141,9 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
         role, os.getpid(), incarnation, timing, policy, birth.playbooks, monotonic(), fresh=birth.fresh
     )  # fmt: skip
     shell = Shell(home, role, lock, incarnation, config, state)
-    shell.duty = duty_for(shell)
     shell.send_beat(monotonic())
-    shell.greet()
+    shell.greet()  # the first thing that others wait for
+    shell.duty = duty_for(shell)
     for name in others(role):
         shell.take(shell.found(name))
         shell.bus.welcome()

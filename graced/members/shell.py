@@ -67,7 +67,7 @@ class Shell:
         self.identity = proc.me()
         self.incarnation = incarnation
         self.interval = config.timing.heartbeat_interval_s
-        self.bus = Bus(home, me, others(me))
+        self.bus = Bus(home, me)
         self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
         self.audit.deferred = True
         if journal.at_hand():
@@ -212,10 +212,12 @@ class Shell:
         self.bus.publish(viewing.beat(self))
 
     def greet(self) -> None:
-        """Tell the watchdog of this birth before it has connected to the new socket."""
+        """Tell the watchdog of this birth before it has connected to the new socket; only then listen to others."""
         if self.me != "watchdog":
             word = Ask(f"{self.me}-{self.incarnation}-born", "beat", {"beat": encode(viewing.beat(self))}, self.me)
             self.bus.greet("watchdog", word)
+        for peer in others(self.me):
+            self.bus.follow(peer)
 
     def _keep_place(self) -> None:
         """If run/ was deleted, make it again and take the role in it; somebody else has it: end."""

@@ -54,8 +54,11 @@ def _stop_named(home: Home, name: tuple[str, ...]) -> tuple[list[str], list[str]
     names = expand(name, specs)
     if not anyone(home):
         raise not_running(home.root)
+    warnings: list[str] = []
     with Bar("stopping") as bar:
-        ran, left = stop_kernels(home, specs, names, lambda done: bar.update(done, len(names)))
+        ran, left = stop_kernels(home, specs, names, lambda done: bar.update(done, len(names)), warnings.append)
+    for text in warnings:
+        click.echo(f"warning: {text}", err=True)
     if left:
         raise Refusal(f"not stopped in time: {', '.join(left)}")
     return ran, []

@@ -102,12 +102,21 @@ def _is_ended(g: Gathered, name: str, kernel: KernelView) -> bool:
 
 
 def stop_kernels(
-    home: Home, specs: dict[str, Kernel], names: Sequence[str], report: Callable[[int], None]
+    home: Home,
+    specs: dict[str, Kernel],
+    names: Sequence[str],
+    report: Callable[[int], None],
+    warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[str], list[str]]:
-    """Stops them until a person starts them again: (those that ran or were about to, those that are still alive)."""
+    """Stops them until a person starts them again: (those that ran or were about to, those that are still alive).
+
+    warn: told when that could not be noted on the disk.
+    """
     before = kernels_now(gather(home, specs))
     ran = [name for name in names if before[name].pid or before[name].wanted]
-    insist(home, "self_healing", "kernels.stop", {"names": list(names)})
+    unsaved = insist(home, "self_healing", "kernels.stop", {"names": list(names)}).get("unsaved", "")
+    if unsaved:
+        warn(f"this cannot be noted ({unsaved}): should self_healing die meanwhile, they are started again")
     limit_s = max(specs[name].stop.timeout_s for name in names) + SPARE_S
     _, left = await_kernels(home, specs, names, _is_ended, limit_s, report)
     return ran, left

@@ -119,7 +119,9 @@ def exited(
         if state == "failed":
             return give_up(kernels, new, actions, f"{down.reason}; restart: {old.spec.restart}")
         return _saved(kernels, new, *actions)
-    if not well:
+    if not well and old.incident and text:  # the start that was to end an incident failed
+        actions.append(NoteStep(old.incident, "restart", False, text))
+    elif not well:
         incident = f"{old.name}-run{running.run}"
         down = replace(down, incident=incident)
         actions.append(OpenIncident(incident, old.name, "kernel", str(exit), 1))

@@ -322,6 +322,8 @@ class Nursery:
         everyone = [*tops, *(identity for identity in below if identity is not None)]
         for identity in everyone:
             proc.signal_identity(identity, number)
+            if number != signal.SIGKILL and proc.status(identity) == "stopped":  # it takes none but KILL and CONT
+                proc.signal_identity(identity, signal.SIGCONT)
         return everyone
 
     def _strays_of(self, running: Running) -> list[int]:

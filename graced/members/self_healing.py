@@ -39,6 +39,7 @@ class SelfHealing(Duty):
         self._seen = 0  # number of the last news taken
         self._parallel = shell.config.restarts.parallel
         self._rungs = Rungs(shell, lambda: self.kernels, self._do)
+        self._generation = 0  # of the database that has the kernels' rows
         self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.home.audit)
 
     # --- birth
@@ -121,7 +122,9 @@ class SelfHealing(Duty):
         runs_before = {n: self.kernels[n].run for n in names}
         self._do(change(self.kernels, names, monotonic()))
         self.tend(monotonic())
-        return Reply(ask.id, True, {"names": list(names), "runs": runs_before})
+        self.shell.store.flush()
+        unsaved = self.shell.store.trouble if self.shell.store.pending else ""
+        return Reply(ask.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
     def _rows(self, names: Any) -> dict[str, Any]:
         """Of those of the kernels that are meant to run."""
@@ -158,9 +161,19 @@ class SelfHealing(Duty):
     # --- what follows
 
     def tend(self, now: float) -> None:
+        self._keep_rows()
         if self._synced and not self.shell.state.stopping:
             self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
             self._rungs.tend(now)
+
+    def _keep_rows(self) -> None:
+        """Another database than before: what a person stopped, and all else of the kernels, is written into it."""
+        generation = self.shell.store.generation
+        if generation != self._generation:
+            if self._generation:
+                for kernel in self.kernels.values():
+                    self._save(kernel)
+            self._generation = generation
 
     def wake_at(self) -> float:
         idle = not self._synced or self.shell.state.stopping

@@ -36,6 +36,7 @@ from graced.core.vocabulary import (
 from graced.members import viewing
 from graced.members.duty import Duty
 from graced.members.effects import EFFECTS, ballot
+from graced.members.kept_files import KeptFiles
 from graced.members.pollset import PollSet
 from graced.members.stopping import announced
 from graced.members.sync import Syncer
@@ -73,6 +74,7 @@ class Shell:
         if journal.at_hand():
             self.audit.told = journal.Journal(me, home.root).tell
         self.store = Store(home.db, deferred=True)
+        self.kept = KeptFiles(home)
         self.syncer = Syncer(me)
         self.polls = PollSet()
         self.after = self.polls.after
@@ -203,10 +205,13 @@ class Shell:
     def send_beat(self, now: float) -> None:
         """Publish; at the interval's own beats also look whether run/ is still ours."""
         if now >= self._beat_due:
+            newborn = not self._beat_due  # its first heartbeat waits for nothing
             self._beat_due = (now // self.interval + 1) * self.interval
             self._keep_place()
             self.bus.tend(now)
             self._look_for_stop()
+            if not newborn:
+                self._look_at_files()
         self._beat_wanted = False
         self.seq += 1
         self.bus.publish(viewing.beat(self))
@@ -236,6 +241,13 @@ class Shell:
             self.bus.rebind()
         except OSError as error:
             os.write(2, f"{self.me}: run/ is gone and cannot be made again: {error}\n".encode(errors="replace"))
+
+    def _look_at_files(self) -> None:
+        """What somebody took away from the home while it was in use."""
+        self.store.look()
+        for text in (*self.kept.look(), *self.store.findings):
+            self.audit.append("escalated", {"incident": "home", "subject": self.home.root, "text": text})
+        self.store.findings.clear()
 
     # --- stop
 

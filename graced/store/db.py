@@ -188,6 +188,11 @@ class Store:
         finally:
             self.patience_s = before
 
+    def look(self) -> None:
+        """Notices, between uses, that the file was replaced or lost a part; see `generation`, `findings`."""
+        with contextlib.suppress(sqlite3.Error):
+            self._file.look()
+
     def close(self) -> None:
         """Ends in good order: the last one to close writes the WAL back, synced. It may wait for the disk."""
         self._file.close()

@@ -1,12 +1,23 @@
 """state.db while it is open: is it still the file that the path names, and what to do about an error."""
 
 import contextlib
+import os
 import sqlite3
 from enum import Enum
 from typing import Final
 
-from graced.store.errors import CONTENTION, DAMAGE, PASSING, Newer, primary
-from graced.store.opening import Inode, inode_of, open_reader, open_writer, set_aside, shared_of, whole
+from graced.store.errors import CONTENTION, DAMAGE, PASSING, Contended, Newer, primary
+from graced.store.opening import (
+    Inode,
+    Sides,
+    inode_of,
+    open_reader,
+    open_writer,
+    rescue,
+    set_aside,
+    sides_of,
+    whole,
+)
 from graced.store.schema import VERSION, version
 
 BUSY_IS_TROUBLE: Final = 20
@@ -33,7 +44,7 @@ class File:
         self.generation = 0
         self._conn: sqlite3.Connection | None = None
         self._inode: Inode | None = None
-        self._shared: Inode | None = None
+        self._sides: Sides = (None, None)
         self._busy = 0
         self._suspected = False  # damage was met, and a second look found none
 
@@ -45,18 +56,56 @@ class File:
     def connection(self) -> sqlite3.Connection | None:
         """A connection to the file that the path names now; None when it is `absent`. Raises sqlite3.Error."""
         if self._conn is not None:
-            if inode_of(self.path) == self._inode and shared_of(self.path) == self._shared:
+            if self._intact():
                 return self._conn
+            self._rescue(self._conn)
             self.drop()
         opened = open_reader(self.path) if self.readonly else open_writer(self.path)
         if opened is None:
             return None
         if opened.created and self.generation:
             self.findings.append("state.db was removed while graced ran: a new one was begun, what was in it is lost")
-        if (opened.inode, opened.shared) != (self._inode, self._shared):
+        if (opened.inode, opened.sides[0]) != (self._inode, self._sides[0]):
             self.generation += 1
-        self._conn, self._inode, self._shared = opened.conn, opened.inode, opened.shared
+        self._conn, self._inode, self._sides = opened.conn, opened.inode, opened.sides
         return self._conn
+
+    def look(self) -> None:
+        """Notices, between uses, what was taken away from under an open connection. Raises sqlite3.Error."""
+        if self._conn is not None:
+            self.connection()
+
+    def _intact(self) -> bool:
+        same = inode_of(self.path) == self._inode and sides_of(self.path) == self._sides
+        return same and not self._emptied_file()
+
+    def _emptied_file(self) -> bool:
+        """Truncated by somebody: in WAL mode even a new one has a page."""
+        try:
+            return os.stat(self.path).st_size == 0 and not self.readonly
+        except OSError:
+            return False
+
+    def _rescue(self, conn: sqlite3.Connection) -> None:
+        """While the file has its name, what this connection sees is put in its place, for all to open anew.
+
+        When that is not whole any more, the file is set aside. Another process may be quicker. Raises Contended.
+        """
+        if self.readonly or self._inode is None or inode_of(self.path) != self._inode:
+            return
+        if sides_of(self.path)[1] == self._sides[1] and not self._emptied_file():
+            return  # the -shm alone: it is made from the WAL
+        try:
+            if rescue(self.path, self._inode, conn):
+                self.findings.append("state.db lost its WAL or its content while graced ran: it was written anew")
+        except Contended:
+            raise
+        except sqlite3.Error as error:
+            aside = set_aside(self.path, self._inode)
+            if aside is not None:
+                self.findings.append(
+                    f"state.db was damaged ({error}): it was set aside as {aside}, a new one was begun"
+                )
 
     def drop(self) -> None:
         """Closes the connection. SQLite knows when its file has moved, and leaves the -wal of a new one alone."""

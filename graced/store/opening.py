@@ -34,12 +34,16 @@ Inode = tuple[int, int]
 """Device and number."""
 
 
+Sides = tuple[Inode | None, Inode | None]
+"""Of the -shm, through which all processes must meet, and of the -wal, where they write; None without one."""
+
+
 class Opened(NamedTuple):
-    """`inode` of state.db; `shared` that of its -shm, through which all processes must meet (None without one)."""
+    """`inode` of state.db; `sides` of the files beside it."""
 
     conn: sqlite3.Connection
     inode: Inode
-    shared: Inode | None
+    sides: Sides
     created: bool
 
 
@@ -54,6 +58,10 @@ def inode_of(path: str) -> Inode | None:
 
 def shared_of(path: str) -> Inode | None:
     return inode_of(f"{path}-shm")
+
+
+def sides_of(path: str) -> Sides:
+    return shared_of(path), inode_of(f"{path}-wal")
 
 
 def open_writer(path: str) -> Opened:
@@ -92,11 +100,11 @@ def open_reader(path: str) -> Opened | None:
 
 
 def _same(path: str, conn: sqlite3.Connection, before: Inode | None, created: bool) -> Opened:
-    shared = shared_of(path)
+    sides = sides_of(path)
     if before is None or inode_of(path) != before:
         conn.close()
         raise Contended("state.db is being replaced")
-    return Opened(conn, before, shared, created)
+    return Opened(conn, before, sides, created)
 
 
 def _connect_reader(path: str, cause: sqlite3.Error | None) -> sqlite3.Connection:
@@ -180,6 +188,27 @@ def set_aside(path: str, inode: Inode) -> str | None:
                 os.rename(path + suffix, aside + suffix)
         _create_locked(path)
         return aside
+
+
+def rescue(path: str, inode: Inode, conn: sqlite3.Connection) -> bool:
+    """Puts what `conn` still sees in place of a file that lost its WAL or its content.
+
+    False when the path names another by now. Raises sqlite3.Error when what it sees is not whole any more.
+    """
+    with _maker_lock(path):
+        if inode_of(path) != inode:
+            return False
+        copy = f"{path}.rescued"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(copy)
+        with contextlib.closing(sqlite3.connect(copy)) as target:
+            conn.backup(target)
+        os.chmod(copy, 0o600)
+        for suffix in _SIDE_FILES:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path + suffix)
+        os.rename(copy, path)
+        return True
 
 
 def whole(path: str) -> bool:

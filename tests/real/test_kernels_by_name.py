@@ -1,5 +1,6 @@
 """Kernels as a person asks for them: by name, glob, group and replica; and what was asked for outlives every member."""
 
+import os
 import signal
 import time
 from typing import Any, Final
@@ -235,3 +236,9 @@ def test_an_adopted_kernel_is_stopped_as_quickly_as_another(several: Graced) -> 
         several.ok(command, name)
         assert time.monotonic() - began < STOP_TIMEOUT_S, f"{command} waited for the time-out of a kernel that is dead"
     several.stop_and_prove()
+
+
+def test_a_kernel_that_is_stopped_by_a_signal_ends_politely_all_the_same(graced: Graced) -> None:
+    os.kill(graced.pid("one"), signal.SIGSTOP)
+    graced.ok("stop", "one")
+    assert graced.status()["kernels"]["one"]["exit"] == {"signal": signal.SIGTERM}

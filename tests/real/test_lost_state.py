@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from support.deadlines import until
 from support.fixtures import COUNTERS
 from support.home import Graced
 from support.whole import assert_whole, counters
 from support.witness import ROLES
+
+from graced.store.db import Store
+from graced.store.tables import kernels as kernels_of
 
 LIVES: Final = 3
 DATABASE: Final = ("state.db", "state.db-wal", "state.db-shm", "state.db.lock")
@@ -65,6 +69,42 @@ def test_kernels_survive_files_that_are_lost_while_members_die(graced: Graced) -
     lose(graced, LOSSES["slots and database"])
     graced.kill("spawner", "self_healing", "watchdog")
     graced.await_healthy(10.0, newer={role: before[role] for role in ("spawner", "self_healing", "watchdog")})
+    assert_whole(graced, kernels)
+
+
+def row_of(graced: Graced, kernel: str) -> object:
+    store = Store(str(graced.home / "state.db"), readonly=True)
+    try:
+        return kernels_of(store).get(kernel)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("names", [DATABASE, ("state.db-wal",)], ids=["all of it", "the WAL"])
+def test_a_stopped_kernel_stays_stopped_though_the_database_is_lost(graced: Graced, names: tuple[str, ...]) -> None:
+    graced.ok("stop", "one")
+    lose(graced, [*names])
+    until(lambda: row_of(graced, "one") is not None, 5.0, "its row is there again")
+    before = graced.incarnations()
+    graced.kill("self_healing")
+    graced.await_healthy(10.0, newer={"self_healing": before["self_healing"]})
+    assert graced.status()["kernels"]["one"]["state"] == "stopped"
+    assert graced.run("tasks").code == 0
+    graced.ok("start", "one")
+
+
+def test_what_a_start_left_in_the_home_is_written_back(graced: Graced) -> None:
+    kernels, before = counters(graced), graced.incarnations()
+    kept = {name: (graced.home / name).read_bytes() for name in ("config", "environ", "key", "id")}
+    lose(graced, ["config", "environ", "id"])
+    (graced.home / "key").write_bytes(b"garbage")
+    until(
+        lambda: all((graced.home / n).exists() and (graced.home / n).read_bytes() == b for n, b in kept.items()),
+        5.0, "they are written back",
+    )  # fmt: skip
+    assert graced.audited("escalated"), "a person is told"
+    graced.kill("spawner", "self_healing", "coding_agent")
+    graced.await_healthy(10.0, newer={role: before[role] for role in ("spawner", "self_healing", "coding_agent")})
     assert_whole(graced, kernels)
 
 

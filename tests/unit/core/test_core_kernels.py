@@ -14,7 +14,7 @@ from graced.core import kernels, orders
 from graced.core.intensity import History, Policy
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Order, Running
-from graced.core.vocabulary import Action, Bump, Record
+from graced.core.vocabulary import Action, Bump, CloseIncident, OpenIncident, Record
 
 POLICY = Policy()
 WEB = Spec("web", ("web",))
@@ -315,3 +315,18 @@ def test_by_order_or_not_never_more_starts_than_the_intensity_allows(
         starts.append(now)
         all_, _ = kernels.born(all_, running(run, at=now), now)
         assert sum(t > now - policy.window for t in starts[1:]) <= policy.max_restarts + 1
+
+
+# --- starts that fail
+
+
+def test_starts_that_fail_one_after_the_other_are_one_incident() -> None:
+    broken = running(2, alive=False, exit=Exit(code=127))
+    all_, opened = kernels.exited(up(), running(1, alive=False, exit=Exit(1)), NOW, by_order=False, noise=0.0)
+    for run in (2, 3):
+        failing = replace(broken, run=run)
+        all_, actions = kernels.exited(all_, failing, NOW + run, by_order=False, noise=0.0, text="no such file")
+        assert not [a for a in actions if isinstance(a, OpenIncident)]
+    all_, actions = kernels.born(all_, running(4), NOW + 9)
+    closed = [a.id for a in actions if isinstance(a, CloseIncident)]
+    assert closed == [a.id for a in opened if isinstance(a, OpenIncident)] == ["web-run1"]

@@ -307,6 +307,7 @@ assert raise_to(store, "other-after", 1), store.trouble
 print(store.generation, store.findings, flush=True)
 """
 
+RESCUED = "state.db lost its WAL or its content while graced ran: it was written anew"
 LOST = "state.db was removed while graced ran: a new one was begun, what was in it is lost"
 
 
@@ -326,8 +327,42 @@ def test_what_is_deleted_is_begun_anew_and_found_once(path: str, suffixes: tuple
         assert child.wait(timeout=60) == 0
     assert {"after", "other-after"} <= counters(store).keys()
     assert store.generation == 2
-    assert store.findings == ([LOST] if "" in suffixes else [])
+    assert store.findings == ([LOST] if "" in suffixes else [RESCUED] if "-wal" in suffixes else [])
+    assert ("before" in counters(store)) == ("" not in suffixes)
     assert Store(path).read("PRAGMA integrity_check") == [("ok",)]
+
+
+OPEN = """
+import sys
+from graced.store.db import Store
+from graced.store.tables import counters
+store = Store(sys.argv[1])
+assert counters(store)
+print("up", flush=True)
+sys.stdin.readline()
+store.look()
+print(sorted(counters(store)), flush=True)
+"""
+
+
+@pytest.mark.parametrize("loss", ["wal removed", "emptied"])
+def test_what_a_file_lost_under_open_connections_is_written_anew(path: str, loss: str) -> None:
+    store = Store(path)
+    assert raise_to(store, "before", 1)
+    with python(OPEN, path) as child:
+        said(child, "up")
+        if loss == "emptied":
+            os.truncate(path, 0)
+        else:
+            os.unlink(f"{path}-wal")
+        store.look()
+        assert raise_to(store, "after", 1), store.trouble
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        said(child, "['after', 'before']")
+    assert store.findings == [RESCUED]
+    assert counters(Store(path)).keys() == {"before", "after"}
 
 
 def test_a_database_restored_from_a_copy_is_taken_up(path: str, tmp_path: Path) -> None:

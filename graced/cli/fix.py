@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from graced.cli.out import clip, print_json, width
+from graced.cli.out import clip, on_terminal, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _plain(each: "FileFix", diff: bool) -> dict[str, Any]:
     if diff and each.before is not None and each.after is not None:
         from graced.mending.patch import unified
 
-        plain["diff"] = unified(each.before, each.after, each.path)
+        plain["diff"] = unified(each.before, each.after, each.path).decode("utf-8", "backslashreplace")
     return plain
 
 
@@ -133,8 +133,11 @@ def _print_diff(found: "list[FileFix]") -> None:
 
     for each in found:
         if each.before is not None and each.after is not None:
-            text = unified(each.before, each.after, each.path)
-            for line in text.splitlines(keepends=True):
+            diff = unified(each.before, each.after, each.path)
+            if not on_terminal():  # for `git apply`, which wants the very bytes
+                click.echo(diff, nl=False)
+                continue
+            for line in diff.decode("utf-8", "backslashreplace").splitlines(keepends=True):
                 head = line.startswith(("+++", "---"))
                 click.echo(click.style(line, bold=head, fg=None if head else DIFF.get(line[:1])), nl=False)
         if each.state != "intact" and each.state != "fixed":

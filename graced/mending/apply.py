@@ -151,7 +151,7 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
     """The patch, for a person; raises OSError."""
-    write_whole(job.patch_path, unified(source, after, job.path).encode("utf-8", "backslashreplace"))
+    write_whole(job.patch_path, unified(source, after, job.path))
     text = f"{error}; not applied: {why}; the patch is {job.patch_path}"
     return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
 

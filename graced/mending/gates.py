@@ -54,7 +54,7 @@ def _same(twin: ast.stmt | None, node: ast.stmt) -> bool:
 def changed_places(old: bytes, new: bytes) -> int:
     """How many separate places differ, in lines."""
     before, after = _lines(old) or [], _lines(new) or []
-    return sum(1 for tag, *_ in _opcodes(before, after) if tag != "equal")
+    return sum(1 for tag, *_ in opcodes(before, after) if tag != "equal")
 
 
 def _lines(data: bytes) -> list[str] | None:
@@ -77,7 +77,8 @@ def _split(text: str) -> list[str]:
     return [line + "\n" for line in text.split("\n")]
 
 
-def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, int, int, int]]:
+def opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, int, int, int]]:
+    """As SequenceMatcher has them, in bounded time."""
     head = 0
     most = min(len(before), len(after))
     while head < most and before[head] == after[head]:
@@ -100,7 +101,7 @@ def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, in
 
 def _untouched(before: list[str], after: list[str]) -> Iterator[tuple[int, int, int]]:
     """(start, end, shift) of equal stretches without the neighbourhoods of edits; lines count from 0."""
-    for tag, i1, i2, j1, _ in _opcodes(before, after):
+    for tag, i1, i2, j1, _ in opcodes(before, after):
         if tag == "equal":
             start = i1 + NEIGHBOURS if i1 else 0
             end = i2 - NEIGHBOURS if i2 < len(before) else i2

@@ -43,6 +43,19 @@ def cookie_of(source: bytes) -> tuple[int, int, str] | None:
     return None
 
 
+def declared_codec(source: bytes) -> str | None:
+    """The normal name of the codec that `source` says it is in, None if there is none of that name."""
+    cookie = cookie_of(source.removeprefix(BOM))
+    declared = cookie[2] if cookie is not None and not source.startswith(BOM) else "utf-8"
+    return _usable(b"", declared)
+
+
+def exact_codec(source: bytes) -> str | None:
+    """The codec that `source` says it is in, if its bytes are text in it, and come back the same."""
+    declared = declared_codec(source)
+    return None if declared is None else _usable(source.removeprefix(BOM), declared)
+
+
 def decode(source: bytes) -> Decoded:
     """The text that `source` means, where need be with the encoding declared anew. Never raises."""
     for mark, name in _WIDE:

@@ -9,6 +9,7 @@ import click
 
 from graced.cli.out import clip, on_terminal, print_json, width
 from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import EX_USAGE, Refusal
 
 if TYPE_CHECKING:
     from graced.config.schema import CodingAgent
@@ -27,6 +28,7 @@ BAR_FROM: Final = 20
 @click.option("--diff", is_flag=True, help="print what would be changed; change nothing")
 @click.option("--stdout", "to_stdout", is_flag=True, help="print the mended source; change nothing")
 @click.option("--json", "as_json", is_flag=True, help="print JSON: for each file its errors, edits, confidence, time")
+@click.option("--force", is_flag=True, help="also files that are not Python by their name or their #! line")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), metavar="X", help="else that of graced.yaml, or 0.5")
 @place_options
 @pass_place
@@ -37,12 +39,15 @@ def command(
     diff: bool,
     to_stdout: bool,
     as_json: bool,
+    force: bool,
     min_confidence: float | None,
 ) -> None:
     """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured.
 
     Files that compile are not touched.
     """
+    if not force:
+        _refuse_others(paths)
     if diff and to_stdout:
         raise click.UsageError("--diff and --stdout exclude one another")
     from graced.mending.many import How
@@ -74,6 +79,17 @@ def _agent(place: Place) -> "CodingAgent":
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
     return place.load().config.coding_agent if given else CodingAgent()
+
+
+def _refuse_others(paths: Sequence[str]) -> None:
+    """What is no Python would be made some: prose becomes comments. Said before anything is touched."""
+    from graced.mending.walk import is_python
+
+    others = [path for path in paths if not os.path.isdir(path) and not is_python(path)]
+    if others:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        text = f"{others[0]}{more}: no Python file by its name or its #! line; --force mends it all the same"
+        raise Refusal(text, EX_USAGE)
 
 
 def _files(paths: Sequence[str], exclude: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """Which files under a folder are Python source: .gitignore files and `exclude` honoured, nothing looked at twice."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 SUFFIXES: Final = (".py", ".pyw")
+NAMED: Final = (*SUFFIXES, ".pyi")
+"""A walk takes no stubs: nothing runs them. Who names one means it."""
+SHEBANG_MAX_BYTES: Final = 256
 MAX_DEPTH: Final = 64
 NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__"})
 IGNORE_FILE: Final = ".gitignore"
@@ -15,8 +19,22 @@ IGNORE_MAX_BYTES: Final = 1024 * 1024
 OURS: Final = ".graced-"
 """In the name of a file that is being put in place (graced.mending.put)."""
 
+_SHEBANG: Final = re.compile(rb"(?:\xef\xbb\xbf)?#![^\r\n]*\b(?:python|pypy|uv run\b)")
+
 Specs = tuple[tuple[int, "GitIgnoreSpec"], ...]
 """(length of the folder's path within the root and its slash, its patterns), outermost first."""
+
+
+def is_python(path: str) -> bool:
+    """Is a file that somebody named Python source, by its name or by its first line? False where it cannot be read."""
+    if path.endswith(NAMED):
+        return True
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us up
+        with os.fdopen(fd, "rb") as file:
+            return _SHEBANG.match(file.read(SHEBANG_MAX_BYTES) or b"") is not None
+    except OSError:
+        return False
 
 
 def is_text(path: str) -> bool:

@@ -126,6 +126,27 @@ def test_mistakes_are_one_line(project: Path) -> None:
     assert fix(project, ".").returncode == 78
 
 
+def test_what_is_no_python_is_refused_before_anything_is_touched(project: Path) -> None:
+    texts = {
+        "README.md": b"# graced\n\nIt mends things (or so.\n",
+        "run.sh": b"#!/bin/sh\nif [ -f x ]; then\n",
+        "Makefile": b"all:\n\tcc\n",
+    }
+    for name, text in texts.items():
+        (project / name).write_bytes(text)
+    done = fix(project, "bad.py", *texts)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"README.md (and 2 more)" in done.stderr
+    assert (project / "bad.py").read_bytes() == BROKEN
+    assert {name: (project / name).read_bytes() for name in texts} == texts
+    (project / "tool").write_bytes(b"#!/usr/bin/env python3\n" + BROKEN)
+    (project / "conf.txt").write_bytes(BROKEN)
+    assert fix(project, "tool").returncode == 0
+    assert fix(project, "--force", "conf.txt").returncode == 0
+    assert (project / "conf.txt").read_bytes() == FIXED
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
 def test_a_file_that_may_not_be_written_is_told(project: Path) -> None:
     project.chmod(0o500)

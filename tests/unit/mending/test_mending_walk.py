@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from graced.mending.walk import sources
+from graced.mending.walk import is_python, sources
 
 
 def tree(root: Path, *names: str) -> None:
@@ -60,3 +60,16 @@ def test_a_barred_folder_and_a_missing_root(tmp_path: Path) -> None:
 def test_a_file_as_root_is_source_whatever_its_name(tmp_path: Path) -> None:
     tree(tmp_path, "script")
     assert list(sources((str(tmp_path / "script"),))) == [str(tmp_path / "script")]
+
+
+def test_a_named_file_is_python_by_its_name_or_its_first_line(tmp_path: Path) -> None:
+    for name, text, good in (
+        ("a.py", "", True), ("a.pyi", "", True), ("a.pyw", "", True), ("tool", "#!/usr/bin/env python3\n", True),
+        ("old", "#! /usr/bin/python2.7 -u\n", True), ("README.md", "# python\n", False), ("run.sh", "#!/bin/sh\n# python\n", False),
+        ("empty", "", False),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text)
+        assert is_python(str(tmp_path / name)) is good, name
+    os.mkfifo(tmp_path / "fifo")
+    assert not is_python(str(tmp_path / "fifo"))
+    assert not is_python(str(tmp_path / "nowhere"))

@@ -41,6 +41,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"\bisnot\b"), "is not", "word_order", 0.5),
     (re.compile(r"\bnotin\b"), "not in", "word_order", 0.5),
     (re.compile(r"\bfor[ \t]+each\b"), "for", "not_python", 1.0),
+    (re.compile(r"(?<=[\w\])])(?:->|::)(?=[A-Za-z_])"), ".", "not_python", 1.0),
     (re.compile(r"[;,`?]+[ \t]*$"), "", "stray_mark", 2.0),
     (re.compile(r"[ \t]*\{[ \t]*$"), ":", "brace_block", 3.0),
     (re.compile(r"^[ \t]*\}[ \t]*;?[ \t]*$"), "", "brace_block", 3.0),

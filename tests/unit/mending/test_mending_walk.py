@@ -65,8 +65,8 @@ def test_a_file_as_root_is_source_whatever_its_name(tmp_path: Path) -> None:
 def test_a_named_file_is_python_by_its_name_or_its_first_line(tmp_path: Path) -> None:
     for name, text, good in (
         ("a.py", "", True), ("a.pyi", "", True), ("a.pyw", "", True), ("tool", "#!/usr/bin/env python3\n", True),
-        ("old", "#! /usr/bin/python2.7 -u\n", True), ("README.md", "# python\n", False), ("run.sh", "#!/bin/sh\n# python\n", False),
-        ("empty", "", False),
+        ("old", "#! /usr/bin/python2.7 -u\n", True), ("README.md", "# python\n", False),
+        ("run.sh", "#!/bin/sh\n# python\n", False), ("empty", "", False),
     ):  # fmt: skip
         (tmp_path / name).write_text(text)
         assert is_python(str(tmp_path / name)) is good, name

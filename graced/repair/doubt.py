@@ -1,4 +1,4 @@
-"""What a person must see before it is applied, however usual the slip: code silenced, conditions lost, no Python at all.
+"""What a person must see before it is applied, however usual the slip: code silenced, conditions lost, templates.
 
 Whether source compiles says nothing of whether a check that guarded something is still made.
 """

@@ -22,7 +22,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"([\w\])])[ \t]*--(?=[ \t]*(?:[;#]|$))"), r"\1 -= 1", "increment", 0.5),
     (re.compile(r"[ \t]*&&[ \t]*"), " and ", "c_operators", 0.5),
     (re.compile(r"[ \t]*\|\|[ \t]*"), " or ", "c_operators", 0.5),
-    (re.compile(r"!(?![=])[ \t]*"), "not ", "c_operators", 1.0),
+    (re.compile(r"(?<![\w\])])!(?!=)[ \t]*(?=[\w(\[~'\"-])"), "not ", "c_operators", 1.0),
     (re.compile(r"==="), "==", "c_operators", 0.5),
     (re.compile(r"!=="), "!=", "c_operators", 0.3),
     (re.compile(r"=<"), "<=", "c_operators", 0.7),

@@ -16,10 +16,11 @@ from graced.config.schema import Backend
 from graced.mending.backend import Asked, answered
 from graced.mending.interpreter import Checker
 from graced.mending.patch import unified
-from graced.mending.propose import propose
+from graced.mending.propose import Proposal, _by_backend, propose
 
 SOURCE = b"import os\n\n\ndef f(a):\n    return ((a\n\n\nX = 1\n"
 FIXED = b"import os\n\n\ndef f(a):\n    return ((a))\n\n\nX = 1\n"
+ERROR = "SyntaxError: '(' was never closed (line 12)"
 NONSENSE = b"zz ) ( $ 3 ?? def\nqq )) ((\nw $\n"
 
 
@@ -122,6 +123,53 @@ def test_its_answer_goes_through_the_gates(tmp_path: Path) -> None:
     asked = command(tmp_path, f"print({NONSENSE.decode()!r}.replace('zz', 'aa = \"\"\"') + '\"\"\"')")
     found = propose("/src/a.py", NONSENSE, Checker(), 0.5, asked)
     assert found.state in ("fixed", "suggested")
+    assert found.after is not None
+
+
+BROKEN_CLASS = b"""\
+import os
+
+LIMIT = 3
+
+class A:
+    one = 1
+
+    def f(self):
+        return 1
+
+    def g(self):
+        x = (1
+        return x
+
+    def h(self):
+        if self.one:
+            return 2
+        return 3
+
+
+def far(a):
+    if a > LIMIT:
+        raise ValueError(a)
+    return a
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ("", "fixed"),
+        (".replace('a > LIMIT', 'a > 0')", "suggested"),
+        (".replace('        raise ValueError(a)', '        pass')", "suggested"),
+        (".replace('LIMIT = 3', 'LIMIT = 4')", "suggested"),
+        (".replace('        return 1', '        return 7')", "suggested"),
+        (".replace('        if self.one:\\n            return 2\\n', '')", "suggested"),
+        (".replace('return x', 'return x + 1')", "fixed"),
+    ],
+)
+def test_what_was_not_broken_must_still_be_there(tmp_path: Path, change: str, state: str) -> None:
+    asked = command(tmp_path, f"print(asked['source'].replace('(1', '(1)'){change}, end='')")
+    found = _by_backend("/src/a.py", BROKEN_CLASS, Proposal("not_fixed", (ERROR,)), Checker(), 0.5, asked)
+    assert found.state == state, found.why
     assert found.after is not None
 
 

@@ -30,6 +30,26 @@ def test_gitignore_files_are_honoured_as_git_does(tmp_path: Path) -> None:
     assert found(tmp_path) == {"a.py", "sub/d.py", "sub/deep/e.py"}
 
 
+def test_those_above_count_up_to_the_repository(tmp_path: Path) -> None:
+    tree(tmp_path, "repo/src/app/a.py", "repo/src/app/gen_a.py", "repo/src/app/b.py", "repo/src/app/sub/c.py")
+    repo, app = tmp_path / "repo", tmp_path / "repo" / "src" / "app"
+    (tmp_path / ".gitignore").write_text("a.py\n")
+    (repo / ".gitignore").write_text("gen_*.py\n/src/app/sub\nb.py\n")
+    (repo / "src" / ".gitignore").write_text("!b.py\n")
+    assert found(app) == {"gen_a.py", "b.py", "a.py", "sub/c.py"}  # no repository: only what is in the tree itself
+    (repo / ".git").mkdir()
+    assert found(app) == {"a.py", "b.py"}
+    assert found(repo) == {"src/app/a.py", "src/app/b.py"}
+    assert found(app / "sub") == {"c.py"}  # named, though ignored
+
+
+def test_what_is_no_regular_file_is_passed_over(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py")
+    os.mkfifo(tmp_path / "fifo.py")
+    (tmp_path / "link.py").symlink_to("/dev/null")
+    assert found(tmp_path) == {"a.py"}
+
+
 def test_exclude_cannot_be_overruled(tmp_path: Path) -> None:
     tree(tmp_path, "a.py", "gen/b.py")
     (tmp_path / ".gitignore").write_text("!gen/\n!*.py\n")

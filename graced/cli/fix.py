@@ -44,22 +44,25 @@ def command(
 ) -> None:
     """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured.
 
-    Files that compile are not touched.
+    Files that compile are not touched. Of a graced.yaml `exclude`, `min_confidence`, `verify` and the
+    interpreters of `watch` count; `apply` is for the daemon alone.
     """
     if not force:
         _refuse_others(paths)
     if diff and to_stdout:
         raise click.UsageError("--diff and --stdout exclude one another")
     from graced.mending.many import How
+    from graced.mending.verify import Verifier
 
-    agent = _agent(place)
+    agent, home, folder = _setting(place)
     how = How(
         write=not (check or diff or to_stdout),
         min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
         watch=agent.watch,
         show=diff or to_stdout,
+        verifier=Verifier(agent.verify, folder) if agent.verify else None,
     )
-    found = _run(_files(paths, agent.exclude), how)
+    found = _run(_files(paths, agent.exclude, home), how)
     if as_json:
         print_json({"files": [_plain(each, diff) for each in found]})
     elif to_stdout:
@@ -73,12 +76,15 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _agent(place: Place) -> "CodingAgent":
-    """What the configuration says; the defaults where there is none, without reading YAML."""
-    from graced.config.schema import PLACES, CodingAgent
+def _setting(place: Place) -> "tuple[CodingAgent, str, str]":
+    """What the configuration says, the home, where `verify` runs; without one the defaults, and no YAML is read."""
+    from graced.config.schema import DEFAULT_HOME, PLACES, CodingAgent
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
-    return place.load().config.coding_agent if given else CodingAgent()
+    if not given:
+        return CodingAgent(), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
+    config = place.load().config
+    return config.coding_agent, config.home, config.folder
 
 
 def _refuse_others(paths: Sequence[str]) -> None:
@@ -92,19 +98,32 @@ def _refuse_others(paths: Sequence[str]) -> None:
         raise Refusal(text, EX_USAGE)
 
 
-def _files(paths: Sequence[str], exclude: tuple[str, ...]) -> list[str]:
-    """The files as the person named them, folders walked; each file once."""
+def _files(paths: Sequence[str], exclude: tuple[str, ...], home: str) -> list[str]:
+    """The files as the person named them, folders walked but for graced's own home; each file once."""
+    from graced.mending.put import MAX_FILE_BYTES
     from graced.mending.walk import sources
 
+    barred = (home, os.path.realpath(home))
     found: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):
             top = os.path.abspath(path)
-            for each in sources((path,), exclude):
-                found.setdefault(each, os.path.normpath(os.path.join(path, os.path.relpath(each, top))))
+            for each in sources((path,), exclude, barred):
+                named = os.path.normpath(os.path.join(path, os.path.relpath(each, top)))
+                if _size(each) > MAX_FILE_BYTES:
+                    click.echo(f"{named}: larger than {MAX_FILE_BYTES} bytes: passed over", err=True)
+                else:
+                    found.setdefault(each, named)
         else:
             found.setdefault(os.path.abspath(path), path)
     return list(found.values())
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # whoever reads it will say so
+        return 0
 
 
 def _run(files: list[str], how: "How") -> "list[FileFix]":

@@ -21,15 +21,15 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_source(path: str) -> bytes:
+def read_source(path: str, most: int = MAX_FILE_BYTES) -> bytes:
     """The bytes of a regular file of a sane size. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO of that name must not hold us up
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(22, "is no regular file", path)
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise OSError(27, f"is larger than {MAX_FILE_BYTES} bytes", path)
+            raise OSError(errno.EINVAL, "is no regular file", path)
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most} bytes", path)
     return data
 
 

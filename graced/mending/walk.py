@@ -54,9 +54,10 @@ def sources(
 ) -> Iterator[str]:
     """Absolute paths of the source files under `roots`; a root that is a file is source whatever its name.
 
+    Of a repository the .gitignore files above a root count as well.
     A root that is missing, and what vanishes or may not be read meanwhile, is passed over. Symbolic links to folders
     are not entered, so loops are no trouble; a link to a file is followed, unless the file is met in the tree itself.
-    Of a repository the .gitignore files above a root count as well. Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
+    Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
     """
     excluded = _spec(exclude) if exclude else None
     for root in roots:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from graced.cli.out import clip, print_json, width
+from graced.cli.out import clip, on_terminal, print_json, width
 from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import EX_USAGE, Refusal
 
 if TYPE_CHECKING:
     from graced.config.schema import CodingAgent
@@ -27,6 +28,7 @@ BAR_FROM: Final = 20
 @click.option("--diff", is_flag=True, help="print what would be changed; change nothing")
 @click.option("--stdout", "to_stdout", is_flag=True, help="print the mended source; change nothing")
 @click.option("--json", "as_json", is_flag=True, help="print JSON: for each file its errors, edits, confidence, time")
+@click.option("--force", is_flag=True, help="also files that are not Python by their name or their #! line")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), metavar="X", help="else that of graced.yaml, or 0.5")
 @place_options
 @pass_place
@@ -37,24 +39,30 @@ def command(
     diff: bool,
     to_stdout: bool,
     as_json: bool,
+    force: bool,
     min_confidence: float | None,
 ) -> None:
     """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured.
 
-    Files that compile are not touched.
+    Files that compile are not touched. Of a graced.yaml `exclude`, `min_confidence`, `verify` and the
+    interpreters of `watch` count; `apply` is for the daemon alone.
     """
+    if not force:
+        _refuse_others(paths)
     if diff and to_stdout:
         raise click.UsageError("--diff and --stdout exclude one another")
     from graced.mending.many import How
+    from graced.mending.verify import Verifier
 
-    agent = _agent(place)
+    agent, home, folder = _setting(place)
     how = How(
         write=not (check or diff or to_stdout),
         min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
         watch=agent.watch,
         show=diff or to_stdout,
+        verifier=Verifier(agent.verify, folder) if agent.verify else None,
     )
-    found = _run(_files(paths, agent.exclude), how)
+    found = _run(_files(paths, agent.exclude, home), how)
     if as_json:
         print_json({"files": [_plain(each, diff) for each in found]})
     elif to_stdout:
@@ -68,27 +76,54 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _agent(place: Place) -> "CodingAgent":
-    """What the configuration says; the defaults where there is none, without reading YAML."""
-    from graced.config.schema import PLACES, CodingAgent
+def _setting(place: Place) -> "tuple[CodingAgent, str, str]":
+    """What the configuration says, the home, where `verify` runs; without one the defaults, and no YAML is read."""
+    from graced.config.schema import DEFAULT_HOME, PLACES, CodingAgent
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
-    return place.load().config.coding_agent if given else CodingAgent()
+    if not given:
+        return CodingAgent(), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
+    config = place.load().config
+    return config.coding_agent, config.home, config.folder
 
 
-def _files(paths: Sequence[str], exclude: tuple[str, ...]) -> list[str]:
-    """The files as the person named them, folders walked; each file once."""
+def _refuse_others(paths: Sequence[str]) -> None:
+    """What is no Python would be made some: prose becomes comments. Said before anything is touched."""
+    from graced.mending.walk import is_python
+
+    others = [path for path in paths if not os.path.isdir(path) and not is_python(path)]
+    if others:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        text = f"{others[0]}{more}: no Python file by its name or its #! line; --force mends it all the same"
+        raise Refusal(text, EX_USAGE)
+
+
+def _files(paths: Sequence[str], exclude: tuple[str, ...], home: str) -> list[str]:
+    """The files as the person named them, folders walked but for graced's own home; each file once."""
+    from graced.mending.put import MAX_FILE_BYTES
     from graced.mending.walk import sources
 
+    barred = (home, os.path.realpath(home))
     found: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):
             top = os.path.abspath(path)
-            for each in sources((path,), exclude):
-                found.setdefault(each, os.path.normpath(os.path.join(path, os.path.relpath(each, top))))
+            for each in sources((path,), exclude, barred):
+                named = os.path.normpath(os.path.join(path, os.path.relpath(each, top)))
+                if _size(each) > MAX_FILE_BYTES:
+                    click.echo(f"{named}: larger than {MAX_FILE_BYTES} bytes: passed over", err=True)
+                else:
+                    found.setdefault(each, named)
         else:
             found.setdefault(os.path.abspath(path), path)
     return list(found.values())
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # whoever reads it will say so
+        return 0
 
 
 def _run(files: list[str], how: "How") -> "list[FileFix]":
@@ -113,7 +148,7 @@ def _plain(each: "FileFix", diff: bool) -> dict[str, Any]:
     if diff and each.before is not None and each.after is not None:
         from graced.mending.patch import unified
 
-        plain["diff"] = unified(each.before, each.after, each.path)
+        plain["diff"] = unified(each.before, each.after, each.path).decode("utf-8", "backslashreplace")
     return plain
 
 
@@ -133,8 +168,11 @@ def _print_diff(found: "list[FileFix]") -> None:
 
     for each in found:
         if each.before is not None and each.after is not None:
-            text = unified(each.before, each.after, each.path)
-            for line in text.splitlines(keepends=True):
+            diff = unified(each.before, each.after, each.path)
+            if not on_terminal():  # for `git apply`, which wants the very bytes
+                click.echo(diff, nl=False)
+                continue
+            for line in diff.decode("utf-8", "backslashreplace").splitlines(keepends=True):
                 head = line.startswith(("+++", "---"))
                 click.echo(click.style(line, bold=head, fg=None if head else DIFF.get(line[:1])), nl=False)
         if each.state != "intact" and each.state != "fixed":

@@ -10,9 +10,10 @@ from graced.cli.groups import DefaultGroup
 from graced.cli.out import Column, lines_of, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.disk import reader
-from graced.control.errors import Refusal, not_running, unknown
+from graced.control.errors import EX_USAGE, Refusal, not_running, unknown
 from graced.control.people import insist
 from graced.control.presence import anyone
+from graced.mending.walk import is_python
 from graced.posix.home import Home
 from graced.store.tables import TaskRecord, get_task, tasks
 
@@ -53,7 +54,9 @@ def listed(place: Place, id: str | None, as_json: bool) -> None:
 @place_options
 @pass_place
 def add(place: Place, path: str, as_json: bool) -> None:
-    """Queue a file for the coding agent."""
+    """Queue a Python file for the coding agent."""
+    if not is_python(path):
+        raise Refusal(f"{path}: no Python file by its name or its #! line", EX_USAGE)
     answer = _ask_agent(place.home_dir(), "task.add", {"path": os.path.abspath(path)})
     if as_json:
         print_json(answer)

@@ -112,9 +112,11 @@ CODING_AGENT = Record(
     [
         Key("watch", ListOf(WatchShape()), "[]", "folders and files whose Python source is scanned"),
         Key("exclude", ListOf(Text("a gitignore pattern", numbers=True)), "[]", "gitignore patterns"),
-        Key("apply", Choice("fix", "suggest", "off"), "fix", "what is done with a fix"),
+        Key("apply", Choice("fix", "suggest", "off"), "fix", "what the daemon does with a fix"),
         Key("min_confidence", Number(0, 1), "0.5", "below it a fix is suggested, not applied"),
-        Key("verify", Nullable(Command()), "null", "a command that must exit 0 before a fix stands"),
+        Key(
+            "verify", Nullable(Command()), "null", "a command that must exit 0 before a fix stands, of `graced fix` too"
+        ),
         Key("backend", Nullable(BackendShape()), "null", "optional: a command or an endpoint that proposes fixes"),
     ],
 )

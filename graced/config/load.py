@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Final
 
 from msgspec import Struct
 
@@ -11,7 +10,7 @@ from graced.config.check import check_tree
 from graced.config.documents import Document, collect, tell_double_kernels
 from graced.config.file_table import FILE
 from graced.config.merge import complete, merge_files
-from graced.config.schema import PLACES, Config
+from graced.config.schema import DEFAULT_HOME, PLACES, Config
 from graced.yaml_source.interpolate import interpolate
 from graced.yaml_source.node import Node, is_utf8
 from graced.yaml_source.parse import parse
@@ -19,7 +18,6 @@ from graced.yaml_source.problem import Problem, Problems
 from graced.yaml_source.scalars import PathTo, absolute
 from graced.yaml_source.shape import INVALID, Reading, Spot, root_spot
 
-DEFAULT_HOME: Final = ".graced"
 _HOME_LINE = re.compile(r"^home[ \t]*:[ \t]+.*$", re.MULTILINE)
 
 

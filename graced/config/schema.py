@@ -11,6 +11,7 @@ from msgspec import Struct
 
 Argv = tuple[str, ...]
 
+DEFAULT_HOME: Final = ".graced"
 PLACES: Final = ("graced.yaml", "/etc/graced/graced.yaml")
 """Where a configuration is looked for that nobody names."""
 

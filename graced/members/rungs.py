@@ -17,7 +17,7 @@ from graced.core.vocabulary import Action
 from graced.members import workers
 from graced.mending.failure import Failure, failure_of, tail_of
 from graced.mending.snapshot import Restored, Snapshots
-from graced.mending.walk import is_text
+from graced.mending.walk import is_python, is_text
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 
@@ -87,7 +87,8 @@ class Rungs:
         agent = self._shell.config.coding_agent
         roots = (*kernel.spec.sources, *(watch.path for watch in agent.watch))
         real = tuple(os.path.realpath(root) for root in roots)
-        return agent.apply == "fix" and (ladder.inside(path, roots) or ladder.inside(os.path.realpath(path), real))
+        inside = ladder.inside(path, roots) or ladder.inside(os.path.realpath(path), real)
+        return agent.apply == "fix" and inside and is_python(path)
 
     # --- the rungs
 

@@ -18,7 +18,7 @@ from graced.mending.backend import Asked
 from graced.mending.interpreter import Checker, Unusable
 from graced.mending.patch import unified
 from graced.mending.propose import Proposal, propose
-from graced.mending.put import digest, read_source, replace_bytes, sweep
+from graced.mending.put import digest, hard_links, read_source, replace_bytes, sweep
 from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.posix.clock import monotonic
 from graced.posix.files import make_dir, write_whole
@@ -140,8 +140,9 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
     if found.after is None:
         return Outcome("failed", f"{found.error}; {found.why}", found.error, sha256_before=before)
     try:
-        if found.state == "suggested" or job.apply != "fix":
-            why = found.why or f"apply: {job.apply}"
+        why = found.why if found.state == "suggested" else "" if job.apply == "fix" else f"apply: {job.apply}"
+        why = why or hard_links(job.path)
+        if why or found.state == "suggested":
             return _suggest(job, source, found.after, before, found.error, why)
         return _apply(job, source, found, before)
     except OSError as error:
@@ -151,7 +152,7 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
     """The patch, for a person; raises OSError."""
-    write_whole(job.patch_path, unified(source, after, job.path).encode("utf-8", "backslashreplace"))
+    write_whole(job.patch_path, unified(source, after, job.path))
     text = f"{error}; not applied: {why}; the patch is {job.patch_path}"
     return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
 

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from graced.config.schema import Backend
-from graced.mending.patch import Unfit, patched
+from graced.mending.lines import Lines, Unfit, lines_of
+from graced.mending.patch import patched
 
 TIMEOUT_S: Final = 60.0
 ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024
@@ -40,13 +41,14 @@ class Asked(Struct, frozen=True):
 
 def answered(asked: Asked, path: str, source: bytes, error: str, python: tuple[int, int]) -> tuple[bytes | None, str]:
     """(the file's new bytes, "") or (None, why there are none). Takes `timeout_s` at most; raises nothing."""
+    lines = lines_of(source)
     question = {
-        "path": path, "source": source.decode("utf-8", "replace"), "error": error,
+        "path": path, "source": lines.text, "error": error,
         "log": asked.log[-LOG_MAX_CHARS:], "python": f"{python[0]}.{python[1]}",
     }  # fmt: skip
     try:
         answer = _command(asked, question) if asked.backend.command else _endpoint(asked, question)
-        after = _applied(source, answer, path)
+        after = _applied(lines, answer, path)
     except (Unfit, OSError, ValueError) as problem:
         return None, f"the back end: {_words(problem)}"
     if after == source:
@@ -61,18 +63,21 @@ def _words(problem: Exception) -> str:
     return (problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)) or "no answer"
 
 
-def _applied(source: bytes, answer: str, path: str) -> bytes:
-    """A whole file or a diff, in a Markdown fence or not, with the newlines of the file."""
+def _applied(source: Lines, answer: str, path: str) -> bytes:
+    """A whole file or a diff, in a Markdown fence or not. Lines that it leaves as they are keep their bytes."""
+    from graced.mending.gates import opcodes
+
     text = _unfenced(answer)
     if not text.strip():
         raise Unfit("its answer is empty")
     lines = text.splitlines()
     if any(line.startswith("@@ ") for line in lines) and any(line.startswith("--- ") for line in lines):
         return patched(source, text, path)
-    if not text.endswith("\n"):
-        text += "\n"
-    data = text.encode()
-    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if b"\r\n" in source else data
+    new = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").removesuffix("\n").split("\n")]
+    plan: list[int | str] = []
+    for tag, old_start, old_end, start, end in opcodes(source.texts, new):
+        plan += range(old_start, old_end) if tag == "equal" else new[start:end]
+    return source.woven(plan)
 
 
 def _unfenced(text: str) -> str:

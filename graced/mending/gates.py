@@ -25,10 +25,10 @@ _INSIDE: Final = frozenset([" ", "\t", "\n", "#", ")", "]", "}", ""])
 
 def meddles(old: bytes, new: bytes) -> str | None:
     """Why the repair is refused, in a line; None when all that parsed before and was not touched means the same."""
-    before, after = _lines(old), _lines(new)
+    before, after = lines_of_text(old), lines_of_text(new)
     if before is None or after is None:
         return None
-    tree = _parse("".join(after))
+    tree = parsed("".join(after))
     if tree is None:  # compiled by another Python than ours: there is nothing to compare with
         return None
     by_line = {node.lineno: node for node in tree.body}
@@ -53,11 +53,11 @@ def _same(twin: ast.stmt | None, node: ast.stmt) -> bool:
 
 def changed_places(old: bytes, new: bytes) -> int:
     """How many separate places differ, in lines."""
-    before, after = _lines(old) or [], _lines(new) or []
-    return sum(1 for tag, *_ in _opcodes(before, after) if tag != "equal")
+    before, after = lines_of_text(old) or [], lines_of_text(new) or []
+    return sum(1 for tag, *_ in opcodes(before, after) if tag != "equal")
 
 
-def _lines(data: bytes) -> list[str] | None:
+def lines_of_text(data: bytes) -> list[str] | None:
     """Decoded as Python would, or leniently; newlines are all the same."""
     import tokenize
 
@@ -77,7 +77,8 @@ def _split(text: str) -> list[str]:
     return [line + "\n" for line in text.split("\n")]
 
 
-def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, int, int, int]]:
+def opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, int, int, int]]:
+    """As SequenceMatcher has them, in bounded time."""
     head = 0
     most = min(len(before), len(after))
     while head < most and before[head] == after[head]:
@@ -100,7 +101,7 @@ def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[str, int, in
 
 def _untouched(before: list[str], after: list[str]) -> Iterator[tuple[int, int, int]]:
     """(start, end, shift) of equal stretches without the neighbourhoods of edits; lines count from 0."""
-    for tag, i1, i2, j1, _ in _opcodes(before, after):
+    for tag, i1, i2, j1, _ in opcodes(before, after):
         if tag == "equal":
             start = i1 + NEIGHBOURS if i1 else 0
             end = i2 - NEIGHBOURS if i2 < len(before) else i2
@@ -119,13 +120,13 @@ def _stretch(lines: list[str], start: int, end: int) -> tuple[int, list[ast.stmt
     for first in starts[:TRIES]:
         if first >= last:
             return None
-        tree = _parse("".join(lines[first:last]))
+        tree = parsed("".join(lines[first:last]))
         if tree is not None:
             return first, tree.body if start == 0 else tree.body[1:]  # decorators of the first may stand above
     return None
 
 
-def _parse(text: str) -> ast.Module | None:
+def parsed(text: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

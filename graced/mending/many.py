@@ -15,9 +15,12 @@ from graced.config.schema import Watch
 from graced.mending.interpreter import Checker, Unusable, python_of
 from graced.mending.propose import propose
 from graced.mending.put import digest, read_source, replace_bytes, sweep
+from graced.mending.verify import Verifier, can_stand_in, verify
 
 BATCH: Final = 8
 """Files that a worker takes at once: fewer, and the pipe is felt; more, and the last one is waited for."""
+CHECKED_MAX_BYTES: Final = 16 * 1024 * 1024
+"""A larger file is not even looked at; those that are too large to be mended are."""
 
 State = Literal["intact", "fixed", "suggested", "not_fixed"]
 
@@ -37,18 +40,22 @@ class FileFix(Struct, frozen=True):
 
 
 class How(Struct, frozen=True):
-    """`write`: in place; else the bytes come with the result. `watch` says which interpreter decides for which path."""
+    """`write`: in place; else the bytes come with the result. `watch` says which interpreter decides for which path.
+
+    `verifier` has its say before a fix is written, or where it cannot see one before, right after.
+    """
 
     write: bool = True
     min_confidence: float = 0.5
     watch: tuple[Watch, ...] = ()
     show: bool = False
+    verifier: Verifier | None = None
 
 
 def fix_one(path: str, how: How, checkers: dict[str | None, Checker]) -> FileFix:
     """One file, mended in place where that is asked for and good enough. Never raises for what it finds."""
     try:
-        source = read_source(path)
+        source = read_source(path, CHECKED_MAX_BYTES)
     except OSError as error:
         return FileFix(path, "not_fixed", (f"cannot be read: {error.strerror or error}",), 0, 0.0)
     python = python_of(os.path.abspath(path), how.watch)
@@ -60,22 +67,57 @@ def fix_one(path: str, how: How, checkers: dict[str | None, Checker]) -> FileFix
         return FileFix(path, "not_fixed", (str(error),), 0, 0.0)
     if found.state == "intact":
         return FileFix(path, "intact", before=source if how.show else None)
-    state, why = found.state, found.why
+    state: State = found.state
+    why = found.why
     if how.write and found.after is not None and state == "fixed":
         try:
             sweep(path)
-            if not replace_bytes(path, digest(source), found.after):
-                state, why = "not_fixed", "the file changed meanwhile"
+            state, why = _written(path, source, found.after, how.verifier)
         except OSError as error:
             state, why = "not_fixed", f"cannot be written: {error.strerror or error}"
     shown = (source, found.after) if how.show else (None, None)
     return FileFix(path, state, found.errors, found.edits, found.confidence, found.ms, why, *shown)
 
 
+def _written(path: str, source: bytes, after: bytes, verifier: Verifier | None) -> tuple[State, str]:
+    """The fix in place, if it is proved; raises OSError."""
+    changed: tuple[State, str] = "not_fixed", "the file changed meanwhile"
+    if verifier is None:
+        return ("fixed", "") if replace_bytes(path, digest(source), after) else changed
+    if can_stand_in():
+        said = _tried(path, after, verifier)
+        if said is not None:
+            return "suggested", said
+        return ("fixed", "") if replace_bytes(path, digest(source), after) else changed
+    if not replace_bytes(path, digest(source), after):
+        return changed
+    said = "verify was interrupted"
+    try:
+        said = verify(verifier, path, None) or ""
+    finally:
+        taken_back = not said or replace_bytes(path, digest(after), source)
+    if not said:
+        return "fixed", ""
+    return ("suggested", said) if taken_back else ("not_fixed", f"{said}; but somebody has changed the file since")
+
+
+def _tried(path: str, after: bytes, verifier: Verifier) -> str | None:
+    """What verify says against the fix, which nobody else sees."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(prefix=f"graced-{os.path.basename(path)}-") as trial:
+        trial.write(after)
+        trial.flush()
+        os.fchmod(trial.fileno(), os.stat(path).st_mode & 0o777)
+        return verify(verifier, os.path.abspath(path), trial.name)
+
+
 def fix_many(
     paths: Sequence[str], how: How, jobs: int, told: Callable[[int], None] = lambda done: None
 ) -> list[FileFix]:
     """All of them, in their order, by up to `jobs` processes. `told` is called with how many are done."""
+    if how.verifier is not None:  # it may not be fit to run twice at a time
+        jobs = 1
     if jobs <= 1 or len(paths) <= BATCH:
         checkers: dict[str | None, Checker] = {}
         done = []

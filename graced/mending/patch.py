@@ -1,56 +1,53 @@
 """Unified diffs: making them for people, and applying one that somebody else made, to one file and strictly."""
 
+import os
 import re
 from typing import Final
 
+from graced.mending.lines import Lines, Unfit, at_newlines
+
 HUNK: Final = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 HUNKS_MAX: Final = 1000
+ODD: Final = re.compile(rb'[\x00-\x1f\x7f"\\]')
 DRIFT: Final = 200
 """Lines that a hunk may stand away from where it says: whoever writes diffs by hand miscounts."""
 
 
-class Unfit(Exception):
-    """The diff cannot be applied; the text says why."""
+def unified(before: bytes, after: bytes, path: str) -> bytes:
+    """The diff from one to the other, b"" when they are equal, with the very bytes of both, as `git apply` wants it."""
+    from difflib import diff_bytes, unified_diff
+
+    name = os.fsencode(path.lstrip("/"))
+    old, new = _name(b"a/" + name), _name(b"b/" + name)
+    lines = diff_bytes(unified_diff, at_newlines(before), at_newlines(after), old, new)
+    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
 
 
-def unified(before: bytes, after: bytes, path: str) -> str:
-    """The diff from one to the other, "" when they are equal. Bytes that are no UTF-8 are shown as escapes."""
-    from difflib import unified_diff
-
-    old, new = (data.decode("utf-8", "backslashreplace").split("\n") for data in (before, after))
-    lines = list(unified_diff(_ended(old), _ended(new), f"a/{path.lstrip('/')}", f"b/{path.lstrip('/')}"))
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+def _name(name: bytes) -> bytes:
+    """In quotes where it needs them, as git has it: a newline in a name would end the line."""
+    if not ODD.search(name):
+        return name
+    return b'"' + ODD.sub(lambda odd: b"\\%03o" % ord(odd.group()), name) + b'"'
 
 
-def _ended(lines: list[str]) -> list[str]:
-    """Lines with their newlines, split at \\n alone."""
-    *whole, rest = lines
-    return [line + "\n" for line in whole] + ([rest] if rest else [])
-
-
-def patched(source: bytes, diff: str, path: str) -> bytes:
+def patched(source: Lines, diff: str, path: str) -> bytes:
     """`source` after the diff. Raises Unfit when it names another file, or does not fit."""
-    newline = "\r\n" if b"\r\n" in source else "\n"
-    text = source.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    lines, ended = text.split("\n"), text.endswith("\n")
-    if ended:
-        lines.pop()
-    out: list[str] = []
+    out: list[int | str] = []
     at = 0
     for start, old, new in _hunks(diff, path):
-        found = _place(lines, old, max(at, start - 1), at)
+        found = _place(source.texts, old, max(at, start - 1), at)
         if found is None:
             raise Unfit(f"the hunk at line {start} does not fit the file")
-        out += [*lines[at:found], *new]
+        out += range(at, found)
+        out += [found + line if isinstance(line, int) else line for line in new]
         at = found + len(old)
-    out += lines[at:]
-    joined = newline.join(out) + (newline if ended or not text else "")
-    return joined.encode("utf-8", "surrogateescape")
+    out += range(at, len(source.texts))
+    return source.woven(out)
 
 
-def _hunks(diff: str, path: str) -> list[tuple[int, list[str], list[str]]]:
-    """(line, the lines before, the lines after) of each hunk."""
-    hunks: list[tuple[int, list[str], list[str]]] = []
+def _hunks(diff: str, path: str) -> list[tuple[int, list[str], list[int | str]]]:
+    """(line, the lines before, the lines after) of each hunk; a number is a line of those before that stays."""
+    hunks: list[tuple[int, list[str], list[int | str]]] = []
     left_old = left_new = 0
     for line in diff.split("\n"):
         line = line.removesuffix("\r")
@@ -60,11 +57,12 @@ def _hunks(diff: str, path: str) -> list[tuple[int, list[str], list[str]]]:
                 continue
             if kind not in (" ", "-", "+", ""):
                 raise Unfit("a line of its diff is none")
+            _, old, new = hunks[-1]
             if kind != "+":
-                hunks[-1][1].append(rest)
+                old.append(rest)
                 left_old -= 1
             if kind != "-":
-                hunks[-1][2].append(rest)
+                new.append(rest if kind == "+" else len(old) - 1)
                 left_new -= 1
             continue
         match = HUNK.match(line)

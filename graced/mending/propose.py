@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from graced.mending.interpreter import Checker
@@ -70,6 +71,7 @@ def _by_backend(
 ) -> Proposal:
     from graced.mending.backend import CONFIDENCE, answered
     from graced.mending.gates import changed_places
+    from graced.mending.spared import harm
 
     answer, why = answered(backend, path, source, found.error, checker.version)
     if answer is None:
@@ -79,7 +81,10 @@ def _by_backend(
     low = "" if state == "fixed" else f"the back end's answers count for {CONFIDENCE:g}, which is below the limit"
     edits = changed_places(source, answer)
     gated = _gated(source, answer, Proposal(state, found.errors, edits, CONFIDENCE, found.ms, None, low), checker)
-    return gated if gated.after is not None else found
+    if gated.after is None:
+        return found
+    harmed = harm(source, answer, found.error)
+    return msgspec.structs.replace(gated, state="suggested", why=harmed) if harmed is not None else gated
 
 
 def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:

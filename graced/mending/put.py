@@ -1,6 +1,7 @@
 """Putting bytes in a file's place, so that a kill at any instant leaves it whole, old or new."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -20,27 +21,30 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_source(path: str) -> bytes:
+def read_source(path: str, most: int = MAX_FILE_BYTES) -> bytes:
     """The bytes of a regular file of a sane size. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO of that name must not hold us up
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(22, "is no regular file", path)
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise OSError(27, f"is larger than {MAX_FILE_BYTES} bytes", path)
+            raise OSError(errno.EINVAL, "is no regular file", path)
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"is larger than {most} bytes", path)
     return data
 
 
 def replace_bytes(path: str, expected_sha256: str, data: bytes) -> bool:
     """Rename `data` over the file if its bytes still are the expected ones; False when they are not. Raises OSError.
 
-    Owner, mode and extended attributes are kept. A symbolic link is followed: the file it names is replaced. What a
-    killed one left beside the file under its pid is taken away by the next (`sweep`).
+    Owner, mode and extended attributes are kept, or the file is. A symbolic link is followed: the file it names is
+    replaced. What a killed one left beside the file under its pid is taken away by the next (`sweep`).
     """
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # a broken lease is told so, which would end this process
     target = os.path.realpath(path)
     status = os.stat(target)
+    linked = hard_links(target)
+    if linked:
+        raise OSError(errno.EMLINK, linked, path)
     temporary = f"{target}{OURS}{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
@@ -49,8 +53,7 @@ def replace_bytes(path: str, expected_sha256: str, data: bytes) -> bool:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
-            with contextlib.suppress(PermissionError):
-                os.fchown(fd, status.st_uid, status.st_gid)
+            _keep_owner(fd, status, path)
             os.fchmod(fd, stat.S_IMODE(status.st_mode))
             _copy_attributes(target, fd)
             os.fsync(fd)
@@ -63,6 +66,23 @@ def replace_bytes(path: str, expected_sha256: str, data: bytes) -> bool:
         raise
     sync_dir(os.path.dirname(target) or ".")
     return True
+
+
+def hard_links(path: str) -> str:
+    """Why the file cannot be replaced, if it has more names than one, else "". Raises OSError."""
+    names = os.stat(path).st_nlink
+    return f"has {names} names (hard links), and the others would keep the old bytes" if names > 1 else ""
+
+
+def _keep_owner(fd: int, status: os.stat_result, path: str) -> None:
+    """Another's file stays as it is where it would become ours: he could not write it any more."""
+    try:
+        os.fchown(fd, status.st_uid, status.st_gid)
+    except PermissionError:
+        made = os.fstat(fd)
+        if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+            owner = f"belongs to {status.st_uid}:{status.st_gid}, and would belong to {made.st_uid}:{made.st_gid}"
+            raise OSError(errno.EPERM, owner, path) from None
 
 
 def _rename_over(target: str, expected_sha256: str, temporary: str) -> bool:

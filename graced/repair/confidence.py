@@ -38,6 +38,8 @@ WEAK = 0.5
 GUESS = 0.95
 NEVER = 0.8
 """What a rule with no trust at all takes off, so that it is only suggested."""
+DOUBTFUL = 0.45
+"""At most so much where a repair may change what a program does, or what is no program: a person sees it first."""
 PROSE_MIN_CODE = 2
 """Tokens of code that a file must have beside its prose to be taken for a program at all."""
 KEPT_ENOUGH, KEPT_NOTHING = 0.5, 0.1

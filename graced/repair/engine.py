@@ -7,7 +7,8 @@ from graced.repair import MAX_BYTES, Outcome, Repair, conflict
 from graced.repair.bounded import fault_of_wild, mend_wild
 from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
-from graced.repair.confidence import confidence_of
+from graced.repair.confidence import DOUBTFUL, confidence_of
+from graced.repair.doubt import is_doubtful
 from graced.repair.edits import applied
 from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
@@ -95,6 +96,8 @@ def mend_tame(
         return result("not_fixed", None, 0, 0.0)
     notes += dict.fromkeys(step.rule for step in best.steps)
     confidence = confidence_of(decoded.text.replace("\0", "?"), best)
+    if not decoded.sure or is_doubtful(plain, best):
+        confidence = min(confidence, DOUBTFUL)
     edits = changed + sum(len(step.edits) for step in best.steps)
     return result("fixed" if confidence >= min_confidence else "suggested", fixed, edits, confidence)
 

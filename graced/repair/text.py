@@ -7,6 +7,10 @@ from typing import NamedTuple
 BOM = codecs.BOM_UTF8
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
+_HIGH = re.compile(r"[^\x00-\x7f\xa0]+")  # rows of no-break spaces are as Western as one
+_WESTERN = frozenset(map(chr, range(0xC0, 0x100))) | frozenset("ŠŒŽšœžŸ€…–—‘’“”•™«»¡¿§©®°±²³·´µºª£¼½¾")
+WESTERN_LEAST = 0.75
+"""The share of a text's characters beyond ASCII that must look Western, for it to be taken for such."""
 _WIDE = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -16,12 +20,16 @@ _WIDE = (
 
 
 class Decoded(NamedTuple):
-    """`text` without its BOM; `note` says what was wrong with the encoding and is mended by writing it back."""
+    """`text` without its BOM; `note` says what was wrong with the encoding and is mended by writing it back.
+
+    `sure`: False where nobody knows what encoding the bytes are in.
+    """
 
     text: str
     encoding: str
     bom: bool
     note: str = ""
+    sure: bool = True
 
     def encode(self, text: str) -> bytes:
         """UnicodeEncodeError if `text` has a character that the file's encoding lacks."""
@@ -43,6 +51,19 @@ def cookie_of(source: bytes) -> tuple[int, int, str] | None:
     return None
 
 
+def declared_codec(source: bytes) -> str | None:
+    """The normal name of the codec that `source` says it is in, None if there is none of that name."""
+    cookie = cookie_of(source.removeprefix(BOM))
+    declared = cookie[2] if cookie is not None and not source.startswith(BOM) else "utf-8"
+    return _usable(b"", declared)
+
+
+def exact_codec(source: bytes) -> str | None:
+    """The codec that `source` says it is in, if its bytes are text in it, and come back the same."""
+    declared = declared_codec(source)
+    return None if declared is None else _usable(source.removeprefix(BOM), declared)
+
+
 def decode(source: bytes) -> Decoded:
     """The text that `source` means, where need be with the encoding declared anew. Never raises."""
     for mark, name in _WIDE:
@@ -58,9 +79,10 @@ def decode(source: bytes) -> Decoded:
         return _declared_anew(body, cookie, "utf-8", bom, f"a UTF-8 BOM contradicts the declared {declared}")
     if usable is not None:
         return Decoded(body.decode(usable), usable, bom)
-    if cookie is None and re.search(rb"[\xc2-\xf4][\x80-\xbf]", body) is not None:
-        text = _patched(body)
-        return Decoded(text, "utf-8", bom, "bytes that were not UTF-8 are taken for Windows-1252")
+    if (declared == "utf-8" or _usable(b"", declared) == "utf-8") and _is_mostly_utf8(body):
+        text, strange = _patched(body)
+        note = "bytes that were not UTF-8 are taken for Windows-1252"
+        return Decoded(text, "utf-8", bom, note, _is_western(strange))
     better = next(name for name in ("utf-8", "cp1252", "latin-1") if _usable(body, name))
     reason = f"not decodable as {declared}"
     if cookie is not None:
@@ -68,7 +90,8 @@ def decode(source: bytes) -> Decoded:
     newline = b"\r\n" if b"\r\n" in body else b"\n"
     at = body.find(b"\n") + 1 if body.startswith(b"#!") else 0
     body = body[:at] + b"# -*- coding: " + better.encode() + b" -*-" + newline + body[at:]
-    return Decoded(body.decode(better), better, False, f"{reason}: declared as {better}")
+    text = body.decode(better)
+    return Decoded(text, better, False, f"{reason}: declared as {better}", better == "utf-8" or _is_western(text))
 
 
 def _usable(body: bytes, name: str) -> str | None:
@@ -87,18 +110,39 @@ def _usable(body: bytes, name: str) -> str | None:
 
 def _declared_anew(body: bytes, cookie: tuple[int, int, str], name: str, bom: bool, note: str) -> Decoded:
     body = body[: cookie[0]] + name.encode() + body[cookie[1] :]
-    return Decoded(body.decode(name), name, bom and name == "utf-8", note)
+    text = body.decode(name)
+    return Decoded(text, name, bom and name == "utf-8", note, name == "utf-8" or _is_western(text))
 
 
-def _patched(body: bytes) -> str:
-    """UTF-8 where it is, Windows-1252 (else Latin-1) for the bytes that are not."""
+def _is_mostly_utf8(body: bytes) -> bool:
+    """Most bytes that are not ASCII: elsewhere a pair of them is UTF-8 by chance (GBK, EUC-JP)."""
+    strange = sum(map(_is_strange, body.decode("utf-8", "surrogateescape")))
+    return strange * 2 < sum(byte >= 0x80 for byte in body)
+
+
+def _is_strange(char: str) -> bool:
+    return "\udc80" <= char <= "\udcff"
+
+
+def _is_western(text: str) -> bool:
+    """Letters and signs of Western languages that stand alone among ASCII: what else has bytes like these has rows."""
+    high = [char for run in _HIGH.findall(text) for char in run]
+    lone = [run for run in _HIGH.findall(text) if len(run) == 1 and run in _WESTERN]
+    return len(lone) >= WESTERN_LEAST * len(high)
+
+
+def _patched(body: bytes) -> tuple[str, str]:
+    """UTF-8 where it is, Windows-1252 (else Latin-1) for the bytes that are not; and those, as words."""
     text = body.decode("utf-8", "surrogateescape")
+    strange: list[str] = []
 
     def proper(match: re.Match[str]) -> str:
         raw = match.group().encode("utf-8", "surrogateescape")
         try:
-            return raw.decode("cp1252")
+            strange.append(raw.decode("cp1252"))
         except UnicodeDecodeError:
-            return raw.decode("latin-1")
+            strange.append(raw.decode("latin-1"))
+        return strange[-1]
 
-    return re.sub("[\udc80-\udcff]+", proper, text)
+    mended = re.sub("[\udc80-\udcff]+", proper, text)
+    return mended, " ".join(strange)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from graced.repair.brackets import Balance, split_names
-from graced.repair.edits import Candidate
+from graced.repair.edits import Candidate, Edit
 from graced.repair.indent import newline_of, step_of
 from graced.repair.lex import (
     BAD,
@@ -59,9 +59,14 @@ NOT_PYTHON = {
     "elseif": "elif", "elsif": "elif", "elif": "elif", "function": "def", "func": "def", "fn": "def", "foreach": "for",
     "null": "None", "nil": "None", "true": "True", "false": "False", "catch": "except", "throw": "raise",
     "switch": "match", "const": "", "var": "", "let": "", "new": "", "void": "def", "include": "import",
-    "require": "import", "until": "while", "unless": "if", "then": "", "do": "", "public": "", "private": "",
+    "require": "import", "then": "", "do": "", "public": "", "private": "",
 }  # fmt: skip
 """Words of other languages, and the Python for them ("": leave it out)."""
+NEGATED = {"unless": "if not ", "until": "while not "}
+NEGATED_BONUS = 4.0
+"""Nats off: nobody means anything else by them, and `not` is rarer than a plain condition."""
+LOOSE = frozenset(("and", "or", "if", "else", "lambda", ":=", ","))
+"""What binds less than `not`: a condition with one needs parentheses behind it."""
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
@@ -252,6 +257,8 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
         if other is not None and other != token.text:
             end = token.end if other or index + 1 == len(tokens) else tokens[index + 1].start
             yield Candidate("not_python", 1.0 + near, ((token.start, end, other),))
+        if token.text in NEGATED and index + 1 < len(tokens):
+            yield Candidate("not_python", near - NEGATED_BONUS, _negated(tokens, index))
         for word, distance in near_keywords(token.text):
             known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
             cost = 0.6 * distance + known + near + (0.0 if first else 1.0) - 1.0 * (not site.scorer.knows(token.text))
@@ -267,6 +274,17 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
                 if token.text.startswith(word) and rest and (site.scorer.knows(rest) or index == 0):
                     at = token.start + len(word)
                     yield Candidate("split_name", 2.5, ((at, at, " "),))
+
+
+def _negated(tokens: list[Token], index: int) -> tuple[Edit, ...]:
+    """`unless` and `until` ask for the opposite of what `if` and `while` do."""
+    word, condition = tokens[index], tokens[index + 1 :]
+    end = next((i for i, token in enumerate(condition) if token.text in (":", ";", "{", "then", "do")), len(condition))
+    replaced = NEGATED[word.text]
+    if not end or not any(token.text in LOOSE for token in condition[:end]):
+        return ((word.start, condition[0].start, replaced),)
+    last = condition[end - 1]
+    return ((word.start, condition[0].start, replaced + "("), (last.end, last.end, ")"))
 
 
 @lru_cache(maxsize=4096)

@@ -123,6 +123,8 @@ def test_what_needs_graced_says_how_to_start_it(home: Home) -> None:
     assert "graced start" in run("restart", "watchdog", code=3).stderr
     Path("x.py").write_text("x")
     run("tasks", "add", "x.py", code=3)
+    Path("notes.md").write_text("x")
+    assert "notes.md: no Python file" in run("tasks", "add", "notes.md", code=2).stderr
 
 
 # --- incidents and tasks

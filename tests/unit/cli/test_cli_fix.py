@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 CLI = "from graced.cli.main import main; main()"
 BROKEN = b"def f(a:\n    return a\n"
@@ -126,7 +127,75 @@ def test_mistakes_are_one_line(project: Path) -> None:
     assert fix(project, ".").returncode == 78
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
+def test_what_is_no_python_is_refused_before_anything_is_touched(project: Path) -> None:
+    texts = {
+        "README.md": b"# graced\n\nIt mends things (or so.\n",
+        "run.sh": b"#!/bin/sh\nif [ -f x ]; then\n",
+        "Makefile": b"all:\n\tcc\n",
+    }
+    for name, text in texts.items():
+        (project / name).write_bytes(text)
+    done = fix(project, "bad.py", *texts)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"README.md (and 2 more)" in done.stderr
+    assert (project / "bad.py").read_bytes() == BROKEN
+    assert {name: (project / name).read_bytes() for name in texts} == texts
+    (project / "tool").write_bytes(b"#!/usr/bin/env python3\n" + BROKEN)
+    (project / "conf.txt").write_bytes(BROKEN)
+    assert fix(project, "tool").returncode == 0
+    assert fix(project, "--force", "conf.txt").returncode == 0
+    assert (project / "conf.txt").read_bytes() == FIXED
+
+
+def test_what_is_too_large_or_no_file_at_all_does_not_fail_a_folder(project: Path) -> None:
+    (project / "large.py").write_bytes(b"D = (\n" + b"    'some words of data',\n" * 60_000 + b")\n")
+    os.mkfifo(project / "fifo.py")
+    done = fix(project, "--json", ".")
+    assert done.returncode == 0
+    assert b"large.py: larger than" in done.stderr
+    assert set(states(done)) == {"good.py", "bad.py", "sub/bom.py"}
+    done = fix(project, "--json", "large.py")
+    assert (done.returncode, states(done)) == (0, {"large.py": "intact"})
+
+
+@pytest.mark.parametrize("how", ["default", "option", "environment", "file"])
+def test_the_home_in_effect_is_not_walked(project: Path, how: str) -> None:
+    home = project / (".graced" if how == "default" else "state")
+    (home / "kept").mkdir(parents=True)
+    (home / "kept" / "a.py").write_bytes(BROKEN)
+    words = ("--home", "state") if how == "option" else ()
+    if how == "file":
+        (project / "graced.yaml").write_text("home: state\n")
+    done = fix(project, ".", *words, environ={"GRACED_HOME": "state"} if how == "environment" else None)
+    assert done.returncode == 0
+    assert (home / "kept" / "a.py").read_bytes() == BROKEN
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_verify_of_the_configuration_has_its_say(project: Path, monkeypatch: pytest.MonkeyPatch, unseen: bool) -> None:
+    from graced.cli.root import cli
+    from graced.mending import many
+
+    if unseen:  # as where there are no mount namespaces
+        monkeypatch.setattr(many, "can_stand_in", lambda: False)
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("GRACED_HOME", raising=False)
+    (project / "graced.yaml").write_text("coding_agent: {verify: ./check, apply: off}\n")
+    check = project / "check"
+    check.write_text('#!/bin/sh\ngrep -q "f(a):" "$GRACED_FILE" || exit 9\necho seen >> seen\nexit "$(cat code)"\n')
+    check.chmod(0o755)
+    (project / "code").write_text("3")
+    done = CliRunner().invoke(cli, ["fix", "bad.py"], standalone_mode=False)
+    assert "verify: exit code 3" in done.output, done.output
+    assert (project / "bad.py").read_bytes() == BROKEN
+    (project / "code").write_text("0")
+    done = CliRunner().invoke(cli, ["fix", "bad.py"], standalone_mode=False)
+    assert (project / "bad.py").read_bytes() == FIXED, done.output
+    assert (project / "seen").read_text() == "seen\nseen\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0 == 0, reason="root may write anything")
 def test_a_file_that_may_not_be_written_is_told(project: Path) -> None:
     project.chmod(0o500)
     done = fix(project, "--json", "bad.py")

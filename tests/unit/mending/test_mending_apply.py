@@ -149,3 +149,18 @@ def test_an_interpreter_that_cannot_be_asked_fails_the_task(path: Path) -> None:
 def test_a_file_that_is_gone(path: Path) -> None:
     path.unlink()
     assert mend(job(path)).state == "failed"
+
+
+def test_a_fix_of_a_file_with_two_names_is_a_suggestion(path: Path) -> None:
+    os.link(path, path.parent / "b.py")
+    outcome = mend(job(path))
+    assert outcome.state == "suggested"
+    assert "2 names (hard links)" in outcome.text
+    assert (path.read_bytes(), path.stat().st_nlink) == (BROKEN, 2)
+
+
+def test_the_patch_of_a_suggestion_has_the_very_bytes(path: Path) -> None:
+    path.write_bytes(b"# coding: latin-1\nx = '\xe9'\n" + BROKEN)
+    outcome = mend(job(path, apply="suggest"))
+    assert outcome.patch is not None
+    assert b"\n x = '\xe9'\n" in Path(outcome.patch).read_bytes()

@@ -16,10 +16,11 @@ from graced.config.schema import Backend
 from graced.mending.backend import Asked, answered
 from graced.mending.interpreter import Checker
 from graced.mending.patch import unified
-from graced.mending.propose import propose
+from graced.mending.propose import Proposal, _by_backend, propose
 
 SOURCE = b"import os\n\n\ndef f(a):\n    return ((a\n\n\nX = 1\n"
 FIXED = b"import os\n\n\ndef f(a):\n    return ((a))\n\n\nX = 1\n"
+ERROR = "SyntaxError: '(' was never closed (line 12)"
 NONSENSE = b"zz ) ( $ 3 ?? def\nqq )) ((\nw $\n"
 
 
@@ -44,8 +45,54 @@ def test_a_command_is_told_everything_and_may_answer_a_whole_file(tmp_path: Path
 
 
 def test_a_command_may_answer_a_diff(tmp_path: Path) -> None:
-    diff = unified(SOURCE, FIXED, "a.py")
+    diff = unified(SOURCE, FIXED, "a.py").decode()
     assert ask(command(tmp_path, f"print({diff!r}, end='')")) == (FIXED, "")
+
+
+LATIN = b"# -*- coding: latin-1 -*-\r\nNAME = 'caf\xe9'\nOTHER = 'th\xe9'\r\ndef f(a:\n    return a\r\n\r\nX = 1"
+LATIN_FIXED = LATIN.replace(b"f(a:", b"f(a):")
+
+
+@pytest.mark.parametrize(
+    "source", [LATIN, b"\xef\xbb\xbf" + LATIN.replace(b"latin-1", b"utf-8").replace(b"\xe9", b"\xc3\xa9")]
+)
+@pytest.mark.parametrize("newline", ["", "\r"])
+def test_what_an_answer_leaves_as_it_is_keeps_its_bytes(tmp_path: Path, source: bytes, newline: str) -> None:
+    body = f"print(asked['source'].replace('\\r', '').replace('\\n', {newline!r} + '\\n').replace('f(a:', 'f(a):'))"
+    found, why = answered(command(tmp_path, body), "/src/a.py", source, "SyntaxError", (3, 11))
+    assert (found, why) == (source.replace(b"f(a:", b"f(a):"), "")
+
+
+def test_a_diff_speaks_of_the_file_as_its_encoding_has_it(tmp_path: Path) -> None:
+    diff = unified(LATIN, LATIN_FIXED.replace(b"caf\xe9", b"na\xefve"), "a.py").decode("latin-1")
+    found, _ = answered(command(tmp_path, f"print({diff!r}, end='')"), "/src/a.py", LATIN, "SyntaxError", (3, 11))
+    assert found == LATIN_FIXED.replace(b"caf\xe9", b"na\xefve")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("caf\xe9", "caf\ufffd", "U+FFFD"),
+        ("caf\xe9", "caf\u4e2d", "U+4E2D"),
+        ("coding: latin-1", "coding: utf-8", "another encoding"),
+    ],
+)
+def test_an_answer_that_the_encoding_of_the_file_cannot_hold_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    asked = command(tmp_path, f"print(asked['source'].replace('f(a:', 'f(a):').replace({old!r}, {new!r}), end='')")
+    found, why = answered(asked, "/src/a.py", LATIN, "SyntaxError", (3, 11))
+    assert found is None
+    assert said in why
+
+
+def test_bytes_that_are_no_text_at_all_stay(tmp_path: Path) -> None:
+    source = LATIN.replace(b"latin-1", b"utf-8")
+    asked = command(
+        tmp_path, "print(asked['source'].replace('f(a:', 'f(a):').replace('coding: utf-8', 'coding: cp1252'))"
+    )
+    found, _ = answered(asked, "/src/a.py", source, "SyntaxError", (3, 11))
+    assert found == LATIN_FIXED.replace(b"latin-1", b"cp1252")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +104,7 @@ def test_a_command_may_answer_a_diff(tmp_path: Path) -> None:
         ("print('x' * 3_000_000)", "larger|ended with"),
         ("print(asked['source'], end='')", "changes nothing"),
         ("print('pass')", "less than half"),
-        (f"print({unified(SOURCE, FIXED, 'other.py')!r})", "another file"),
+        (f"print({unified(SOURCE, FIXED, 'other.py').decode()!r})", "another file"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, body: str, said: str) -> None:
@@ -76,6 +123,53 @@ def test_its_answer_goes_through_the_gates(tmp_path: Path) -> None:
     asked = command(tmp_path, f"print({NONSENSE.decode()!r}.replace('zz', 'aa = \"\"\"') + '\"\"\"')")
     found = propose("/src/a.py", NONSENSE, Checker(), 0.5, asked)
     assert found.state in ("fixed", "suggested")
+    assert found.after is not None
+
+
+BROKEN_CLASS = b"""\
+import os
+
+LIMIT = 3
+
+class A:
+    one = 1
+
+    def f(self):
+        return 1
+
+    def g(self):
+        x = (1
+        return x
+
+    def h(self):
+        if self.one:
+            return 2
+        return 3
+
+
+def far(a):
+    if a > LIMIT:
+        raise ValueError(a)
+    return a
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ("", "fixed"),
+        (".replace('a > LIMIT', 'a > 0')", "suggested"),
+        (".replace('        raise ValueError(a)', '        pass')", "suggested"),
+        (".replace('LIMIT = 3', 'LIMIT = 4')", "suggested"),
+        (".replace('        return 1', '        return 7')", "suggested"),
+        (".replace('        if self.one:\\n            return 2\\n', '')", "suggested"),
+        (".replace('return x', 'return x + 1')", "fixed"),
+    ],
+)
+def test_what_was_not_broken_must_still_be_there(tmp_path: Path, change: str, state: str) -> None:
+    asked = command(tmp_path, f"print(asked['source'].replace('(1', '(1)'){change}, end='')")
+    found = _by_backend("/src/a.py", BROKEN_CLASS, Proposal("not_fixed", (ERROR,)), Checker(), 0.5, asked)
+    assert found.state == state, found.why
     assert found.after is not None
 
 

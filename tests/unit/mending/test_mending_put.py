@@ -67,3 +67,41 @@ def test_no_regular_file_and_a_large_one_are_refused(tmp_path: Path) -> None:
     for name in ("pipe", "large", "missing"):
         with pytest.raises(OSError):
             read_source(str(tmp_path / name))
+
+
+def test_a_file_with_two_names_stays(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.py", tmp_path / "b.py"
+    path.write_bytes(b"old")
+    os.link(path, other)
+    with pytest.raises(OSError, match="2 names"):
+        replace_bytes(str(path), digest(b"old"), b"new")
+    assert path.read_bytes() == b"old"
+    assert path.samefile(other)
+    assert sorted(os.listdir(tmp_path)) == ["a.py", "b.py"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_whose_owner_cannot_be_kept_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    os.chown(path, 12345, 12346)
+    path.chmod(0o666)
+    for folder in (tmp_path, *tmp_path.parents):
+        folder.chmod(folder.stat().st_mode | 0o005 | (0o002 if folder == tmp_path else 0))
+        if str(folder.parent) == "/tmp":
+            break
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            replace_bytes(str(path), digest(b"old"), b"new")
+        except OSError as error:
+            code = 0 if "belongs to 12345:12346" in str(error.strerror) else 2
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert path.read_bytes() == b"old"
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
+    assert os.listdir(tmp_path) == ["a.py"]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from graced.mending.walk import sources
+from graced.mending.walk import is_python, sources
 
 
 def tree(root: Path, *names: str) -> None:
@@ -28,6 +28,26 @@ def test_gitignore_files_are_honoured_as_git_does(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("build/\n*.log\nd.py\n/deep\n")
     (tmp_path / "sub" / ".gitignore").write_text("!d.py\nc.py\n")
     assert found(tmp_path) == {"a.py", "sub/d.py", "sub/deep/e.py"}
+
+
+def test_those_above_count_up_to_the_repository(tmp_path: Path) -> None:
+    tree(tmp_path, "repo/src/app/a.py", "repo/src/app/gen_a.py", "repo/src/app/b.py", "repo/src/app/sub/c.py")
+    repo, app = tmp_path / "repo", tmp_path / "repo" / "src" / "app"
+    (tmp_path / ".gitignore").write_text("a.py\n")
+    (repo / ".gitignore").write_text("gen_*.py\n/src/app/sub\nb.py\n")
+    (repo / "src" / ".gitignore").write_text("!b.py\n")
+    assert found(app) == {"gen_a.py", "b.py", "a.py", "sub/c.py"}  # no repository: only what is in the tree itself
+    (repo / ".git").mkdir()
+    assert found(app) == {"a.py", "b.py"}
+    assert found(repo) == {"src/app/a.py", "src/app/b.py"}
+    assert found(app / "sub") == {"c.py"}  # named, though ignored
+
+
+def test_what_is_no_regular_file_is_passed_over(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py")
+    os.mkfifo(tmp_path / "fifo.py")
+    (tmp_path / "link.py").symlink_to("/dev/null")
+    assert found(tmp_path) == {"a.py"}
 
 
 def test_exclude_cannot_be_overruled(tmp_path: Path) -> None:
@@ -60,3 +80,16 @@ def test_a_barred_folder_and_a_missing_root(tmp_path: Path) -> None:
 def test_a_file_as_root_is_source_whatever_its_name(tmp_path: Path) -> None:
     tree(tmp_path, "script")
     assert list(sources((str(tmp_path / "script"),))) == [str(tmp_path / "script")]
+
+
+def test_a_named_file_is_python_by_its_name_or_its_first_line(tmp_path: Path) -> None:
+    for name, text, good in (
+        ("a.py", "", True), ("a.pyi", "", True), ("a.pyw", "", True), ("tool", "#!/usr/bin/env python3\n", True),
+        ("old", "#! /usr/bin/python2.7 -u\n", True), ("README.md", "# python\n", False),
+        ("run.sh", "#!/bin/sh\n# python\n", False), ("empty", "", False),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(text)
+        assert is_python(str(tmp_path / name)) is good, name
+    os.mkfifo(tmp_path / "fifo")
+    assert not is_python(str(tmp_path / "fifo"))
+    assert not is_python(str(tmp_path / "nowhere"))

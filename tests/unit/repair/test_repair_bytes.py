@@ -44,6 +44,32 @@ def test_wrong_encodings_are_declared_or_mended(source: bytes, expected: bytes) 
     assert found.notes
 
 
+CHINESE = "# 配置文件，读取数据库的连接参数\nname = '数据库'\ntitle = '标题：程序员的天堂'\n"
+JAPANESE = "# 設定ファイルを読み込む\nname = 'データベース'\n"
+RUSSIAN = "# Чтение настроек\nname = 'база'\n"
+
+
+@pytest.mark.parametrize("cookie", ["", "# coding: utf-8\n"])
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [(CHINESE, "gbk"), (CHINESE, "gb18030"), (JAPANESE, "euc-jp"), (JAPANESE, "shift-jis"), (RUSSIAN, "koi8-r")],
+)
+def test_bytes_in_an_encoding_that_nobody_can_know_stay_and_are_only_suggested(
+    text: str, codec: str, cookie: str
+) -> None:
+    source = cookie.encode() + text.encode(codec)
+    found = repair(source)
+    assert found.state == "suggested"
+    assert found.confidence < 0.5
+    assert found.fixed is not None
+    assert found.fixed.endswith(source[len(cookie) :])
+
+
+def test_a_stray_byte_in_utf8_that_says_so_does_not_make_the_rest_another_encoding() -> None:
+    source = "# coding: utf-8\n# né à Nîmes\n".encode() + b"x = 'caf\xe9'\n"
+    assert repair(source).fixed == source.replace(b"\xe9'", "é'".encode())
+
+
 @pytest.mark.parametrize(
     "source", [b"", b"x = 1\n", b"\xef\xbb\xbfx = 1", b"# caf\xc3\xa9\r\n", b"x = '\xe2\x80\x9c'\n"]
 )

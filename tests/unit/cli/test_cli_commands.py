@@ -179,6 +179,16 @@ def test_no_tasks_is_no_error(folder: Path) -> None:
     assert run("tasks").stdout == "no tasks\n"
 
 
+@pytest.mark.parametrize(
+    "words", [("incidents",), ("tasks",), ("tasks", "undo"), ("status",), ("logs",), ("playbook", "show")]
+)
+def test_a_name_that_is_not_utf_8_is_an_unknown_one(home: Home, words: tuple[str, ...]) -> None:
+    store = writing(home)
+    tables.add_task(store, "t1", "/srv/a.py", "invalid syntax", "2026-01-01T00:00:00.000Z")
+    store.close()
+    assert "is called" in run(*words, "a\udcff", code=4).stderr
+
+
 # --- audit
 
 

@@ -71,6 +71,7 @@ def test_the_home_of_the_environment(tmp_path: Path) -> None:
         (PermissionError(13, "Permission denied", "/x"), 1, "graced: /x: Permission denied\n"),
         (KeyboardInterrupt(), 130, None),
         (BrokenPipeError(), 1, ""),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates"), 1, "graced: '\\udcff' is not UTF-8\n"),
     ],
 )
 def test_an_error_is_one_line_and_a_code(

@@ -286,5 +286,19 @@ def test_a_variable_that_makes_no_sense_is_wrong_usage(folder: Path, extra: str)
     run("playbook", "run", "healer_mutual_restart", "--dry-run", "-e", extra, code=2)
 
 
+@pytest.mark.parametrize("target", ["bogus", "web", "a\udcff", "7"])
+def test_a_target_that_is_no_member_is_unknown(folder: Path, target: str) -> None:
+    found = run("playbook", "run", "healer_mutual_restart", "-e", f"target={target}", code=4)
+    assert "no member is called" in found.stderr
+
+
+def test_a_variable_that_is_not_utf_8_is_wrong_usage(folder: Path) -> None:
+    (folder / "books").mkdir()
+    (folder / "graced.yaml").write_text("playbooks: [books]\n")
+    text = "name: say\nvars: {what: x}\nsteps:\n  - {name: say, uses: log, with: {message: '{{ what }}'}}\n"
+    (folder / "books" / "say.yaml").write_text(text)
+    assert "is not UTF-8" in run("playbook", "run", "say", "-e", "what=\udcff", code=2).stderr
+
+
 def test_a_run_needs_graced(folder: Path) -> None:
     run("playbook", "run", "healer_mutual_restart", "-e", "target=trigger", code=3)

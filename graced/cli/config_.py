@@ -1,4 +1,4 @@
-"""`graced config`: exit 0, 78 a mistake."""
+"""`graced config`: exit 0, 78 a mistake, 65 one in a playbook."""
 
 import os
 
@@ -21,13 +21,15 @@ def command() -> None:
 @place_options
 @pass_place
 def check(place: Place, file: str | None, as_json: bool) -> None:
-    """Tell every mistake in FILE, or in the file that `start` would load."""
+    """Tell every mistake in FILE, or in the file that `start` would load, and in the playbooks it names."""
     from graced.config.inert import inert_warnings
+    from graced.control.keep import playbooks_of
 
     if file is not None:
         place.config = file
     try:
         loaded = place.load()
+        playbooks_of(loaded.config)  # `start` loads them too
     except Mistakes as error:
         if as_json:
             print_json({"ok": False, "problems": str(error).splitlines(), "warnings": []})

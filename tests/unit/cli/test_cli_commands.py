@@ -65,6 +65,22 @@ def test_init_in_another_folder_says_how_to_go_on(folder: Path) -> None:
     assert "next: cd here && graced start" in run("init", "here").stdout
 
 
+def test_init_as_json_and_with_the_options_of_every_command(folder: Path) -> None:
+    written = as_json("init", "here", "--config", "x.yaml", "--home", "y")["written"]
+    assert str(folder / "here" / "graced.yaml") in written
+    assert not (folder / "y").exists()
+
+
+def test_a_mistake_in_a_playbook_is_told_by_check_as_by_start(folder: Path) -> None:
+    (folder / "books").mkdir()
+    (folder / "books" / "bad.yaml").write_text("name: bad\nsteps:\n  - {name: wait, uses: slep}\n")
+    (folder / "graced.yaml").write_text("playbooks: [books]\n")
+    told = run("start", code=65).stderr
+    assert "bad.yaml:3:" in told
+    assert run("config", "check", code=65).stderr == told
+    assert as_json("config", "check", code=65)["problems"] == told.splitlines()
+
+
 def test_mistakes_are_lines_with_places_and_exit_78(folder: Path) -> None:
     (folder / "graced.yaml").write_text("kernels:\n  a: {comand: x}\n")
     found = run("config", "check", code=78)

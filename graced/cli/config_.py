@@ -5,7 +5,7 @@ import os
 import click
 
 from graced.cli.out import print_json
-from graced.cli.place import Place, pass_place, place_options
+from graced.cli.place import Place, pass_place, place_options, unplaced_options
 from graced.control.errors import Mistakes
 
 
@@ -63,6 +63,8 @@ def show(place: Place, as_json: bool) -> None:
 
 
 @command.command("schema")
+@click.option("--json", is_flag=True, expose_value=False, help="it is JSON in any case")
+@unplaced_options
 def schema() -> None:
     """JSON Schema of graced.yaml, for editors."""
     from graced.config.show import json_schema

@@ -40,6 +40,8 @@ def listed(place: Place, as_json: bool) -> None:
 
 
 @command.command("schema")
+@click.option("--json", is_flag=True, expose_value=False, help="it is JSON in any case")
+@unplaced_options
 def schema() -> None:
     """JSON Schema of a playbook file, for editors."""
     from graced.playbooks.actions import all_actions
@@ -66,6 +68,7 @@ def show(place: Place, name: str, as_json: bool) -> None:
 @command.command("validate")
 @click.argument("file", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
+@unplaced_options
 def validate(file: tuple[str, ...], as_json: bool) -> None:
     """Check playbook files; mistakes are told as FILE:LINE:COLUMN: message."""
     from graced.playbooks.actions import all_actions

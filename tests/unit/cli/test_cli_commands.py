@@ -252,6 +252,17 @@ def test_logs_of_one_and_of_several(home: Home) -> None:
     assert run("logs", "trigger").stdout == ""
 
 
+def test_logs_as_json_lines(home: Home) -> None:
+    Path(home.log("web")).write_bytes(b"a\n\xff\nc")
+    Path(home.log("watchdog")).write_text("x\n")
+    told = [json.loads(line) for line in run("logs", "web", "watchdog", "--json").stdout.splitlines()]
+    assert told == [
+        {"name": "web", "line": "a"}, {"name": "web", "line": "\ufffd"}, {"name": "web", "line": "c"},
+        {"name": "watchdog", "line": "x"},
+    ]  # fmt: skip
+    assert json.loads(run("logs", "web", "-n", "1", "--json").stdout) == {"name": "web", "line": "c"}
+
+
 @pytest.mark.parametrize("since", ["5m", "2026-01-01T00:00:00"])
 def test_logs_since(home: Home, since: str) -> None:
     Path(home.log("web")).write_text("1999-01-01T00:00:00Z old\n2999-01-01T00:00:00Z new\n")

@@ -55,6 +55,21 @@ def test_options_may_stand_on_either_side_of_the_command(tmp_path: Path) -> None
         assert str(tmp_path / "h") in found.output
 
 
+def test_every_command_takes_config_and_home() -> None:
+    def look(command: click.Command, path: tuple[str, ...]) -> None:
+        names = {name for option in command.params for name in option.opts}
+        assert {"--config", "--home"} <= names, path
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                if not found.hidden:
+                    look(found, (*path, name))
+
+    look(cli, ())
+
+
 def test_the_option_nearest_to_the_command_counts(tmp_path: Path) -> None:
     assert "/near" in run("--home", "/far", "status", "--home", "/near").output
 

@@ -101,7 +101,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "kernels.stop": ("self_healing", "{names}: stop by a person -> {names}"),
     "kernels.restart": ("self_healing", "{names}: restart by a person -> {names}"),
     "run": ("self_healing coding_agent", "{request, playbook, target, tier, by, vars} -> {accepted}"),
-    "run.result": ("self_healing coding_agent", "{request} -> {ok, text} | {running: true}"),
+    "run.result": (
+        "self_healing coding_agent",
+        "{request} -> {running, steps}, and once it is over {ok, text}",
+    ),
     "grant": ("architect parliament trigger", "a signed lease -> {held}"),
     "revoke": ("architect parliament trigger", "{incident} -> {held: false}"),
     "kernel.mended": ("self_healing", "{paths}: they compile now -> rows as kernel.look"),

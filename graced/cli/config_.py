@@ -1,11 +1,11 @@
-"""`graced config`: exit 0, 78 a mistake."""
+"""`graced config`: exit 0, 78 a mistake, 65 one in a playbook."""
 
 import os
 
 import click
 
 from graced.cli.out import print_json
-from graced.cli.place import Place, pass_place, place_options
+from graced.cli.place import Place, pass_place, place_options, unplaced_options
 from graced.control.errors import Mistakes
 
 
@@ -21,13 +21,15 @@ def command() -> None:
 @place_options
 @pass_place
 def check(place: Place, file: str | None, as_json: bool) -> None:
-    """Tell every mistake in FILE, or in the file that `start` would load."""
+    """Tell every mistake in FILE, or in the file that `start` would load, and in the playbooks it names."""
     from graced.config.inert import inert_warnings
+    from graced.control.keep import playbooks_of
 
     if file is not None:
         place.config = file
     try:
         loaded = place.load()
+        playbooks_of(loaded.config)  # `start` loads them too
     except Mistakes as error:
         if as_json:
             print_json({"ok": False, "problems": str(error).splitlines(), "warnings": []})
@@ -61,6 +63,8 @@ def show(place: Place, as_json: bool) -> None:
 
 
 @command.command("schema")
+@click.option("--json", is_flag=True, expose_value=False, help="it is JSON in any case")
+@unplaced_options
 def schema() -> None:
     """JSON Schema of graced.yaml, for editors."""
     from graced.config.show import json_schema

@@ -11,6 +11,7 @@ from graced.control.disk import reader
 from graced.control.errors import Refusal, unknown
 from graced.posix.home import Home
 from graced.store.tables import Incident, incidents
+from graced.store.text import is_valid
 
 COLUMNS: Final = (
     Column("AT", least=19), Column("STATE", least=9), Column("SUBJECT", most=20), Column("TIER", right=True),
@@ -45,7 +46,7 @@ def command(place: Place, id: str | None, as_json: bool, markdown: bool) -> None
 def _read(home: Home, id: str | None) -> list[Incident]:
     store = reader(home)
     try:
-        found = incidents(store, id)
+        found = incidents(store, id) if id is None or is_valid(id) else []
         if id is not None and not found:
             raise unknown("incident", id, [incident.id for incident in incidents(store)])
         if store.degraded:

@@ -1,5 +1,6 @@
 """`graced logs`: exit 0, 4 no such name."""
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ import click
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
 from graced.control.kept import kept_config, running_kernels
-from graced.control.logs import Prefixed, Reader, Write, time_in
+from graced.control.logs import Lines, Reader, Write, time_in
 from graced.control.names import expand
 from graced.core.roles import MEMBERS
 from graced.posix.home import Home
@@ -29,9 +30,12 @@ QUIET_S: Final = 1.0
 @click.option("-f", "--follow", is_flag=True, help="go on with what comes, through every rotation")
 @click.option("-n", "--lines", type=click.IntRange(0), metavar="N", help="the last N lines of each; else all")
 @click.option("--since", metavar="TIME", help="from 5m ago, or from 2026-01-01T03:00:00")
+@click.option("--json", "as_json", is_flag=True, help='print {"name", "line"} as JSON, one to each line')
 @place_options
 @pass_place
-def command(place: Place, name: tuple[str, ...], follow: bool, lines: int | None, since: str | None) -> None:
+def command(
+    place: Place, name: tuple[str, ...], follow: bool, lines: int | None, since: str | None, as_json: bool
+) -> None:
     """The logs of kernels and members. With several names each line tells whose it is."""
     home = place.home_dir()
     names = _names(home, name)
@@ -39,8 +43,8 @@ def command(place: Place, name: tuple[str, ...], follow: bool, lines: int | None
     if lines is None and follow and begin is None:
         lines = FOLLOWED_LINES
     wide = max(len(word) for word in names)
-    sinks = [Prefixed(_prefix(word, wide), _write) for word in names]
-    shown: list[Write] = [*sinks] if len(names) > 1 else [_write]
+    sinks = [Lines(_told(word) if as_json else _prefixed(word, wide)) for word in names]
+    shown: list[Write] = [*sinks] if as_json or len(names) > 1 else [_write]
     readers = [Reader(home.log(word), sink) for word, sink in zip(names, shown, strict=True)]
     for reader, sink in zip(readers, sinks, strict=True):
         reader.show(lines, begin)
@@ -81,8 +85,19 @@ def _begin(since: str | None) -> float | None:
         raise Refusal(f"--since {error}, or a time such as 2026-01-01T03:00:00", EX_USAGE) from None
 
 
-def _prefix(name: str, wide: int) -> bytes:
-    return f"{name.ljust(wide)} | ".encode(errors="replace")
+def _prefixed(name: str, wide: int) -> Write:
+    """Writes a line behind the name of whose it is."""
+    prefix = f"{name.ljust(wide)} | ".encode(errors="replace")
+    return lambda line: _write(prefix + line + b"\n")
+
+
+def _told(name: str) -> Write:
+    """Writes a line as a JSON object; bytes that are no UTF-8 become U+FFFD."""
+    return lambda line: _write(_json({"name": name, "line": line.decode(errors="replace")}) + b"\n")
+
+
+def _json(value: dict[str, str]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
 def _write(data: bytes) -> None:

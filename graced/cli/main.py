@@ -7,6 +7,7 @@ import time
 
 def main() -> None:
     """The entry point of the package."""
+    _open_closed()
     if sys.argv[1:] == ["--version"]:
         from graced import __version__
 
@@ -31,6 +32,23 @@ def main() -> None:
         if outer:
             _slow_down(end)
         raise
+
+
+def _open_closed() -> None:
+    """A standard stream that the caller closed is /dev/null from here on.
+
+    Else the next file that is opened, a lock or state.db, gets its number, and takes whatever is printed; and
+    sys.stderr is None.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:  # the new one gets this very number: the lowest that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8", errors="replace")  # noqa: SIM115 - open to the end
+            setattr(sys, name, stream)
 
 
 def _slow_down(end: BaseException) -> None:

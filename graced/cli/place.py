@@ -68,7 +68,17 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, str | None], 
 
 def place_options(command: F) -> F:
     """Adds --config and --home; their values are in the Place of the context."""
-    for name, words in (("home", "the folder with state, logs and sockets"), ("config", "the graced.yaml to use")):
+    return _with(command, home="the folder with state, logs and sockets", config="the graced.yaml to use")
+
+
+def unplaced_options(command: F) -> F:
+    """Adds the same to a command for which they mean nothing: every command takes them."""
+    words = "taken as everywhere; without effect here"
+    return _with(command, home=words, config=words)
+
+
+def _with(command: F, **options: str) -> F:
+    for name, words in options.items():
         option = click.option(
             f"--{name}", metavar="PATH", help=words, expose_value=False, is_eager=True, callback=_store(name)
         )

@@ -6,10 +6,12 @@ from typing import Any, Final
 import click
 
 from graced.cli.out import Column, lines_of, print_json, width
-from graced.cli.place import Place, pass_place, place_options
+from graced.cli.place import Place, pass_place, place_options, unplaced_options
 from graced.config.schema import Config
 from graced.control.errors import EX_DATAERR, EX_FAILED, EX_USAGE, Mistakes, Refusal, not_running, unknown
+from graced.core.roles import MEMBERS, MUTUAL_PLAYBOOK
 from graced.playbooks.schema import Playbook
+from graced.store.text import is_valid
 from graced.yaml_source.units import format_duration
 
 
@@ -38,6 +40,8 @@ def listed(place: Place, as_json: bool) -> None:
 
 
 @command.command("schema")
+@click.option("--json", is_flag=True, expose_value=False, help="it is JSON in any case")
+@unplaced_options
 def schema() -> None:
     """JSON Schema of a playbook file, for editors."""
     from graced.playbooks.actions import all_actions
@@ -64,6 +68,7 @@ def show(place: Place, name: str, as_json: bool) -> None:
 @command.command("validate")
 @click.argument("file", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
+@unplaced_options
 def validate(file: tuple[str, ...], as_json: bool) -> None:
     """Check playbook files; mistakes are told as FILE:LINE:COLUMN: message."""
     from graced.playbooks.actions import all_actions
@@ -103,6 +108,10 @@ def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json:
     home = place.home_dir()
     playbook = _one(_all(place.load().config), name)
     variables = _variables(playbook, extra)
+    _check_target(playbook, variables)
+    for word in extra:
+        if not is_valid(word):  # a message holds Unicode only
+            raise Refusal(f"-e {word!a} is not UTF-8", EX_USAGE)
     if dry_run:
         rows = dry_steps(playbook, variables)
         if as_json:
@@ -163,6 +172,13 @@ def _variables(playbook: Playbook, extra: tuple[str, ...]) -> dict[str, Any]:
         except yaml.YAMLError:
             values[key] = text
     return values
+
+
+def _check_target(playbook: Playbook, values: dict[str, Any]) -> None:
+    """What brings members back is told which: another name is an unknown one, as everywhere."""
+    target = values.get("target")
+    if playbook.name == MUTUAL_PLAYBOOK and target is not None and target not in MEMBERS:
+        raise unknown("member", str(target), MEMBERS)
 
 
 def _plain(playbook: Playbook) -> dict[str, Any]:

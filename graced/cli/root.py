@@ -37,6 +37,10 @@ MODULE: Final = {"init": "init_", "config": "config_"}
 """Where the module is not called as the command."""
 
 
+WORDS_MAX: Final = 200
+"""Characters shown of a text that is not UTF-8."""
+
+
 class Graced(click.Group):
     """Imports a command when it is asked for, and ends every run with one line and an exit code."""
 
@@ -103,6 +107,9 @@ class Graced(click.Group):
             tell(error)
         except BrokenPipeError:
             code = _no_reader()
+        except UnicodeEncodeError as error:  # the last resort: whoever knows what it is for says so
+            code = EX_FAILED
+            click.echo(f"graced: {error.object[:WORDS_MAX]!a} is not UTF-8", err=True)
         except OSError as error:
             code = EX_FAILED
             click.echo(f"graced: {_words(error)}", err=True)

@@ -7,6 +7,7 @@ from graced.control import service
 
 
 @click.group("service")
+@place_options
 def command() -> None:
     """The systemd units: installed for the system (as root), or with --user for yourself."""
 

@@ -10,7 +10,7 @@ from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.cli.status import print_board
 from graced.control import start as starting
-from graced.control.errors import EX_FAILED, Refusal
+from graced.control.errors import EX_FAILED
 from graced.control.kept import kept_config, running_kernels
 from graced.control.launch import spawner_environ
 from graced.control.names import expand
@@ -67,12 +67,10 @@ def _warn(loaded: Any) -> None:
 
 def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool) -> NoReturn:
     """It runs already."""
-    if foreground and notify.outer():
+    if foreground and notify.outer():  # to a unit, another one that runs is its own or a failure, never a success
         from graced.members.succession import take_over
 
         sys.exit(take_over(home.root))
-    if foreground:
-        raise Refusal(f"already running in {home.root}; `graced stop` ends it")
     specs = running_kernels(kept_config(home))
     names = expand(name, specs)
     if not as_json:

@@ -16,6 +16,7 @@ from graced.control.presence import anyone
 from graced.mending.walk import is_python
 from graced.posix.home import Home
 from graced.store.tables import TaskRecord, get_task, tasks
+from graced.store.text import is_valid, path_in
 
 COLOURS: Final = {"done": "green", "failed": "red", "running": "yellow", "queued": "yellow", "suggested": "yellow"}
 COLUMNS: Final = (Column("ID", most=14), Column("STATE", least=9), Column("CREATED", least=19))
@@ -57,7 +58,7 @@ def add(place: Place, path: str, as_json: bool) -> None:
     """Queue a Python file for the coding agent."""
     if not is_python(path):
         raise Refusal(f"{path}: no Python file by its name or its #! line", EX_USAGE)
-    answer = _ask_agent(place.home_dir(), "task.add", {"path": os.path.abspath(path)})
+    answer = _ask_agent(place.home_dir(), "task.add", {"path": path_in(os.path.abspath(path))})
     if as_json:
         print_json(answer)
     else:
@@ -100,7 +101,7 @@ def _tasks(home: Home) -> list[Any]:
 def _task(home: Home, id: str) -> TaskRecord:
     store = reader(home)
     try:
-        found = get_task(store, id)
+        found = get_task(store, id) if is_valid(id) else None
         if found is None:
             if store.degraded:
                 raise Refusal(store.trouble)

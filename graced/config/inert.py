@@ -22,7 +22,9 @@ def _other_than(*words: str) -> Callable[[Node], bool]:
 
 
 class Inert(Struct, frozen=True):
-    """`path`: keys with dots between, under KERNEL for those of kernels and of `defaults`; `when`: for these values."""
+    """`path`: keys with dots between, under KERNEL for those of kernels and of `defaults`, with `[]` behind one that
+    holds a list, whose items are meant; `when`: for these values.
+    """
 
     path: str
     when: Callable[[Node], bool] = _given
@@ -33,6 +35,8 @@ KERNEL: Final = "KERNEL"
 TABLE: Final = (
     Inert("notify"),
     Inert("KERNEL.schedule"),
+    Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
+    Inert("KERNEL.depends_on[].on_failure", _other_than("ignore")),
     Inert("KERNEL.ready.when", _other_than("started", "exited")),
     Inert("KERNEL.health.kind", _other_than("none")),
     Inert("KERNEL.limits.memory"),
@@ -83,10 +87,9 @@ def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
             parts = entry.path.split(".")
             if (parts[0] == KERNEL) != bool(scope):
                 continue
-            pair = _find(node, parts[1:] if scope else parts)
-            if pair is not None and entry.when(pair[1]):
-                path = ".".join([*([scope] if scope else []), *(parts[1:] if scope else parts)])
-                yield path, pair[0], "has no effect yet"
+            for path, key, value in _find(node, parts[1:] if scope else parts, scope):
+                if entry.when(value):
+                    yield path, key, "has no effect yet"
         ladder = node.pair("ladder") if scope else None
         for index, rung in enumerate(ladder[1].items if ladder else []):
             if rung.text not in EFFECTIVE_RUNGS:
@@ -94,11 +97,17 @@ def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
                 yield f"{scope}.ladder[{index}]", rung, f"the {kind} {rung.text} has no effect here yet"
 
 
-def _find(node: Node, path: list[str]) -> tuple[Node, Node] | None:
-    pair = None
-    for name in path:
-        pair = node.pair(name)
-        if pair is None:
-            return None
-        node = pair[1]
-    return pair
+def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, Node]]:
+    """(path, key, value) of each place below `node`, which stands at `path`, that `names` lead to."""
+    name, rest = names[0], names[1:]
+    pair = node.pair(name.removesuffix("[]"))
+    if pair is None:
+        return
+    path = f"{path}.{pair[0].text}" if path else pair[0].text
+    if not rest:
+        yield path, *pair
+    elif name.endswith("[]"):
+        for index, item in enumerate(pair[1].items):
+            yield from _find(item, rest, f"{path}[{index}]")
+    else:
+        yield from _find(pair[1], rest, path)

@@ -18,7 +18,7 @@ PASSED: Final = frozenset({"exited", "scheduled"})
 """Meant to be as it is: does not count against `healthy`."""
 
 OVER: Final = frozenset({"failed", "exited", "scheduled"})
-"""States of a kernel without a process that stay true while nobody is there to look after it."""
+"""States of a kernel without a process that stay true while nobody starts any."""
 
 ENDED: Final = "its process has just ended"
 NEVER: Final = KernelView(0, 0, "stopped", 0, "", 0.0, 0, None, False, None, False, False, 0.0)
@@ -56,7 +56,7 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         kernel = replace(kernel, state=state, reason=reason)
         return replace(kernel, pid=newest.pid, start_ticks=newest.start_ticks, run=newest.run)
     run = max(kernel.run, g.slots[name].run if name in g.slots else 0)
-    if not anyone:
+    if g.stopping or not anyone:  # self_healing means to start it again should the stop die midway: it does not now
         state = kernel.state if kernel.state in OVER else "stopped"
         return replace(kernel, pid=0, start_ticks=0, run=run, state=state)
     if kernel.state in WELL or kernel.state == "unhealthy":

@@ -56,7 +56,7 @@ class Gathered(Struct, frozen=True):
     """`views`: of the members that answered in time. `slots`, `stored`: the kernels by the disk; `living`: (pid, start
     ticks) of every kernel process named in views or on disk that was alive. `usages` by pid. `base`: each member's
     incarnation before the last `start` from nothing. `unfinished`: targets of the playbook runs that the store holds
-    as unfinished, by executor.
+    as unfinished, by executor. `stopping`: a `graced stop` of everything is at work, or done.
     """
 
     root: str
@@ -77,3 +77,4 @@ class Gathered(Struct, frozen=True):
     approvals: int = 0
     audit_records: int = 0
     audit_head: str = ""
+    stopping: bool = False

@@ -15,6 +15,7 @@ from graced.control.facts import Clocks, Code, Gathered
 from graced.control.kept import kept_config, read_base, running_kernels
 from graced.control.presence import Presence, presences
 from graced.core.roles import MEMBERS
+from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import boottime, monotonic
 from graced.posix.home import Home
@@ -76,6 +77,7 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
         tasks=stored.tasks,
         audit_records=records,
         audit_head=head,
+        stopping=announced(home),
     )
 
 

@@ -175,16 +175,17 @@ class Reader:
         return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino)
 
 
-class Prefixed:
-    """Puts a prefix before each line of a stream of blocks; a line is held back until it is whole."""
+class Lines:
+    """Makes lines of a stream of blocks, each given to `tell` without its end; one is held back until it is whole."""
 
-    def __init__(self, prefix: bytes, write: Write) -> None:
-        self._prefix, self._write, self._rest = prefix, write, b""
+    def __init__(self, tell: Write) -> None:
+        self._tell, self._rest = tell, b""
 
     def __call__(self, block: bytes) -> None:
         whole, newline, rest = (self._rest + block).rpartition(b"\n")
         if newline:
-            self._write(b"".join(self._prefix + line + b"\n" for line in whole.split(b"\n")))
+            for line in whole.split(b"\n"):
+                self._tell(line)
         self._rest = rest
         if len(rest) > LINE_MAX_BYTES:
             self.flush()
@@ -192,5 +193,5 @@ class Prefixed:
     def flush(self) -> None:
         """Writes the unfinished line, if any, as one."""
         if self._rest:
-            self._write(self._prefix + self._rest + b"\n")
+            self._tell(self._rest)
             self._rest = b""

@@ -180,6 +180,11 @@ def wake_at(run: Run) -> float:
     return min(times, default=float("inf"))
 
 
+def told(run: Run) -> tuple[tuple[str, str, str], ...]:
+    """(name, state, text) of each step, for whoever asked for the run."""
+    return tuple((s.name, p.state, p.text) for s, p in zip(run.playbook.steps, run.steps, strict=True))
+
+
 def failure(run: Run) -> str:
     """The text of the first failed step, for people."""
     for step, progress in zip(run.playbook.steps, run.steps, strict=True):

@@ -150,7 +150,7 @@ def _finish(state: State, run: Run, now: float) -> Stepped:
     if recovered and not ok:  # it is back, but an after-check did not hold: the incident is closed all the same
         actions += closings(run, now)
     data = {"playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": span, "ok": ok}
-    actions += (Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run)))
+    actions += (Record("playbook.finished", data), EndRun(run.id, ok, engine.failure(run), engine.told(run)))
     if failed:  # whoever brings it back, this member sees to it that the incident is closed
         note = engine.note_of(engine.again(run, 0.0, RESTARTED))
         return replace(state, orphans=(*state.orphans, note)), (*actions, SaveRun(note))

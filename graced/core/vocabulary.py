@@ -325,11 +325,12 @@ class SaveRun(Action, frozen=True):
 
 
 class EndRun(Action, frozen=True):
-    """The run is over: forget its progress, report to whoever asked for it."""
+    """The run is over: forget its progress, report to whoever asked for it. `steps`: (name, state, text) of each."""
 
     run: str
     ok: bool
     text: str
+    steps: tuple[tuple[str, str, str], ...] = ()
 
 
 class OpenIncident(Action, frozen=True):

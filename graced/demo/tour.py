@@ -9,6 +9,7 @@ from typing import Final
 
 from graced.audit.read import verify
 from graced.cli.board import board
+from graced.cli.out import print_json
 from graced.control.errors import Refusal
 from graced.core.roles import MEMBERS
 from graced.demo.acts import ACTS
@@ -21,15 +22,17 @@ KEPT: Final = ("web", "visitor")
 """Kernels that nobody harms: they must keep their pids from the first act to the last."""
 
 
-def run() -> int:
+def run(as_json: bool = False) -> int:
     """The whole of it; 0 when everything recovered. Whatever happens, nothing is left running."""
-    screen = Screen()
+    screen = Screen(quiet=as_json)
     stage = Stage()
     keep = False
     try:
         with _endings_raise():
             well = _tour(screen, stage)
         keep = not well
+        if as_json:
+            print_json({"ok": well, "rows": screen.rows, "kept": str(stage.folder) if keep else None})
         return 0 if well else 1
     except Exception as error:
         keep = not isinstance(error, BrokenPipeError)  # then only our output has no reader any more

@@ -20,6 +20,7 @@ from graced.mending.scan import Findings
 from graced.posix.clock import wall_iso
 from graced.store import tables
 from graced.store.tasks import TaskRecord
+from graced.store.text import path_in, path_out, words
 
 
 class CodingAgent(Duty):
@@ -71,11 +72,11 @@ class CodingAgent(Duty):
         return id
 
     def _add(self, ask: Ask) -> Reply:
-        path = os.path.abspath(str(ask.args["path"]))
+        path = os.path.abspath(path_out(ask.args["path"]))
         try:
             sha256 = digest(read_source(path))
         except OSError as error:
-            return Reply(ask.id, False, error=f"{path}: {error.strerror}")
+            return Reply(ask.id, False, error=words(f"{path}: {error.strerror}"))
         task = tables.task_of(self.shell.store, path)
         if task is not None and task.state in ("queued", "running"):
             return Reply(ask.id, True, {"id": task.id})
@@ -105,7 +106,7 @@ class CodingAgent(Duty):
         if task is None:
             return Reply(ask.id, False, error=f"no task {ask.args['id']}")
         if task.state == "undone" and task.original is not None:  # asked twice
-            return Reply(ask.id, True, {"path": task.path})
+            return Reply(ask.id, True, {"path": path_in(task.path)})
         if task.state != "done" or task.original is None or task.sha256_after is None:
             return Reply(ask.id, False, {"reason": "nothing"}, f"task {task.id} changed nothing that could be undone")
         path, id = task.path, task.id
@@ -114,10 +115,10 @@ class CodingAgent(Duty):
             if ok:
                 tables.finish_task(self.shell.store, id, "undone", wall_iso())
                 self._scanning.soon()
-                self.shell.bus.reply(address, Reply(ask.id, True, {"path": path}))
+                self.shell.bus.reply(address, Reply(ask.id, True, {"path": path_in(path)}))
                 return
-            text = "has changed since the fix: it is left as it is" if said == "changed" else said
-            self.shell.bus.reply(address, Reply(ask.id, False, {"reason": said}, f"{path}: {text}"))
+            text = "has changed since the fix: it is left as it is" if said == "changed" else f"not restored: {said}"
+            self.shell.bus.reply(address, Reply(ask.id, False, {"reason": said}, words(f"{path}: {text}")))
 
         self._mender.take_back(id, path, task, over)
         return None

@@ -8,7 +8,7 @@ from graced.core.roles import DELEGATES, POWERS
 from graced.core.vocabulary import LeaseGiven, LeaseTaken
 from graced.members import leasing
 from graced.members.duty import Duty
-from graced.posix.clock import monotonic
+from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 
 LAST_LINES: Final = 5  # of a dead healer's log, for the incident
@@ -63,7 +63,7 @@ class Architect(Delegate):
         for name in ("self_healing", "coding_agent"):
             lines = last_lines(self.shell.home.log(name), LAST_LINES)
             text = f"{name} said last: " + (" | ".join(lines) if lines else "nothing")
-            tables.add_step(self.shell.store, incident, "", "analyze_failure", True, text[:1000])
+            tables.add_step(self.shell.store, incident, wall_iso(), "analyze_failure", True, text[:1000])
 
 
 class Parliament(Delegate):

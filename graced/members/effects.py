@@ -293,7 +293,7 @@ def _end_run(shell: Shell, a: EndRun) -> None:
     tables.finish_run(shell.store, a.run)
     while len(shell.results) >= 64:
         shell.results.pop(next(iter(shell.results)))
-    shell.results[a.run] = (a.ok, a.text)
+    shell.results[a.run] = a
 
 
 # --- records

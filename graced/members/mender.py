@@ -27,6 +27,7 @@ from graced.mending.walk import is_text
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 from graced.store.tasks import TaskRecord
+from graced.store.text import words
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -227,7 +228,9 @@ class Mender:
                 said = "" if restored else "changed"
             except OSError as error:
                 said = error.strerror or str(error)
-            workers.answer(fd, [said])
+                if error.filename == fix.original:
+                    said = f"its original {fix.original} cannot be read: {said}"
+            workers.answer(fd, [words(said)])
 
         def done(data: bytes) -> None:
             said = msgspec.msgpack.decode(data)[0] if data else "the worker died"

@@ -40,14 +40,15 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
             request = str(args["request"])
             run = next((r for r in shell.state.runs.values() if request in (r.id, r.request)), None)
             if run is not None:
-                steps = [
-                    {"step": s.name, "state": p.state, "text": p.text}
-                    for s, p in zip(run.playbook.steps, run.steps, strict=True)
-                ]
+                steps = _plain(engine.told(run))
                 return Reply(ask.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
             id = shell.requests.get(request, request)
             if id not in shell.results:
                 return Reply(ask.id, False, error=f"no run {request}")
-            ok, text = shell.results[id]
-            return Reply(ask.id, True, {"running": False, "ok": ok, "text": text})
+            end = shell.results[id]
+            return Reply(ask.id, True, {"running": False, "ok": end.ok, "text": end.text, "steps": _plain(end.steps)})
     return None
+
+
+def _plain(steps: tuple[tuple[str, str, str], ...]) -> list[dict[str, str]]:
+    return [{"step": step, "state": state, "text": text} for step, state, text in steps]

@@ -23,6 +23,7 @@ from graced.core.vocabulary import (
     Action,
     Beat,
     Died,
+    EndRun,
     Event,
     Found,
     Heard,
@@ -86,7 +87,7 @@ class Shell:
         self.lag = 0.0
         self.seq = 0
         self.requests: dict[str, str] = {}  # request -> run
-        self.results: dict[str, tuple[bool, str]] = {}  # of runs that somebody asked for
+        self.results: dict[str, EndRun] = {}  # of runs that somebody asked for
         self._events: deque[Event] = deque()
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
         self._asked_count = 0

@@ -16,13 +16,18 @@ def words(value: str) -> str:
     return short if short.isascii() else short.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def path_in(path: str) -> str | bytes:
-    """A path as it is stored."""
+def is_valid(text: str) -> bool:
+    """Is it Unicode? An argument or a path with other bytes than UTF-8 is not, and nothing stored is called so."""
     try:
-        path.encode()
+        text.encode()
     except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
+        return False
+    return True
+
+
+def path_in(path: str) -> str | bytes:
+    """A path as it is stored, and as a message carries it."""
+    return path if is_valid(path) else os.fsencode(path)
 
 
 def path_out(stored: str | bytes) -> str:

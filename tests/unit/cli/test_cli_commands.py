@@ -65,6 +65,22 @@ def test_init_in_another_folder_says_how_to_go_on(folder: Path) -> None:
     assert "next: cd here && graced start" in run("init", "here").stdout
 
 
+def test_init_as_json_and_with_the_options_of_every_command(folder: Path) -> None:
+    written = as_json("init", "here", "--config", "x.yaml", "--home", "y")["written"]
+    assert str(folder / "here" / "graced.yaml") in written
+    assert not (folder / "y").exists()
+
+
+def test_a_mistake_in_a_playbook_is_told_by_check_as_by_start(folder: Path) -> None:
+    (folder / "books").mkdir()
+    (folder / "books" / "bad.yaml").write_text("name: bad\nsteps:\n  - {name: wait, uses: slep}\n")
+    (folder / "graced.yaml").write_text("playbooks: [books]\n")
+    told = run("start", code=65).stderr
+    assert "bad.yaml:3:" in told
+    assert run("config", "check", code=65).stderr == told
+    assert as_json("config", "check", code=65)["problems"] == told.splitlines()
+
+
 def test_mistakes_are_lines_with_places_and_exit_78(folder: Path) -> None:
     (folder / "graced.yaml").write_text("kernels:\n  a: {comand: x}\n")
     found = run("config", "check", code=78)
@@ -181,6 +197,16 @@ def test_no_tasks_is_no_error(folder: Path) -> None:
     assert run("tasks").stdout == "no tasks\n"
 
 
+@pytest.mark.parametrize(
+    "words", [("incidents",), ("tasks",), ("tasks", "undo"), ("status",), ("logs",), ("playbook", "show")]
+)
+def test_a_name_that_is_not_utf_8_is_an_unknown_one(home: Home, words: tuple[str, ...]) -> None:
+    store = writing(home)
+    tables.add_task(store, "t1", "/srv/a.py", "invalid syntax", "2026-01-01T00:00:00.000Z")
+    store.close()
+    assert "is called" in run(*words, "a\udcff", code=4).stderr
+
+
 # --- audit
 
 
@@ -226,6 +252,17 @@ def test_logs_of_one_and_of_several(home: Home) -> None:
     assert run("logs", "web", "-n", "1").stdout == "c\n"
     assert run("logs", "web", "watchdog", "-n", "1").stdout == "web      | c\nwatchdog | y\n"
     assert run("logs", "trigger").stdout == ""
+
+
+def test_logs_as_json_lines(home: Home) -> None:
+    Path(home.log("web")).write_bytes(b"a\n\xff\nc")
+    Path(home.log("watchdog")).write_text("x\n")
+    told = [json.loads(line) for line in run("logs", "web", "watchdog", "--json").stdout.splitlines()]
+    assert told == [
+        {"name": "web", "line": "a"}, {"name": "web", "line": "\ufffd"}, {"name": "web", "line": "c"},
+        {"name": "watchdog", "line": "x"},
+    ]  # fmt: skip
+    assert json.loads(run("logs", "web", "-n", "1", "--json").stdout) == {"name": "web", "line": "c"}
 
 
 @pytest.mark.parametrize("since", ["5m", "2026-01-01T00:00:00"])
@@ -276,6 +313,20 @@ def test_a_dry_run_fills_in_and_does_nothing(folder: Path) -> None:
 @pytest.mark.parametrize("extra", ["target", "nope=1"])
 def test_a_variable_that_makes_no_sense_is_wrong_usage(folder: Path, extra: str) -> None:
     run("playbook", "run", "healer_mutual_restart", "--dry-run", "-e", extra, code=2)
+
+
+@pytest.mark.parametrize("target", ["bogus", "web", "a\udcff", "7"])
+def test_a_target_that_is_no_member_is_unknown(folder: Path, target: str) -> None:
+    found = run("playbook", "run", "healer_mutual_restart", "-e", f"target={target}", code=4)
+    assert "no member is called" in found.stderr
+
+
+def test_a_variable_that_is_not_utf_8_is_wrong_usage(folder: Path) -> None:
+    (folder / "books").mkdir()
+    (folder / "graced.yaml").write_text("playbooks: [books]\n")
+    text = "name: say\nvars: {what: x}\nsteps:\n  - {name: say, uses: log, with: {message: '{{ what }}'}}\n"
+    (folder / "books" / "say.yaml").write_text(text)
+    assert "is not UTF-8" in run("playbook", "run", "say", "-e", "what=\udcff", code=2).stderr
 
 
 def test_a_run_needs_graced(folder: Path) -> None:

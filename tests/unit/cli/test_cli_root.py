@@ -55,6 +55,21 @@ def test_options_may_stand_on_either_side_of_the_command(tmp_path: Path) -> None
         assert str(tmp_path / "h") in found.output
 
 
+def test_every_command_takes_config_and_home() -> None:
+    def look(command: click.Command, path: tuple[str, ...]) -> None:
+        names = {name for option in command.params for name in option.opts}
+        assert {"--config", "--home"} <= names, path
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                if not found.hidden:
+                    look(found, (*path, name))
+
+    look(cli, ())
+
+
 def test_the_option_nearest_to_the_command_counts(tmp_path: Path) -> None:
     assert "/near" in run("--home", "/far", "status", "--home", "/near").output
 
@@ -71,6 +86,7 @@ def test_the_home_of_the_environment(tmp_path: Path) -> None:
         (PermissionError(13, "Permission denied", "/x"), 1, "graced: /x: Permission denied\n"),
         (KeyboardInterrupt(), 130, None),
         (BrokenPipeError(), 1, ""),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates"), 1, "graced: '\\udcff' is not UTF-8\n"),
     ],
 )
 def test_an_error_is_one_line_and_a_code(
@@ -139,6 +155,34 @@ def test_a_reader_that_goes_away_is_no_news(tmp_path: Path) -> None:
     script = f'"{sys.executable}" -c "from graced.cli.main import main; main()" logs web --home h | head -1'
     found = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (found.stdout, found.stderr) == ("line\n", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--version", 0), ("audit verify", 0), ("audit", 0), ("incidents", 0), ("tasks", 0), ("playbook list", 0),
+        ("config check", 0), ("doctor", 0), ("fix a.py", 0), ("logs web", 0), ("status", 3), ("stop", 3),
+    ],
+)  # fmt: skip
+def test_a_closed_stream_is_no_error(tmp_path: Path, words: str, code: int, closed: str) -> None:
+    (tmp_path / "h" / "logs").mkdir(parents=True)
+    (tmp_path / "h" / "logs" / "web.log").write_text("line\n")
+    (tmp_path / "a.py").write_text("pass\n")
+    line = f'GRACED_HOME=h "{sys.executable}" -c "from graced.cli.main import main; main()" {words} {closed}'
+    found = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (found.returncode, found.stderr) == (code, "")
+
+
+def test_what_is_opened_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from graced.cli.main import _open_closed; _open_closed()\n"
+        "os.write(9, str([os.path.realpath(f'/proc/self/fd/{fd}') for fd in (0, 1, 2)]).encode())\n"
+        "os.write(9, str([os.get_inheritable(fd) for fd in (0, 1, 2)]).encode())"
+    )
+    argv = ["sh", "-c", f'exec 9>told; "{sys.executable}" -c "$0" <&- >&- 2>&-', code]
+    subprocess.run(argv, cwd=tmp_path, check=True)
+    assert (tmp_path / "told").read_text() == str([os.devnull] * 3) + str([True] * 3)
 
 
 def test_a_narrow_locale_is_no_error(tmp_path: Path) -> None:

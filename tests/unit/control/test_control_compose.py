@@ -307,6 +307,12 @@ def test_one_that_a_person_is_stopping_is_stopped_once_it_is_dead() -> None:
     assert (found["kernels"]["web"]["state"], found["healthy"]) == ("stopped", True)
 
 
+def test_one_that_a_stop_of_everything_has_ended_is_stopped() -> None:
+    ended = gathered(living=frozenset(), stopping=True)
+    row = compose(with_kernel(ended, pid=0, state="starting", reason="graced was stopped"))["kernels"]["web"]
+    assert (row["state"], row["pid"], row["reason"]) == ("stopped", None, "graced was stopped")
+
+
 def test_a_run_by_standing_order_is_shown_before_self_healing_knows() -> None:
     g = gathered(living=frozenset(), slots={"web": RunFact(4, 501, 195_000, True)})
     row = compose(g)["kernels"]["web"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.control.logs import BLOCK_BYTES, Prefixed, Reader, offset_of_last, time_in
+from graced.control.logs import BLOCK_BYTES, Lines, Reader, offset_of_last, time_in
 
 
 class Sink:
@@ -134,13 +134,14 @@ def test_a_file_that_lost_its_head_is_followed_from_where_we_were(tmp_path: Path
     reader.close()
 
 
-def test_a_prefix_stands_before_each_line_once_it_is_whole() -> None:
-    sink = Sink()
-    prefixed = Prefixed(b"web | ", sink)
-    prefixed(b"a\nb")
-    assert sink.data == b"web | a\n"
-    prefixed(b"c\n")
-    assert sink.data == b"web | a\nweb | bc\n"
-    prefixed(b"rest")
-    prefixed.flush()
-    assert sink.data.endswith(b"web | rest\n")
+def test_a_line_is_told_once_it_is_whole() -> None:
+    told: list[bytes] = []
+    lines = Lines(told.append)
+    lines(b"a\nb")
+    assert told == [b"a"]
+    lines(b"c\n\n")
+    assert told == [b"a", b"bc", b""]
+    lines(b"rest")
+    lines.flush()
+    lines.flush()
+    assert told[3:] == [b"rest"]

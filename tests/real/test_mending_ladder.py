@@ -183,3 +183,20 @@ def test_a_fix_of_a_running_kernels_sources_restarts_it_once(make: Make) -> None
     assert row["run"] == run + 1
     assert one.status()["recoveries"]["kernel"] == 0
     one.stop_and_prove()
+
+
+def test_a_fix_stands_though_the_kernel_dies_for_another_reason_all_the_time(make: Make) -> None:
+    one = make()
+    source, library = one.folder / "app.py", one.folder / "library.py"
+    library.write_text("x = 1\n")
+    source.write_text("import sys, time\ntime.sleep(1)\nsys.exit(1)\n")
+    many = {"max_restarts": 1000, "window": "60s", "backoff": {"immediate": 1000}}
+    kernels = app(source, sources=[str(source), str(library)], restarts=many)
+    one.write({"coding_agent": {"watch": [str(library)]}, "kernels": kernels})
+    one.start()
+    until(lambda: one.status()["kernels"]["app"]["run"] > 1, MEND_S, one.story, 0.1)
+    library.write_text("x = (1\n")
+    until(lambda: task_state(one) in ("done", "undone"), MEND_S * 2, one.story, 0.2)
+    assert task_state(one) == "done"
+    assert library.read_text() == "x = (1)\n"
+    one.stop_and_prove()

@@ -67,3 +67,12 @@ def test_no_regular_file_and_a_large_one_are_refused(tmp_path: Path) -> None:
     for name in ("pipe", "large", "missing"):
         with pytest.raises(OSError):
             read_source(str(tmp_path / name))
+
+
+def test_a_file_larger_than_source_is_replaced_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    old = b"x" * (1024 * 1024) + b"the end"
+    path.write_bytes(old)
+    assert not replace_bytes(str(path), digest(old[:-1]), b"new")
+    assert replace_bytes(str(path), digest(old), b"new")
+    assert path.read_bytes() == b"new"

@@ -62,12 +62,12 @@ class CodingAgent(Duty):
         if findings.mended:
             self._mender.tell_mended(findings.mended)
 
-    def _queue(self, path: str, sha256: str, error: str, kernel: str = "") -> str:
+    def _queue(self, path: str, sha256: str, error: str) -> str:
         at = wall_iso()
         id = "t" + hashlib.sha256(f"{path}\0{sha256}\0{at}".encode(errors="surrogateescape")).hexdigest()[:10]
         tables.add_task(self.shell.store, id, path, error or "does not compile", at, sha256)
         self.shell.act(OpenIncident(id, path, "code", error, 1))
-        self._mender.soon(id, kernel)
+        self._mender.soon(id)
         return id
 
     def _add(self, ask: Ask) -> Reply:
@@ -84,6 +84,7 @@ class CodingAgent(Duty):
     def _mend(self, ask: Ask) -> Reply:
         """A kernel crashes over this file: its task, made if need be, and how that stands."""
         path, error = os.path.abspath(str(ask.args["path"])), str(ask.args["error"])
+        kernel, at = str(ask.args["kernel"]), float(ask.args["at"])
         try:
             sha256 = digest(read_source(path))
         except OSError as problem:
@@ -91,11 +92,15 @@ class CodingAgent(Duty):
         task = tables.task_of(self.shell.store, path)
         if task is not None:
             over = _left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
-            if over or task.state in ("queued", "running"):
+            if task.state in ("queued", "running"):
+                self._mender.crashed(task.id, kernel, at)
+                over = True
+            if over:
                 return Reply(ask.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))
         if self.shell.config.coding_agent.apply == "off":
             return Reply(ask.id, True, _told("", "failed", "coding_agent.apply is off"))
-        id = self._queue(path, sha256, error, str(ask.args["kernel"]))
+        id = self._queue(path, sha256, error)
+        self._mender.crashed(id, kernel, at)
         return Reply(ask.id, True, _told(id, "queued", ""))
 
     # --- undo

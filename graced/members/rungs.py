@@ -103,7 +103,8 @@ class Rungs:
             text = str(reply.data["text"]) if reply.ok else reply.error
             self._told(action.kernel, action.run, "fix_source", state == "done", text)
 
-        args = {"path": action.path, "error": action.error, "kernel": action.kernel}
+        at = self._written.get(action.kernel) or _written(self._shell.home.log(action.kernel))
+        args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": at}
         self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
     def _restore(self, action: RestoreSource) -> None:
@@ -175,3 +176,11 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
+
+
+def _written(log: str) -> float:
+    """When the log was last written to, in seconds of 1970; 0 where that is not known."""
+    try:
+        return os.stat(log).st_mtime
+    except OSError:
+        return 0.0

@@ -56,7 +56,10 @@ class Note(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """A task and how it is to be done. `folder` keeps originals, notes and patches."""
+    """A task and how it is to be done. `folder` keeps originals, notes and patches.
+
+    `failed_at`: when a kernel fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
+    """
 
     task: str
     path: str
@@ -68,6 +71,7 @@ class Job(Struct, frozen=True):
     backend: Backend | None = None
     config_folder: str = "/"
     log: str = ""
+    failed_at: float = 0.0
 
     def original(self, sha256: str) -> str:
         return os.path.join(self.folder, sha256)
@@ -136,7 +140,7 @@ def settled(job: Job) -> Outcome | None:
 
 def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | None:
     if found.state == "intact":
-        return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
+        return _intact(job, before)
     if found.after is None:
         return Outcome("failed", f"{found.error}; {found.why}", found.error, sha256_before=before)
     try:
@@ -147,6 +151,24 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
     except OSError as error:
         text = f"{found.error}; it cannot be written: {error.strerror or error}"
         return Outcome("failed", text, found.error, sha256_before=before)
+
+
+def _intact(job: Job, before: str) -> Outcome:
+    """It compiles here. Whether for the kernel too that fell over it, only a change since then can tell."""
+    if job.failed_at and _changed_at(job.path) < job.failed_at:
+        which = job.python or "graced's own Python"
+        hint = "name the kernel's in coding_agent.watch, as {path, python}"
+        text = f"compiles for {which}, but not for what the kernel runs: {hint}"
+        return Outcome("failed", text, sha256_before=before)
+    return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
+
+
+def _changed_at(path: str) -> float:
+    """When the bytes came there, at the latest (a rename does not touch a file's mtime)."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return float("inf")
 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:

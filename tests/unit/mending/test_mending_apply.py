@@ -149,3 +149,12 @@ def test_an_interpreter_that_cannot_be_asked_fails_the_task(path: Path) -> None:
 def test_a_file_that_is_gone(path: Path) -> None:
     path.unlink()
     assert mend(job(path)).state == "failed"
+
+
+def test_what_compiles_here_is_mended_only_if_it_changed_since_the_kernel_fell_over_it(path: Path) -> None:
+    path.write_bytes(FIXED)
+    changed = path.stat().st_ctime
+    assert mend(job(path, failed_at=changed - 1)).state == "done"  # somebody has been there since
+    same = mend(job(path, failed_at=changed + 1))
+    assert same.state == "failed"
+    assert "coding_agent.watch" in same.text

@@ -158,3 +158,12 @@ def test_what_compiles_here_is_mended_only_if_it_changed_since_the_kernel_fell_o
     same = mend(job(path, failed_at=changed + 1))
     assert same.state == "failed"
     assert "coding_agent.watch" in same.text
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python takes it")
+def test_what_may_be_right_for_a_newer_python_is_only_suggested(path: Path) -> None:
+    newer = b"class A[T]:\n    x: T\n"
+    path.write_bytes(newer)
+    assert mend(job(path)).state == "suggested"
+    assert path.read_bytes() == newer
+    assert mend(job(path, python=sys.executable)).applied  # somebody said that it runs on ours

@@ -13,6 +13,7 @@ from graced.core.vocabulary import OpenIncident
 from graced.members import runs
 from graced.members.duty import Duty
 from graced.members.mender import Mender
+from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
 from graced.members.shell import Shell
 from graced.mending.put import digest, read_source
@@ -29,6 +30,7 @@ class CodingAgent(Duty):
         super().__init__(shell)
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
+        self._retrying = Retrying(shell, self._again)
 
     def ask(self, ask: Ask, address: bytes) -> Reply | None:
         match ask.verb:
@@ -47,20 +49,30 @@ class CodingAgent(Duty):
         if self.shell.state.ready:
             self._mender.tend(now)
             self._scanning.tend(now)
+            self._retrying.tend(now)
 
     def wake_at(self) -> float:
-        return min(self._scanning.wake_at(), self._mender.wake_at())
+        return min(self._scanning.wake_at(), self._mender.wake_at(), self._retrying.wake_at())
 
     # --- what becomes a task
 
     def _found(self, findings: Findings) -> None:
         for broken in findings.broken:
             task = tables.task_of(self.shell.store, broken.path)
-            if task is not None and (task.state in ("queued", "running") or _left_alone(task, broken.sha256)):
+            if task is not None and (task.state in ("queued", "running") or self._left_alone(task, broken.sha256)):
                 continue
             self._queue(broken.path, broken.sha256, broken.error or (task.error if task is not None else ""))
         if findings.mended:
             self._mender.tell_mended(findings.mended)
+
+    def _left_alone(self, task: TaskRecord, sha256: str) -> bool:
+        """These very bytes were tried before, or a person took the fix of them back."""
+        if task.retry == "when_applied" and self.shell.config.coding_agent.apply == "fix":
+            return False
+        return task.state in ("failed", "undone", "suggested") and task.sha256_before == sha256
+
+    def _again(self, task: TaskRecord) -> None:
+        self._queue(task.path, task.sha256_before or "", task.error)
 
     def _queue(self, path: str, sha256: str, error: str) -> str:
         at = wall_iso()
@@ -91,7 +103,7 @@ class CodingAgent(Duty):
             return Reply(ask.id, True, {"id": "", "state": "failed", "text": f"{path}: {problem.strerror}"})
         task = tables.task_of(self.shell.store, path)
         if task is not None:
-            over = _left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
+            over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
             if task.state in ("queued", "running"):
                 self._mender.crashed(task.id, kernel, at)
                 over = True
@@ -126,11 +138,6 @@ class CodingAgent(Duty):
 
         self._mender.take_back(id, path, task, over)
         return None
-
-
-def _left_alone(task: TaskRecord, sha256: str) -> bool:
-    """These very bytes were tried before, or a person took the fix of them back."""
-    return task.state in ("failed", "undone", "suggested") and task.sha256_before == sha256
 
 
 def _told(id: str, state: str, text: str) -> dict[str, str]:

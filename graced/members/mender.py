@@ -171,7 +171,7 @@ class Mender:
                 workers.answer(fd, found)
 
         def done(data: bytes) -> None:
-            outcome = Outcome("failed", "the repair gave no result in time, or its process was killed")
+            outcome = Outcome("failed", "the repair gave no result in time, or its process was killed", retry="later")
             self._finish(job, msgspec.msgpack.decode(data, type=Outcome) if data else outcome)
 
         if not workers.run(self._shell, work, MEND_S + VERIFY_S, done):
@@ -266,6 +266,7 @@ class Mender:
             tables.finish_task(
                 self._shell.store, each.task, each.state, wall_iso(), error=_error(outcome, each),
                 sha256_before=outcome.sha256_before, sha256_after=outcome.sha256_after, original=outcome.original,
+                retry=outcome.retry if each.state in ("failed", "suggested") else "",
             )  # fmt: skip
             self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
             span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))

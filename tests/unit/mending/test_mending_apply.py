@@ -167,3 +167,16 @@ def test_what_may_be_right_for_a_newer_python_is_only_suggested(path: Path) -> N
     assert mend(job(path)).state == "suggested"
     assert path.read_bytes() == newer
     assert mend(job(path, python=sys.executable)).applied  # somebody said that it runs on ours
+
+
+def test_what_may_pass_is_told_from_what_lasts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "BUSY_S", 0.1)
+    with open(path, "ab"):
+        assert mend(job(path)).retry == "later"
+    assert mend(job(path, python="/no/such/python")).retry == "later"
+    assert mend(job(path, apply="suggest")).retry == "when_applied"
+    assert mend(job(path, min_confidence=1.0)).retry == ""
+    path.write_bytes(HOPELESS)
+    assert mend(job(path)).retry == ""
+    path.unlink()
+    assert mend(job(path)).retry == ""

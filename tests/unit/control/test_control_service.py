@@ -160,3 +160,12 @@ def test_doctor_prints_json_and_is_never_a_failure(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(tmp_path)])
     assert done.exit_code == 0
     assert {row["name"] for row in json.loads(done.output)["findings"]} >= {"pidfd", "cgroup v2", "log rotation"}
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_doctor_tries_namespaces_and_does_not_trust_sysctls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, possible: bool
+) -> None:
+    monkeypatch.setattr("graced.mending.verify.can_stand_in", lambda: possible)
+    found = {finding.name: finding.ok for finding in examine(str(tmp_path))}
+    assert found["user namespaces"] is possible

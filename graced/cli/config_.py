@@ -1,10 +1,8 @@
 """`graced config`: exit 0, 78 a mistake, 65 one in a playbook."""
 
-import os
-
 import click
 
-from graced.cli.out import print_json
+from graced.cli.out import from_here, print_json
 from graced.cli.place import Place, pass_place, place_options, unplaced_options
 from graced.control.errors import Mistakes
 
@@ -41,7 +39,7 @@ def check(place: Place, file: str | None, as_json: bool) -> None:
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     count = len(loaded.config.kernels)
-    name = os.path.relpath(loaded.config.source) if loaded.config.source else "no file: the defaults"
+    name = from_here(loaded.config.source) if loaded.config.source else "no file: the defaults"
     click.echo(f"{name}: no mistakes, {count} kernel{'' if count == 1 else 's'}")
 
 

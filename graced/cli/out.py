@@ -1,6 +1,7 @@
 """What is printed: JSON, durations, sizes, columns. Colours are dropped by click where no terminal reads."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -104,3 +105,16 @@ def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]
         text = text.rjust(wide) if column.right else text.ljust(wide)
         padded.append(click.style(text, fg=colour, bold=True) if colour and index == 1 else text)
     return GAP.join(padded).rstrip()
+
+
+def folder_prefix() -> str:
+    """What paths below the current folder begin with; empty where it has been deleted."""
+    try:
+        return os.path.join(os.getcwd(), "")
+    except FileNotFoundError:
+        return ""
+
+
+def from_here(path: str) -> str:
+    """The path as it is shortest to type in the current folder, if there is one."""
+    return os.path.relpath(path) if folder_prefix() else path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from graced.control.errors import Mistakes, about
+from graced.control.errors import EX_CONFIG, EX_USAGE, Mistakes, Refusal, about
 from graced.posix.home import Home
 
 if TYPE_CHECKING:
@@ -50,15 +50,25 @@ class Place:
     def load(self) -> "Loaded":
         """The whole configuration. Raises Refusal with every mistake in it."""
         from graced.config.load import ConfigError, find, read
+        from graced.yaml_source.node import is_utf8
 
         try:
-            return read(find(self.config, os.environ), os.environ, self.home)
+            loaded = read(find(self.config, os.environ), os.environ, self.home)
         except ConfigError as error:
             raise Mistakes(error) from None
+        for path in (loaded.config.home, loaded.config.folder):  # both are kept as JSON
+            if not is_utf8(path):
+                raise Refusal(f"{path!a} is not UTF-8 text: give another folder by --home and --config", EX_CONFIG)
+        return loaded
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
     def store(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value == "":
+            what = "a file" if name == "config" else "a folder"
+            raise Refusal(
+                f"--{name} is empty: name {what}, or leave it out", EX_CONFIG if name == "config" else EX_USAGE
+            )
         if value is not None:
             setattr(ctx.ensure_object(Place), name, value)
         return value

@@ -33,6 +33,8 @@ COMMANDS: Final = {
 }
 """In the order of the help. Each is the click command `command` of graced.cli.NAME (`fix` of graced.cli.fix, …)."""
 
+NO_FOLDER: Final = "the current folder does not exist any more: cd elsewhere, or give --config"
+
 MODULE: Final = {"init": "init_", "config": "config_"}
 """Where the module is not called as the command."""
 
@@ -131,7 +133,18 @@ def _no_reader() -> int:
     return EX_FAILED
 
 
+def no_folder() -> bool:
+    """Has the folder that we were started in been deleted? Then no relative path means anything, `.graced` neither."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _words(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and no_folder():
+        return NO_FOLDER
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{where}{error.strerror or error}"
 

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from graced.cli.groups import DefaultGroup
-from graced.cli.out import Column, lines_of, print_json, width
+from graced.cli.out import Column, folder_prefix, lines_of, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.disk import reader
 from graced.control.errors import EX_USAGE, Refusal, not_running, unknown
@@ -113,7 +113,7 @@ def _task(home: Home, id: str) -> TaskRecord:
 
 def _table(found: list[dict[str, Any]]) -> list[str]:
     columns = (*COLUMNS, Column("FILE", most=4096))
-    here = os.getcwd() + os.sep
+    here = folder_prefix()
     rows = [[t["id"], t["state"], t["created_at"][:19].replace("T", " "), t["path"].removeprefix(here)] for t in found]
     return lines_of(columns, rows, [COLOURS.get(t["state"]) for t in found], width())
 

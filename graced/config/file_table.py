@@ -12,6 +12,7 @@ from graced.yaml_source.scalars import Choice, Command, Number, PathTo, Text, du
 from graced.yaml_source.shape import Either, ListOf, MapOf, Nullable, Reading, Shape, Spot
 
 VERSION: Final = 1
+PYTHON: Final = "the interpreter it must compile for; null: that of the kernel which runs it, else graced's own"
 SHORTEST_INTERVAL_S: Final = 0.01
 """Of heartbeats: shorter ones cost more than they tell."""
 
@@ -47,7 +48,7 @@ class WatchShape(Either):
                 s.Watch,
                 [
                     Key("path", PathTo(), None, "a folder or file"),
-                    Key("python", Nullable(Text("an interpreter")), "null", "the interpreter it must compile for"),
+                    Key("python", Nullable(Text("an interpreter")), "null", PYTHON),
                 ],
             ),
         )
@@ -111,7 +112,7 @@ CODING_AGENT = Record(
     s.CodingAgent,
     [
         Key("watch", ListOf(WatchShape()), "[]", "folders and files whose Python source is scanned"),
-        Key("exclude", ListOf(Text("a gitignore pattern", numbers=True)), "[]", "gitignore patterns"),
+        Key("exclude", ListOf(Text("a gitignore pattern", numbers=True)), "[]", "gitignore patterns; never mended"),
         Key("apply", Choice("fix", "suggest", "off"), "fix", "what the daemon does with a fix"),
         Key("min_confidence", Number(0, 1), "0.5", "below it a fix is suggested, not applied"),
         Key(

@@ -43,7 +43,8 @@ class Restarts(Struct, frozen=True):
 
 
 class Watch(Struct, frozen=True):
-    """`python`: the interpreter for which what is under `path` must compile; None: graced's own."""
+    """`python`: the interpreter for which what is under `path` must compile; None: that of the kernel which runs
+    it, else graced's own."""
 
     path: str
     python: str | None = None

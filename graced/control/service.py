@@ -10,7 +10,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.control.errors import Refusal, about
+from graced.control.errors import Mistakes, Refusal, about
+from graced.control.quoting import demand_text, unit_word, yaml_path
 
 UNIT: Final = "graced.service"
 SHIPPED_PROGRAM: Final = "/usr/bin/graced"
@@ -46,9 +47,30 @@ class Layout(Struct, frozen=True):
 
 
 def layout(of_user: bool, config: str | None = None, home: str | None = None) -> Layout:
-    """config, home: elsewhere than usual."""
+    """config, home: elsewhere than usual. Where the configuration is there already, it says which home.
+
+    Raises Refusal where it cannot be read, or names another home than `home`: the service and the commands would be
+    about two.
+    """
     usual = _usual(of_user)
-    return replace(usual, config=os.path.abspath(config or usual.config), home=os.path.abspath(home or usual.home))
+    file = os.path.abspath(config or usual.config)
+    wanted = os.path.abspath(home) if home else ""
+    if not os.path.exists(file):
+        return replace(usual, config=file, home=wanted or usual.home)
+    from graced.config.load import ConfigError, home_only
+    from graced.config.schema import DEFAULT_HOME
+    from graced.yaml_source.scalars import absolute
+
+    environ = {name: value for name, value in os.environ.items() if name != "GRACED_HOME"}  # the service's has none
+    try:
+        said = home_only(file, environ)
+    except ConfigError as error:
+        raise Mistakes(error) from None
+    if wanted and said not in (wanted, absolute(file, DEFAULT_HOME)):  # the latter: the file says nothing
+        raise Refusal(
+            f"{file} says that the home is {said}: leave out --home, or write home: {yaml_path(wanted)} there"
+        )
+    return replace(usual, config=file, home=wanted or said)
 
 
 def _usual(of_user: bool) -> Layout:
@@ -79,23 +101,19 @@ def program() -> str:
         beside = os.path.join(os.path.dirname(sys.executable), "graced")
         script = beside if os.access(beside, os.X_OK) else ""
     words = [script] if script else [sys.executable, "-P", "-m", "graced"]
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    """As systemd.service(5) reads command lines; % begins a specifier."""
-    word = word.replace("%", "%%")
-    return f'"{word}"' if " " in word else word
+    return " ".join(unit_word(word, program=not index) for index, word in enumerate(words))
 
 
 def install(place: Layout, drop_ins: list[str], say: Say) -> None:
     """Raises Refusal. Nothing is started."""
     of_user = place.of_user
     _demand_rights(of_user)
+    for path in (place.config, place.home):
+        demand_text(path)
     for source, target in _files(place, drop_ins):
         _put(source, target, place, say)
     if not os.path.exists(place.config):
-        _write(place.config, GRACED_YAML.format(home=place.home), 0o644, say)
+        _write(place.config, GRACED_YAML.format(home=yaml_path(place.home)), 0o644, say)
     else:
         say(f"kept {place.config}")
     if of_user and not os.path.isdir(place.home):
@@ -170,7 +188,7 @@ def _put(source: str, target: str, place: Layout, say: Say) -> None:
         text = text.replace(SHIPPED_PROGRAM, program())
         for shipped, name, wanted in zip(place.shipped, ("config", "home"), (place.config, place.home), strict=True):
             if wanted != getattr(usual, name):  # else as shipped, with systemd's own specifiers
-                text = text.replace(shipped, _quoted(wanted))
+                text = text.replace(f"--{name}={shipped}", unit_word(f"--{name}={wanted}"))
     _write(target, text, 0o644, say)
 
 

@@ -13,6 +13,7 @@ from graced.core.vocabulary import OpenIncident
 from graced.members import runs
 from graced.members.duty import Duty
 from graced.members.mender import Mender
+from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
 from graced.members.shell import Shell
 from graced.mending.put import digest, read_source
@@ -30,6 +31,7 @@ class CodingAgent(Duty):
         super().__init__(shell)
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
+        self._retrying = Retrying(shell, self._again)
 
     def ask(self, ask: Ask, address: bytes) -> Reply | None:
         match ask.verb:
@@ -48,27 +50,37 @@ class CodingAgent(Duty):
         if self.shell.state.ready:
             self._mender.tend(now)
             self._scanning.tend(now)
+            self._retrying.tend(now)
 
     def wake_at(self) -> float:
-        return min(self._scanning.wake_at(), self._mender.wake_at())
+        return min(self._scanning.wake_at(), self._mender.wake_at(), self._retrying.wake_at())
 
     # --- what becomes a task
 
     def _found(self, findings: Findings) -> None:
         for broken in findings.broken:
             task = tables.task_of(self.shell.store, broken.path)
-            if task is not None and (task.state in ("queued", "running") or _left_alone(task, broken.sha256)):
+            if task is not None and (task.state in ("queued", "running") or self._left_alone(task, broken.sha256)):
                 continue
             self._queue(broken.path, broken.sha256, broken.error or (task.error if task is not None else ""))
         if findings.mended:
             self._mender.tell_mended(findings.mended)
 
-    def _queue(self, path: str, sha256: str, error: str, kernel: str = "") -> str:
+    def _left_alone(self, task: TaskRecord, sha256: str) -> bool:
+        """These very bytes were tried before, or a person took the fix of them back."""
+        if task.retry == "when_applied" and self.shell.config.coding_agent.apply == "fix":
+            return False
+        return task.state in ("failed", "undone", "suggested") and task.sha256_before == sha256
+
+    def _again(self, task: TaskRecord) -> None:
+        self._queue(task.path, task.sha256_before or "", task.error)
+
+    def _queue(self, path: str, sha256: str, error: str) -> str:
         at = wall_iso()
         id = "t" + hashlib.sha256(f"{path}\0{sha256}\0{at}".encode(errors="surrogateescape")).hexdigest()[:10]
         tables.add_task(self.shell.store, id, path, error or "does not compile", at, sha256)
         self.shell.act(OpenIncident(id, path, "code", error, 1))
-        self._mender.soon(id, kernel)
+        self._mender.soon(id)
         return id
 
     def _add(self, ask: Ask) -> Reply:
@@ -85,18 +97,23 @@ class CodingAgent(Duty):
     def _mend(self, ask: Ask) -> Reply:
         """A kernel crashes over this file: its task, made if need be, and how that stands."""
         path, error = os.path.abspath(str(ask.args["path"])), str(ask.args["error"])
+        kernel, at = str(ask.args["kernel"]), float(ask.args["at"])
         try:
             sha256 = digest(read_source(path))
         except OSError as problem:
             return Reply(ask.id, True, {"id": "", "state": "failed", "text": f"{path}: {problem.strerror}"})
         task = tables.task_of(self.shell.store, path)
         if task is not None:
-            over = _left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
-            if over or task.state in ("queued", "running"):
+            over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
+            if task.state in ("queued", "running"):
+                self._mender.crashed(task.id, kernel, at)
+                over = True
+            if over:
                 return Reply(ask.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))
         if self.shell.config.coding_agent.apply == "off":
             return Reply(ask.id, True, _told("", "failed", "coding_agent.apply is off"))
-        id = self._queue(path, sha256, error, str(ask.args["kernel"]))
+        id = self._queue(path, sha256, error)
+        self._mender.crashed(id, kernel, at)
         return Reply(ask.id, True, _told(id, "queued", ""))
 
     # --- undo
@@ -122,11 +139,6 @@ class CodingAgent(Duty):
 
         self._mender.take_back(id, path, task, over)
         return None
-
-
-def _left_alone(task: TaskRecord, sha256: str) -> bool:
-    """These very bytes were tried before, or a person took the fix of them back."""
-    return task.state in ("failed", "undone", "suggested") and task.sha256_before == sha256
 
 
 def _told(id: str, state: str, text: str) -> dict[str, str]:

@@ -28,6 +28,30 @@ Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
 """The sockets of a kernel: (environment, (our descriptor, its number there) each); see graced.members.keeping."""
 
 
+def inherited(home: Home) -> dict[str, str]:
+    """The environment of the `graced start` that started the home."""
+    try:
+        with open(home.environ, "rb") as file:
+            kept = json.load(file)
+        base = {str(k): str(v) for k, v in kept.items()}
+    except (OSError, ValueError, AttributeError):
+        base = dict(os.environ)
+    for name in STRIPPED:
+        base.pop(name, None)
+    return base
+
+
+def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
+    """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`."""
+    env = dict(base)
+    if kernel.env_file:
+        from graced.config.env_file import read_env_file
+
+        env.update(read_env_file(kernel.env_file))
+    env.update(kernel.env)
+    return env
+
+
 class Launcher:
     """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
 
@@ -35,27 +59,10 @@ class Launcher:
         self._home, self._give = home, give
         self.kernels: dict[str, Kernel] = expand_replicas(config)
         self._logs: dict[str, int] = {}
-        self._base = self._inherited()
-
-    def _inherited(self) -> dict[str, str]:
-        """The environment of the `graced start` that started the home."""
-        try:
-            with open(self._home.environ, "rb") as file:
-                kept = json.load(file)
-            base = {str(k): str(v) for k, v in kept.items()}
-        except (OSError, ValueError, AttributeError):
-            base = dict(os.environ)
-        for name in STRIPPED:
-            base.pop(name, None)
-        return base
+        self._base = inherited(home)
 
     def environment(self, kernel: Kernel, run: int) -> dict[str, str]:
-        env = dict(self._base)
-        if kernel.env_file:
-            from graced.config.env_file import read_env_file
-
-            env.update(read_env_file(kernel.env_file))
-        env.update(kernel.env)
+        env = environment_of(self._base, kernel)
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 

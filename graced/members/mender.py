@@ -7,7 +7,7 @@ its predecessor came.
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from graced.config.schema import Kernel
 from graced.core.ladder import inside
 from graced.core.vocabulary import CloseIncident, NoteStep
 from graced.members import workers
+from graced.members.targets import targets
 from graced.members.trials import Trials
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
@@ -49,6 +50,13 @@ class Closing(msgspec.Struct):
     good: bool
 
 
+class Crash(NamedTuple):
+    """Of a kernel, over the file of a task; `at`: in seconds of 1970, 0 where that is not known."""
+
+    kernel: str
+    at: float
+
+
 class Mender:
     """`quiet` is called when the queue is empty: what was mended should be looked at."""
 
@@ -64,7 +72,7 @@ class Mender:
         self._outcomes: dict[str, Outcome] = {}  # of tasks in trial
         self._closing: list[Closing] = []
         self._began: dict[str, float] = {}
-        self._kernels: dict[str, str] = {}  # task -> the kernel that crashes over its file
+        self._crashes: dict[str, Crash] = {}  # by task
 
     # --- the loop
 
@@ -86,12 +94,14 @@ class Mender:
             at = min(at, monotonic() + RETRY_S)
         return at if self._mending else min(at, self._next)
 
-    def soon(self, task: str, kernel: str = "") -> None:
+    def soon(self, task: str) -> None:
         """A task was queued."""
         self._began[task] = monotonic()
-        if kernel:
-            self._kernels[task] = kernel
         self._next = 0.0
+
+    def crashed(self, task: str, kernel: str, at: float) -> None:
+        """A kernel fell over the task's file; `at`: in seconds of 1970, 0 where that is not known."""
+        self._crashes[task] = Crash(kernel, at)
 
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
@@ -118,11 +128,13 @@ class Mender:
             return
         self._began.setdefault(task.id, now)
         job = self._job(task)
+        home = self._shell.home
 
         def work(fd: int) -> None:
             from graced.mending.apply import mend
 
-            workers.answer(fd, mend(job))
+            python = python_of(job.path, config.coding_agent.watch, targets(home, config))
+            workers.answer(fd, mend(msgspec.structs.replace(job, python=python)))
 
         def done(data: bytes) -> None:
             self._mending = ""
@@ -141,11 +153,12 @@ class Mender:
     def _job(self, task: TaskRecord) -> Job:
         config = self._shell.config
         agent = config.coding_agent
-        kernel = self._kernels.get(task.id, "")
-        log = tail_of(self._shell.home.log(kernel), 0.0, 16_000)[0] if kernel and agent.backend else ""
+        crash = self._crashes.get(task.id)
+        log = tail_of(self._shell.home.log(crash.kernel), 0.0, 16_000)[0] if crash and agent.backend else ""
         return Job(
-            task.id, task.path, self.folder, agent.apply, agent.min_confidence, python_of(task.path, agent.watch),
+            task.id, task.path, self.folder, agent.apply, agent.min_confidence, None,
             Verifier(agent.verify, config.folder) if agent.verify else None, agent.backend, config.folder, log,
+            crash.at if crash else 0.0,
         )  # fmt: skip
 
     def _look_after(self, job: Job) -> None:
@@ -159,7 +172,7 @@ class Mender:
                 workers.answer(fd, found)
 
         def done(data: bytes) -> None:
-            outcome = Outcome("failed", "the repair gave no result in time, or its process was killed")
+            outcome = Outcome("failed", "the repair gave no result in time, or its process was killed", retry="later")
             self._finish(job, msgspec.msgpack.decode(data, type=Outcome) if data else outcome)
 
         if not workers.run(self._shell, work, MEND_S + VERIFY_S, done):
@@ -168,7 +181,7 @@ class Mender:
     def _finish(self, job: Job, outcome: Outcome) -> None:
         if not outcome.applied:
             self._end(job.task, outcome.state, outcome.text, outcome)
-            if outcome.state == "done" and not job.python:  # it compiles by somebody else's doing
+            if outcome.state == "done":  # it compiles by somebody else's doing
                 self.tell_mended([job.path])
             return
         if job.task not in self._told:
@@ -256,11 +269,12 @@ class Mender:
             tables.finish_task(
                 self._shell.store, each.task, each.state, wall_iso(), error=_error(outcome, each),
                 sha256_before=outcome.sha256_before, sha256_after=outcome.sha256_after, original=outcome.original,
+                retry=outcome.retry if each.state in ("failed", "suggested") else "",
             )  # fmt: skip
             self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
             span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))
             self._shell.act(CloseIncident(each.task, "recovered" if each.good else "escalated", span, 1))
-            self._kernels.pop(each.task, None)
+            self._crashes.pop(each.task, None)
         self._closing.clear()
         self._quiet()
 

@@ -65,22 +65,30 @@ class Rungs:
         text, written = tail_of(self._shell.home.log(kernel.name), began - CLOCK_SLACK_S)
         self._written[kernel.name] = written
         failure = failure_of(text, kernel.spec.cwd)
-        if failure.syntax or not kernel.spec.sources:
-            self._examined(kernel, failure, False)
+        sources, config = kernel.spec.sources, self._shell.config
+        mendable = failure.syntax and self._mendable(kernel, failure.path)
+        if not (mendable and config.coding_agent.exclude if failure.syntax else sources):
+            self._examined(kernel, failure, mendable, False)
             return
 
         def work(fd: int) -> None:
-            workers.answer(fd, self._snapshots.changed(kernel.name, kernel.spec.sources, self._barred))
+            from graced.mending.excluded import is_excluded
 
-        self._work(("examine", kernel.name), work, lambda data: self._examined(kernel, failure, data is True))
+            if failure.syntax:
+                both = (failure.path, os.path.realpath(failure.path))
+                workers.answer(fd, not any(is_excluded(path, config, sources) for path in both))
+            else:
+                workers.answer(fd, self._snapshots.changed(kernel.name, sources, self._barred))
 
-    def _examined(self, kernel: Kernel, failure: Failure, changed: bool) -> None:
+        def done(data: Any) -> None:
+            self._examined(kernel, failure, failure.syntax and data is True, not failure.syntax and data is True)
+
+        self._work(("examine", kernel.name), work, done)
+
+    def _examined(self, kernel: Kernel, failure: Failure, mendable: bool, changed: bool) -> None:
         both = (p for path in failure.named for p in (path, os.path.realpath(path)))
         named = dict.fromkeys(p for p in both if is_text(p))
-        evidence = Evidence(
-            failure.error, failure.syntax, failure.path, tuple(named),
-            failure.syntax and self._mendable(kernel, failure.path), changed,
-        )  # fmt: skip
+        evidence = Evidence(failure.error, failure.syntax, failure.path, tuple(named), mendable, changed)
         self._do(ladder.examined(self._kernels(), kernel.name, kernel.run, evidence, monotonic()))
 
     def _mendable(self, kernel: Kernel, path: str) -> bool:
@@ -104,7 +112,8 @@ class Rungs:
             text = str(reply.data["text"]) if reply.ok else reply.error
             self._told(action.kernel, action.run, "fix_source", state == "done", text)
 
-        args = {"path": action.path, "error": action.error, "kernel": action.kernel}
+        at = self._written.get(action.kernel) or _written(self._shell.home.log(action.kernel))
+        args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": at}
         self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
     def _restore(self, action: RestoreSource) -> None:
@@ -176,3 +185,11 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
+
+
+def _written(log: str) -> float:
+    """When the log was last written to, in seconds of 1970; 0 where that is not known."""
+    try:
+        return os.stat(log).st_mtime
+    except OSError:
+        return 0.0

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from graced.members import workers
+from graced.members.targets import targets
 from graced.mending.events import tell_changes
 from graced.mending.scan import Findings, scan
 from graced.posix.clock import monotonic, wall_iso
@@ -55,10 +56,11 @@ class Scanning:
         if self._known is None:
             self._known = tables.scanned(self._shell.store)
         known, watch, barred = self._known, self._watch, self._barred
-        exclude = self._shell.config.coding_agent.exclude
+        home, config = self._shell.home, self._shell.config
 
         def work(fd: int) -> None:
-            data = memoryview(pickle.dumps(scan(watch, exclude, known, barred)))  # a path need not be UTF-8
+            found = scan(watch, config.coding_agent.exclude, known, barred, targets(home, config))
+            data = memoryview(pickle.dumps(found))  # a path need not be UTF-8
             while data:
                 data = data[os.write(fd, data) :]
 

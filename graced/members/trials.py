@@ -2,9 +2,11 @@
 made things worse.
 
 A trial is of one kernel and all fixes of its sources since the last one. It begins when nothing broken is left to be
-mended there, and ends well when the new run was ready for SETTLE_S.
+mended there, and ends well when the new run was ready for SETTLE_S. Of a kernel whose old run was not ready for so long
+nothing is asked of the new one: it may have been dying for another reason all the time.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
@@ -29,6 +31,7 @@ SPARE_S: Final = 10.0
 """Beyond `ready.timeout` and SETTLE_S, for the end of the old run and the birth of the new one."""
 GOOD: Final = ("ready", "healthy")
 SEND_TIMEOUT_S: Final = 1.0
+NOTE_MAX_BYTES: Final = 65536
 
 Verdict = Literal["", "good", "worse"]
 
@@ -44,13 +47,22 @@ class Row(Struct, frozen=True):
 
 
 class Trial:
-    """`run`: the one that ran the old code. `tasks`: whose fixes it is about. `resumed`: a dead agent began it."""
+    """`run`: the one that ran the old code. `tasks`: whose fixes it is about. `resumed`: a dead agent asked for the
+    restart."""
 
     def __init__(self, spec: Kernel, run: int, resumed: bool) -> None:
         self.spec, self.run, self.resumed = spec, run, resumed
         self.tasks: list[str] = []
+        self.patience = 0.0  # until when a young run may show that it was well; 0: not looked at yet
         self.since = 0.0  # when the restart was asked for; 0: not yet
         self.looking = False
+
+
+def well(row: Row, now: float) -> bool | None:
+    """Did the run keep up, so that the next one must too? None: it is too young to tell."""
+    if not row.alive or row.state not in GOOD:
+        return False
+    return True if now - row.started >= SETTLE_S else None
 
 
 def verdict(run: int, row: Row | None, now: float, deadline: float) -> Verdict:
@@ -78,6 +90,7 @@ class Trials:
         self._specs = [spec for spec in expand_replicas(shell.config).values() if spec.sources]
         self._trials: list[Trial] = []
         self._pending: dict[str, set[str]] = {}  # task -> kernels that it waits for
+        self._notes: dict[str, str] = {}  # task -> a file that names the runs whose end was asked for
         self._next = float("inf")
 
     def concerned(self, path: str) -> list[str]:
@@ -87,7 +100,7 @@ class Trials:
     def begin(self, task: str, path: str, note: str) -> None:
         """A fix was applied. Whoever was down over the file is started; who runs its code is tried with it.
 
-        `note` is a file that remembers which runs were good before, for an agent that goes on with it.
+        `note` is a file that remembers which runs were well and were ended for it, for an agent that goes on with it.
         """
         names = self.concerned(path)
         paths = [path] if is_text(path) else []
@@ -99,14 +112,11 @@ class Trials:
                 else:
                     self._over(task, "")
                 return
-            before = _read(note)
-            resumed = before is not None
-            if before is None:
-                rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
-                before = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
-                if before:
-                    write_whole(note, msgspec.json.encode(before), durable=False)
-            self._join(task, before, resumed)
+            rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
+            runs = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
+            ended = _read(note)
+            self._notes[task] = note
+            self._join(task, {**runs, **ended}, frozenset(ended))
 
         def ask() -> None:
             self._shell.send("self_healing", "kernel.mended", {"paths": paths}, SEND_TIMEOUT_S, answered)
@@ -114,16 +124,16 @@ class Trials:
         give_up = monotonic() + SPARE_S
         ask()
 
-    def _join(self, task: str, before: dict[str, int], resumed: bool) -> None:
+    def _join(self, task: str, before: dict[str, int], resumed: frozenset[str]) -> None:
         specs = {s.name: s for s in self._specs if s.name in before}
         if not specs:
-            self._over(task, "")
+            self._close(task, "")
             return
         self._pending[task] = set(specs)
         for name, spec in specs.items():
             trial = next((t for t in self._trials if t.spec.name == name and not t.since), None)
             if trial is None:  # or one that is under way: it is of other code
-                trial = Trial(spec, before[name], resumed)
+                trial = Trial(spec, before[name], name in resumed)
                 self._trials.append(trial)
             trial.tasks.append(task)
         self._next = 0.0
@@ -146,18 +156,33 @@ class Trials:
         return self._next
 
     def _start(self, trial: Trial, now: float) -> None:
-        """Restart the kernel, if it is well at this moment; else nothing could be said of the fixes."""
+        """Restart the kernel, if its run has kept up; else nothing could be said of the fixes.
+
+        A young run is given the time to show it: one that dies by itself meanwhile is not held against them.
+        """
+        trial.patience = trial.patience or now + SETTLE_S + 2 * LOOK_S
 
         def seen(row: Row | None) -> None:
             if trial.resumed and row is not None and row.run > trial.run:
                 trial.since = now
-            elif row is not None and row.alive and row.state in GOOD:
-                trial.run, trial.since = row.run, now
-                self._renew(trial)
-            else:
+                return
+            was_well = row is not None and well(row, monotonic())
+            if was_well is None and monotonic() < trial.patience:
+                return  # looked at again
+            if row is None or not was_well:
                 self._end(trial, "")
+                return
+            trial.run, trial.since = row.run, now
+            self._remember(trial)
+            self._renew(trial)
 
         self._ask(trial, seen)
+
+    def _remember(self, trial: Trial) -> None:
+        for task in trial.tasks:
+            note = self._notes[task]
+            with contextlib.suppress(OSError):  # without it, an agent that goes on tries the kernel anew
+                write_whole(note, msgspec.json.encode({**_read(note), trial.spec.name: trial.run}), durable=False)
 
     def _look(self, trial: Trial, now: float) -> None:
         deadline = trial.since + trial.spec.ready.timeout_s + SETTLE_S + SPARE_S
@@ -202,12 +227,16 @@ class Trials:
             left.discard(trial.spec.name)
             if reason or not left:
                 del self._pending[task]
-                self._over(task, reason)
+                self._close(task, reason)
+
+    def _close(self, task: str, reason: str) -> None:
+        self._notes.pop(task, None)
+        self._over(task, reason)
 
 
-def _read(note: str) -> dict[str, int] | None:
+def _read(note: str) -> dict[str, int]:
     try:
         with open(note, "rb") as file:
-            return msgspec.json.decode(file.read(65536), type=dict[str, int])
+            return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=dict[str, int])
     except (OSError, msgspec.DecodeError):
-        return None
+        return {}

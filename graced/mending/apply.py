@@ -6,12 +6,14 @@ old or new, never half; and who finds the new bytes and the note knows that the 
 """
 
 import contextlib
+import errno
 import os
 import time
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graced.config.schema import Backend
 from graced.mending.backend import Asked
@@ -24,7 +26,12 @@ from graced.posix.clock import monotonic
 from graced.posix.files import make_dir, write_whole
 
 State = Literal["done", "failed", "suggested"]
+Retry = Literal["", "later", "when_applied"]
 NOTE_MAX_BYTES: Final = 64 * 1024
+LASTING: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""Why a file cannot be read that is none, or none of source: no other try will read it."""
 BUSY_S: Final = 10.0
 BUSY_STEP_S: Final = 0.2
 
@@ -33,6 +40,7 @@ class Outcome(Struct, frozen=True):
     """What became of a task. `applied`: the file has `sha256_after` by this task's doing.
 
     `error` is what the interpreter said, `text` what was done about it; `patch` names the suggestion's diff.
+    `retry`: whether the very same bytes are tried again (graced.members.retrying).
     """
 
     state: State
@@ -43,6 +51,7 @@ class Outcome(Struct, frozen=True):
     sha256_after: str | None = None
     original: str | None = None
     patch: str | None = None
+    retry: Retry = ""
 
 
 class Note(Struct, frozen=True):
@@ -56,7 +65,10 @@ class Note(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """A task and how it is to be done. `folder` keeps originals, notes and patches."""
+    """A task and how it is to be done. `folder` keeps originals, notes and patches.
+
+    `failed_at`: when a kernel fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
+    """
 
     task: str
     path: str
@@ -68,6 +80,7 @@ class Job(Struct, frozen=True):
     backend: Backend | None = None
     config_folder: str = "/"
     log: str = ""
+    failed_at: float = 0.0
 
     def original(self, sha256: str) -> str:
         return os.path.join(self.folder, sha256)
@@ -92,7 +105,7 @@ def mend(job: Job) -> Outcome:
         if outcome is not None:
             return outcome
         if monotonic() >= give_up:
-            return Outcome("failed", "somebody is changing the file, or keeps it open to write")
+            return Outcome("failed", "somebody is changing the file, or keeps it open to write", retry="later")
         time.sleep(BUSY_STEP_S)
 
 
@@ -100,9 +113,13 @@ def _once(job: Job) -> Outcome | None:
     """None when the file is changing under our hands."""
     try:
         make_dir(job.folder, 0o700)
+    except OSError as error:
+        return Outcome("failed", f"{job.folder} cannot be made: {error.strerror or error}", retry="later")
+    try:
         source = read_source(job.path)
     except OSError as error:
-        return Outcome("failed", f"cannot be read: {error.strerror or error}")
+        retry: Retry = "" if error.errno in LASTING else "later"
+        return Outcome("failed", f"cannot be read: {error.strerror or error}", retry=retry)
     before = digest(source)
     note = read_note(job)
     if note is not None and note.sha256_after == before:
@@ -112,12 +129,12 @@ def _once(job: Job) -> Outcome | None:
     try:
         checker = Checker(job.python)
     except Unusable as error:
-        return Outcome("failed", str(error), sha256_before=before)
+        return Outcome("failed", str(error), sha256_before=before, retry="later")
     try:
         asked = Asked(job.backend, job.config_folder, job.log) if job.backend is not None else None
         found = propose(job.path, source, checker, job.min_confidence, asked)
     except Unusable as error:
-        return Outcome("failed", str(error), sha256_before=before)
+        return Outcome("failed", str(error), sha256_before=before, retry="later")
     finally:
         checker.close()
     return _follow(job, source, before, found)
@@ -136,18 +153,38 @@ def settled(job: Job) -> Outcome | None:
 
 def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | None:
     if found.state == "intact":
-        return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
+        return _intact(job, before)
     if found.after is None:
         return Outcome("failed", f"{found.error}; {found.why}", found.error, sha256_before=before)
     try:
         why = found.why if found.state == "suggested" else "" if job.apply == "fix" else f"apply: {job.apply}"
         why = why or hard_links(job.path)
         if why or found.state == "suggested":
-            return _suggest(job, source, found.after, before, found.error, why)
+            suggestion = _suggest(job, source, found.after, before, found.error, why)
+            lasting = found.state == "suggested" or job.apply == "fix"
+            return replace(suggestion, retry="" if lasting else "when_applied")
         return _apply(job, source, found, before)
     except OSError as error:
         text = f"{found.error}; it cannot be written: {error.strerror or error}"
-        return Outcome("failed", text, found.error, sha256_before=before)
+        return Outcome("failed", text, found.error, sha256_before=before, retry="later")
+
+
+def _intact(job: Job, before: str) -> Outcome:
+    """It compiles here. Whether for the kernel too that fell over it, only a change since then can tell."""
+    if job.failed_at and _changed_at(job.path) < job.failed_at:
+        which = job.python or "graced's own Python"
+        hint = "name the kernel's in coding_agent.watch, as {path, python}"
+        text = f"compiles for {which}, but not for what the kernel runs: {hint}"
+        return Outcome("failed", text, sha256_before=before)
+    return Outcome("done", "compiles: somebody has mended it", sha256_before=before)
+
+
+def _changed_at(path: str) -> float:
+    """When the bytes came there, at the latest (a rename does not touch a file's mtime)."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return float("inf")
 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
@@ -194,7 +231,7 @@ def _stand(job: Job, note: Note, text: str) -> Outcome:
         if said is not None:
             return _take_back(job, note, said)
         with contextlib.suppress(OSError):
-            write_whole(job.note_path, msgspec.json.encode(msgspec.structs.replace(note, proved=True)))
+            write_whole(job.note_path, msgspec.json.encode(replace(note, proved=True)))
     original = job.original(note.sha256_before)
     return Outcome("done", text, note.error, True, note.sha256_before, note.sha256_after, original)
 
@@ -209,6 +246,7 @@ def _take_back(job: Job, note: Note, said: str) -> Outcome:
         text = f"{said}; but somebody has changed the file since: it is left as it is"
     except OSError as error:
         text = f"{said}; but it cannot be taken back: {error.strerror or error}"
+        return Outcome("failed", text, note.error, sha256_before=note.sha256_before, retry="later")
     return Outcome("failed", text, note.error, sha256_before=note.sha256_before)
 
 

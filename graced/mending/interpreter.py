@@ -184,7 +184,12 @@ class _Peer:
                 pipe.close()
 
 
-def python_of(path: str, watch: "tuple[Watch, ...]") -> str | None:
-    """The interpreter that a file must compile for: that of the innermost watched path it is under."""
-    inside = [w for w in watch if path == w.path or path.startswith(w.path.rstrip("/") + "/")]
+def python_of(path: str, watch: "tuple[Watch, ...]", kernels: "tuple[Watch, ...]" = ()) -> str | None:
+    """The interpreter that a file must compile for: that of the innermost watched path it is under, where it names
+    one; else, by `kernels`, the one that runs it. None: graced's own."""
+    return _innermost(path, watch) or _innermost(path, kernels)
+
+
+def _innermost(path: str, roots: "tuple[Watch, ...]") -> str | None:
+    inside = [w for w in roots if path == w.path or path.startswith(w.path.rstrip("/") + "/")]
     return max(inside, key=lambda w: len(w.path)).python if inside else None

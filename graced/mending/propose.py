@@ -1,9 +1,11 @@
 """One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
 
+import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graced.mending.interpreter import Checker
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 State = Literal["intact", "fixed", "suggested", "not_fixed"]
 BUDGET_S: Final = 4.5
+NEWER_CONFIDENCE: Final = 0.4
+"""Of a repair of what may be no fault at all: below any sensible limit."""
 
 
 class Proposal(Struct, frozen=True):
@@ -47,9 +51,22 @@ def propose(
     if error is None:
         return INTACT
     found = _by_engine(path, source, error, checker, min_confidence)
-    if found.state == "fixed" or backend is None:
+    if found.state != "fixed" and backend is not None:
+        found = _by_backend(path, source, found, checker, min_confidence, backend)
+    return _unless_newer(source, found, checker) if found.state == "fixed" else found
+
+
+def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
+    """Only suggested where the file may be right for a newer Python, and nobody said that it runs on ours."""
+    if checker.python is not None and checker.version <= sys.version_info[:2]:
         return found
-    return _by_backend(path, source, found, checker, min_confidence, backend)
+    from graced.repair.newer import newer_syntax
+
+    newer = newer_syntax(source)
+    if newer is None:
+        return found
+    why = f"it has {newer}: say by coding_agent.watch, as {{path, python}}, for which Python it is"
+    return replace(found, state="suggested", confidence=min(found.confidence, NEWER_CONFIDENCE), why=why)
 
 
 def _by_engine(path: str, source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal:

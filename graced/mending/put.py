@@ -98,8 +98,9 @@ def _rename_over(target: str, expected_sha256: str, temporary: str) -> bool:
             return False
         except OSError:  # another's file, or a file system without leases
             pass
-        if digest(os.pread(fd, MAX_FILE_BYTES + 1, 0)) != expected_sha256:
-            return False
+        with os.fdopen(fd, "rb", closefd=False) as file:  # all of it: a file put back may be larger than one mended
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected_sha256:
+                return False
         os.rename(temporary, target)
         return True
     finally:

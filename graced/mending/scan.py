@@ -6,7 +6,7 @@ import stat
 from msgspec import Struct
 
 from graced.config.schema import Watch
-from graced.mending.interpreter import Checker, Unusable
+from graced.mending.interpreter import Checker, Unusable, python_of
 from graced.mending.put import MAX_FILE_BYTES, digest
 from graced.mending.walk import sources
 from graced.store.scanned import Scanned
@@ -35,51 +35,69 @@ class Findings(Struct, frozen=True):
 
 
 def scan(
-    watch: tuple[Watch, ...], exclude: tuple[str, ...], known: dict[str, Scanned], barred: tuple[str, ...] = ()
+    watch: tuple[Watch, ...],
+    exclude: tuple[str, ...],
+    known: dict[str, Scanned],
+    barred: tuple[str, ...] = (),
+    kernels: tuple[Watch, ...] = (),
 ) -> Findings:
     """Look at every file under the watched paths; what vanishes meanwhile, or may not be read, is passed over.
 
-    An interpreter that cannot be asked makes its path `trouble`; what was known of the files there stays.
+    `kernels`: the interpreters that run what is in them. One that cannot be asked is told of as `trouble`; what was
+    known of its files stays.
     """
     found = Findings([], [], [], [], 0, [])
     seen: set[str] = set()
-    for root in watch:
-        checker: Checker | None = None
-        try:
-            for path in sources((root.path,), exclude, barred):
-                if path in seen:
-                    continue
-                old = known.get(path)
-                key = _key(path)
-                if key is None:
-                    continue
-                seen.add(path)
-                if old is not None and old.key == key:
-                    if not old.ok:
-                        found.broken.append(Broken(path, old.sha256, ""))
-                    continue
-                checker = checker or Checker(root.python)
-                if not _look(path, key, old, checker, found):
-                    seen.discard(path)
-        except Unusable as error:
-            found.trouble.append(str(error))
-            seen.update(path for path in known if path == root.path or path.startswith(root.path.rstrip("/") + "/"))
-        finally:
+    checkers: dict[str | None, Checker | None] = {}  # None: it cannot be asked
+    try:
+        for path in sources(tuple(root.path for root in watch), exclude, barred):
+            if path in seen:
+                continue
+            old = known.get(path)
+            python = python_of(path, watch, kernels)
+            key = _key(path, python)
+            if key is None:
+                continue
+            seen.add(path)
+            if old is not None and old.key == key:
+                if not old.ok:
+                    found.broken.append(Broken(path, old.sha256, ""))
+                continue
+            if python not in checkers:
+                checkers[python] = _checker(python, found)
+            checker = checkers[python]
+            if checker is not None and not _look(path, key, old, checker, found):
+                seen.discard(path)
+    finally:
+        for checker in checkers.values():
             if checker is not None:
                 checker.close()
     gone = [path for path in known if path not in seen]
     return Findings(found.changed, gone, found.broken, found.mended, len(seen), found.trouble)
 
 
-def _key(path: str) -> str | None:
-    """By what stat(2) says, whether a file is the one that was read; None for what is no file of a sane size."""
+def _checker(python: str | None, found: Findings) -> Checker | None:
+    try:
+        return Checker(python)
+    except Unusable as error:
+        found.trouble.append(str(error))
+        return None
+
+
+def _key(path: str, python: str | None) -> str | None:
+    """By what stat(2) says, whether a file is the one that was read, and for which interpreter; None for what is no
+    file of a sane size."""
     try:
         status = os.stat(path)
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
         return None
-    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}{_asked(python)}"
+
+
+def _asked(python: str | None) -> str:
+    return f"@{python!a}" if python is not None else ""
 
 
 def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Findings) -> bool:
@@ -90,7 +108,10 @@ def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Fin
     except OSError:
         return False
     sha256 = digest(source)
-    same = old if old is not None and old.sha256 == sha256 else None  # touched, or put back
+    asked = key.partition("@")[2]
+    same = None
+    if old is not None and old.sha256 == sha256 and old.key.partition("@")[2] == asked:  # touched, or put back
+        same = old
     error = checker.error(source) if same is None else None if same.ok else ""
     found.changed.append(Scanned(path, key, sha256, error is None))
     if error is not None:

@@ -41,7 +41,9 @@ _MEMORY: Final = ("ALTER TABLE kernels ADD COLUMN memory TEXT NOT NULL DEFAULT '
 
 _COUNTED: Final = ("ALTER TABLE incidents ADD COLUMN counted INTEGER NOT NULL DEFAULT 0",)
 
-MIGRATIONS: Final = (_FIRST, _MEMORY, _COUNTED)
+_RETRY: Final = ("ALTER TABLE tasks ADD COLUMN retry TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: Final = (_FIRST, _MEMORY, _COUNTED, _RETRY)
 """MIGRATIONS[v] makes a file of version v (user_version) one of version v + 1."""
 
 VERSION: Final = len(MIGRATIONS)

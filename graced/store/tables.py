@@ -21,6 +21,7 @@ from graced.store.tasks import (
     task_counts,
     task_of,
     tasks,
+    to_retry,
 )
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "task_counts",
     "task_of",
     "tasks",
+    "to_retry",
 ]

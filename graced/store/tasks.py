@@ -11,7 +11,11 @@ from graced.store.text import path_in, path_out, words
 TASKS_KEPT: Final = 10_000
 """Tasks older than the newest by more than this are deleted once they are over (`original` is the caller's to keep)."""
 
+RETRIED_MAX: Final = 1000
+"""Tasks that are tried again in one go."""
+
 State = Literal["queued", "running", "done", "failed", "undone", "suggested"]
+Retry = Literal["", "later", "when_applied"]
 STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
 
 
@@ -29,7 +33,8 @@ class Task(msgspec.Struct, frozen=True):
 class TaskRecord(Task, frozen=True):
     """All that is kept of a task. `agent` claimed it; `original` is where the bytes from before the fix are kept.
 
-    `sha256_before` is of the file as it was found or read, `sha256_after` of what the fix left.
+    `sha256_before` is of the file as it was found or read, `sha256_after` of what the fix left. `retry`: whether the
+    very same bytes are tried again: `later`, as what stood in the way may pass, or once `apply` is `fix`.
     """
 
     agent: str | None
@@ -37,6 +42,7 @@ class TaskRecord(Task, frozen=True):
     sha256_after: str | None
     original: str | None
     superseded: bool
+    retry: Retry
 
 
 _FIELDS: Final = Task.__struct_fields__
@@ -95,16 +101,17 @@ def finish_task(
     sha256_before: str | None = None,
     sha256_after: str | None = None,
     original: str | None = None,
+    retry: Retry = "",
 ) -> bool:
     """Says what became of a task; what is None stays as it was (but `finished_at`). True when written."""
     sql = (
-        "UPDATE tasks SET state = ?, finished_at = ?, error = coalesce(?, error),"
+        "UPDATE tasks SET state = ?, finished_at = ?, retry = ?, error = coalesce(?, error),"
         " sha256_before = coalesce(?, sha256_before), sha256_after = coalesce(?, sha256_after),"
         " original = coalesce(?, original) WHERE id = ?"
     )
     kept = None if original is None else path_in(original)
     text = None if error is None else words(error)
-    return store.write(sql, (state, finished_at, text, sha256_before, sha256_after, kept, id))
+    return store.write(sql, (state, finished_at, retry, text, sha256_before, sha256_after, kept, id))
 
 
 def resume(store: Store, agent: str) -> int | None:
@@ -126,6 +133,13 @@ def tasks(store: Store) -> list[Task]:
     return [Task(row[0], path_out(row[1]), *row[2:]) for row in rows]
 
 
+def to_retry(store: Store) -> list[TaskRecord]:
+    """Tasks that are to be tried again though nobody touches their files, oldest first, at most RETRIED_MAX."""
+    where = "superseded = 0 AND state IN ('failed', 'suggested') AND retry <> ''"
+    rows = store.read(f"SELECT {_ALL} FROM tasks WHERE {where} ORDER BY n LIMIT {RETRIED_MAX}")
+    return [_record(row) for row in rows]
+
+
 def task_counts(store: Store) -> dict[State, int]:
     """How many tasks are in each state, the superseded left out."""
     found = dict(store.read("SELECT state, count(*) FROM tasks WHERE superseded = 0 GROUP BY state"))
@@ -140,7 +154,7 @@ def get_task(store: Store, id: str) -> TaskRecord | None:
 
 def task_of(store: Store, path: str) -> TaskRecord | None:
     """The task of a file that is listed. One that is `undone` or `failed` says by `sha256_before` which bytes of the
-    file are to be left alone."""
+    file are to be left alone (but see `to_retry`)."""
     rows = store.read(f"SELECT {_ALL} FROM tasks WHERE path = ? AND superseded = 0", (path_in(path),))
     return _record(rows[0]) if rows else None
 

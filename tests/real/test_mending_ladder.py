@@ -183,3 +183,69 @@ def test_a_fix_of_a_running_kernels_sources_restarts_it_once(make: Make) -> None
     assert row["run"] == run + 1
     assert one.status()["recoveries"]["kernel"] == 0
     one.stop_and_prove()
+
+
+def test_a_fix_stands_though_the_kernel_dies_for_another_reason_all_the_time(make: Make) -> None:
+    one = make()
+    source, library = one.folder / "app.py", one.folder / "library.py"
+    library.write_text("x = 1\n")
+    source.write_text("import sys, time\ntime.sleep(1)\nsys.exit(1)\n")
+    many = {"max_restarts": 1000, "window": "60s", "backoff": {"immediate": 1000}}
+    kernels = app(source, sources=[str(source), str(library)], restarts=many)
+    one.write({"coding_agent": {"watch": [str(library)]}, "kernels": kernels})
+    one.start()
+    until(lambda: one.status()["kernels"]["app"]["run"] > 1, MEND_S, one.story, 0.1)
+    library.write_text("x = (1\n")
+    until(lambda: task_state(one) in ("done", "undone"), MEND_S * 2, one.story, 0.2)
+    assert task_state(one) == "done"
+    assert library.read_text() == "x = (1)\n"
+    one.stop_and_prove()
+
+
+def watching(make: Make, **agent: Any) -> tuple[Graced, Path]:
+    """A home whose agent watches a folder with one broken file."""
+    one = make()
+    source = one.folder / "src" / "a.py"
+    source.parent.mkdir()
+    source.write_text(BROKEN)
+    one.write({"coding_agent": {"watch": [str(source.parent)], **agent}})
+    return one, source
+
+
+def test_what_failed_for_want_of_room_is_mended_once_there_is_some(make: Make) -> None:
+    one, source = watching(make)
+    one.home.mkdir(mode=0o700)
+    in_the_way = one.home / "originals"
+    in_the_way.write_text("")  # as good as a full disk
+    one.start()
+    until(lambda: task_state(one) == "failed", MEND_S, one.story, 0.2)
+    in_the_way.unlink()
+    until(lambda: task_state(one) == "done", MEND_S, one.story, 0.2)
+    assert "while True:" in source.read_text()
+    one.stop_and_prove()
+
+
+def test_a_suggestion_is_applied_once_the_configuration_says_so(make: Make) -> None:
+    one, source = watching(make, apply="suggest")
+    one.start()
+    until(lambda: task_state(one) == "suggested", MEND_S, one.story, 0.2)
+    one.ok("stop")
+    one.write({"coding_agent": {"watch": [str(source.parent)]}})
+    one.ok("start")
+    until(lambda: task_state(one) == "done", MEND_S, one.story, 0.2)
+    assert "while True:" in source.read_text()
+    one.stop_and_prove()
+
+
+def test_what_is_excluded_is_not_mended_in_a_crash_loop_either(make: Make) -> None:
+    one = make()
+    source = one.folder / "app" / "vendor" / "app.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(BROKEN)
+    sources = [str(source.parent.parent)]
+    one.write({"kernels": app(source, sources=sources), "coding_agent": {"exclude": ["vendor/"]}})
+    run_anyhow(one)
+    one.await_kernel("app", lambda row: row["state"] == "failed", MEND_S)
+    assert source.read_text() == BROKEN
+    assert not task_state(one)
+    one.stop_and_prove()

@@ -21,6 +21,53 @@ def run(*args: str, **rest: object) -> "click.testing.Result":
     return CliRunner().invoke(cli, list(args), **rest)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder has been deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+@pytest.mark.usefixtures("gone")
+@pytest.mark.parametrize("words", ["status", "config check", "tasks", "stop", "logs one", "init"])
+def test_a_folder_that_was_deleted_is_one_clear_line(words: str) -> None:
+    done = run(*words.split())
+    assert (done.exit_code, done.output) == (1, f"graced: {root.NO_FOLDER}\n")
+
+
+@pytest.mark.usefixtures("gone")
+@pytest.mark.parametrize(("words", "code"), [("status", 3), ("config check", 0), ("tasks", 0)])
+def test_with_a_configuration_no_folder_is_needed(tmp_path: Path, words: str, code: int) -> None:
+    (tmp_path / "graced.yaml").write_text("version: 1\n")
+    assert run("--config", str(tmp_path / "graced.yaml"), *words.split()).exit_code == code
+
+
+@pytest.mark.usefixtures("gone")
+def test_doctor_looks_all_the_same() -> None:
+    done = run("doctor")
+    assert done.exit_code == 0
+    assert "does not exist any more" in done.output
+    assert "socket paths" in done.output
+
+
+@pytest.mark.parametrize("words", ["start", "config check"])
+def test_a_home_that_is_not_utf8_is_one_clear_line(tmp_path: Path, words: str) -> None:
+    done = run("--home", os.fsdecode(os.fsencode(tmp_path) + b"/\xff"), *words.split())
+    assert done.exit_code == 78
+    assert "is not UTF-8 text" in done.output
+    assert len(done.output.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("option", "code"), [("--config", 78), ("--home", 2)])
+def test_an_empty_option_is_told(option: str, code: int) -> None:
+    done = run(option, "", "status")
+    assert done.exit_code == code
+    assert f"{option} is empty" in done.output
+
+
 def test_version() -> None:
     assert run("--version").output == f"graced {__version__}\n"
 

@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from graced.cli.root import cli
+from graced.config.load import home_only
 from graced.control import service, sweep
 from graced.control.doctor import CHECKS, examine
 from graced.control.errors import Refusal
+from graced.control.quoting import unit_word
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_install_says_what_it_wrote_and_that_is_there(place: service.Layout) -> 
     unit = Path(place.units, "graced.service").read_text()
     assert service.SHIPPED_PROGRAM not in unit
     assert f"ExecStart={service.program()} start --foreground" in unit
-    assert f'--home="{place.home}"' in unit, "with a blank in it"
+    assert f'"--home={place.home}"' in unit, "with a blank in it"
     assert f"--config={place.config}" in unit
     assert "at the next boot" in said[-1]
 
@@ -56,10 +58,46 @@ def test_install_keeps_a_configuration_that_is_there(place: service.Layout) -> N
     assert Path(place.config).read_text() == "version: 1\n"
 
 
-def test_the_configuration_that_it_writes_is_right(place: service.Layout) -> None:
-    service.install(place, [], lambda line: None)
+@pytest.mark.parametrize("name", ["the home", "x: #y/h", "- a", 'say "so"', "50%$HOME${A}", "back\\slash", "Übung"])
+def test_the_configuration_that_it_writes_is_right(place: service.Layout, tmp_path: Path, name: str) -> None:
+    home = str(tmp_path / name)
+    service.install(replace(place, home=home), [], lambda line: None)
     done = CliRunner().invoke(cli, ["config", "check", place.config])
     assert done.exit_code == 0, done.output
+    assert home_only(place.config, {}) == home
+
+
+def test_a_configuration_that_is_there_says_which_home(place: service.Layout) -> None:
+    Path(place.config).write_text("home: state\nkernels: {}\n")
+    its = str(Path(place.config).parent / "state")
+    assert service.layout(False, place.config).home == its
+    assert service.layout(False, place.config, its).home == its
+    with pytest.raises(Refusal, match="says that the home is"):
+        service.layout(False, place.config, "/elsewhere")
+    Path(place.config).write_text("home: [\n")
+    with pytest.raises(Refusal):
+        service.layout(False, place.config)
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("--home=/var/lib", "--home=/var/lib"),
+        ("--home=/a b", '"--home=/a b"'),
+        ('/a"b', '"/a\\"b"'),
+        ("/a\\b", '"/a\\\\b"'),
+        ("/50%$A", "/50%%$$A"),
+        ("it's", '"it\'s"'),
+    ],
+)
+def test_words_are_quoted_as_systemd_reads_them(word: str, written: str) -> None:
+    assert unit_word(word) == written
+
+
+def test_a_path_that_no_unit_can_name_is_refused(place: service.Layout) -> None:
+    with pytest.raises(Refusal, match="UTF-8"):
+        service.install(replace(place, home="/\udcff"), [], lambda line: None)
+    assert not Path(place.units).exists()
 
 
 def test_uninstall_leaves_what_is_yours(place: service.Layout) -> None:
@@ -122,3 +160,12 @@ def test_doctor_prints_json_and_is_never_a_failure(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(tmp_path)])
     assert done.exit_code == 0
     assert {row["name"] for row in json.loads(done.output)["findings"]} >= {"pidfd", "cgroup v2", "log rotation"}
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_doctor_tries_namespaces_and_does_not_trust_sysctls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, possible: bool
+) -> None:
+    monkeypatch.setattr("graced.mending.verify.can_stand_in", lambda: possible)
+    found = {finding.name: finding.ok for finding in examine(str(tmp_path))}
+    assert found["user namespaces"] is possible

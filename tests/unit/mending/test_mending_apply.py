@@ -164,3 +164,34 @@ def test_the_patch_of_a_suggestion_has_the_very_bytes(path: Path) -> None:
     outcome = mend(job(path, apply="suggest"))
     assert outcome.patch is not None
     assert b"\n x = '\xe9'\n" in Path(outcome.patch).read_bytes()
+
+
+def test_what_compiles_here_is_mended_only_if_it_changed_since_the_kernel_fell_over_it(path: Path) -> None:
+    path.write_bytes(FIXED)
+    changed = path.stat().st_ctime
+    assert mend(job(path, failed_at=changed - 1)).state == "done"  # somebody has been there since
+    same = mend(job(path, failed_at=changed + 1))
+    assert same.state == "failed"
+    assert "coding_agent.watch" in same.text
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python takes it")
+def test_what_may_be_right_for_a_newer_python_is_only_suggested(path: Path) -> None:
+    newer = b"class A[T]:\n    x: T\n"
+    path.write_bytes(newer)
+    assert mend(job(path)).state == "suggested"
+    assert path.read_bytes() == newer
+    assert mend(job(path, python=sys.executable)).applied  # somebody said that it runs on ours
+
+
+def test_what_may_pass_is_told_from_what_lasts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "BUSY_S", 0.1)
+    with open(path, "ab"):
+        assert mend(job(path)).retry == "later"
+    assert mend(job(path, python="/no/such/python")).retry == "later"
+    assert mend(job(path, apply="suggest")).retry == "when_applied"
+    assert mend(job(path, min_confidence=1.0)).retry == ""
+    path.write_bytes(HOPELESS)
+    assert mend(job(path)).retry == ""
+    path.unlink()
+    assert mend(job(path)).retry == ""

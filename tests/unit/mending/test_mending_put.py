@@ -105,3 +105,12 @@ def test_a_file_whose_owner_cannot_be_kept_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
     assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
     assert os.listdir(tmp_path) == ["a.py"]
+
+
+def test_a_file_larger_than_source_is_replaced_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    old = b"x" * (1024 * 1024) + b"the end"
+    path.write_bytes(old)
+    assert not replace_bytes(str(path), digest(old[:-1]), b"new")
+    assert replace_bytes(str(path), digest(old), b"new")
+    assert path.read_bytes() == b"new"

@@ -66,6 +66,19 @@ def test_an_interpreter_that_is_none_is_trouble_and_forgets_nothing(tmp_path: Pa
     assert not found.gone
 
 
+def test_the_python_that_runs_a_kernel_decides_over_its_sources(tmp_path: Path, older: str) -> None:
+    ours, its = tmp_path / "ours.py", tmp_path / "app" / "its.py"
+    its.parent.mkdir()
+    for path in (ours, its):
+        path.write_text("match x:\n    case 1: pass\n")
+    watch, app = (Watch(str(tmp_path)),), str(its.parent)
+    found = scan(watch, (), {}, (), (Watch(app, older),))
+    assert [b.path for b in found.broken] == [str(its)]
+    known = learned(found)
+    assert not scan(watch, (), known, (), (Watch(app, older),)).changed
+    assert scan(watch, (), known, (), (Watch(app, sys.executable),)).mended == [str(its)]  # it runs on a newer one now
+
+
 def test_the_interpreter_is_that_of_the_innermost_watched_path() -> None:
     watch = (Watch("/a", "python3.9"), Watch("/a/b", sys.executable), Watch("/c"))
     assert python_of("/a/x.py", watch) == "python3.9"

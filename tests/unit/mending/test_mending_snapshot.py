@@ -57,3 +57,13 @@ def test_blobs_that_nobody_needs_go(tmp_path: Path) -> None:
         path.write_text(f"x = {n}\n")
         assert store.keep("k", (str(path),), (), proven=True)
     assert len(list((tmp_path / "snapshots" / "blobs").iterdir())) == 1
+
+
+def test_a_file_of_some_mebibytes_is_put_back(tmp_path: Path) -> None:
+    store, path = Snapshots(str(tmp_path / "snapshots")), tmp_path / "data.json"
+    path.write_bytes(b"1" * (3 * 1024 * 1024))
+    assert store.keep("k", (str(path),), (), proven=True)
+    path.write_bytes(b"2" * (2 * 1024 * 1024))
+    restored = store.restore("k", str(tmp_path / "kept"))
+    assert restored.files == [str(path)], restored.problem
+    assert path.read_bytes() == b"1" * (3 * 1024 * 1024)

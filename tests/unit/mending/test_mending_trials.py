@@ -2,7 +2,7 @@
 
 import pytest
 
-from graced.members.trials import SETTLE_S, Row, verdict
+from graced.members.trials import SETTLE_S, Row, verdict, well
 
 NOW, LATER = 100.0, 200.0
 
@@ -34,3 +34,17 @@ def test_by_the_kernels_row(seen: Row | None, said: str) -> None:
 def test_past_the_deadline() -> None:
     assert verdict(3, row(4, "starting"), LATER, LATER) == "worse"  # it did not get ready in time
     assert verdict(3, row(3, "ready"), LATER, LATER) == "good"  # it was never restarted: nothing is known against it
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (row(3, "ready", NOW - SETTLE_S), True),
+        (row(3, "healthy", NOW - SETTLE_S), True),
+        (row(3, "ready", NOW - SETTLE_S / 2), None),  # ready at once is not yet well: it may die every second
+        (row(3, "starting", NOW - SETTLE_S), False),
+        (row(3, "backoff", NOW - SETTLE_S, alive=False), False),
+    ],
+)
+def test_only_a_run_that_kept_up_obliges_the_next(seen: Row, said: bool | None) -> None:
+    assert well(seen, NOW) is said

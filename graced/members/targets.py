@@ -1,0 +1,54 @@
+"""For which Python the sources of a kernel must compile: the one that runs it."""
+
+import os
+import re
+from typing import Final
+
+from graced.config.replicas import expand_replicas
+from graced.config.schema import Config, Kernel, Watch
+from graced.members.launching import environment_of, inherited
+from graced.posix.home import Home
+from graced.posix.spawn import resolve
+
+HEAD_BYTES: Final = 256
+_PYTHON: Final = re.compile(r"(?:python|pypy)[0-9.]*t?\Z")
+
+
+def targets(home: Home, config: Config) -> tuple[Watch, ...]:
+    """(path, interpreter) for what is in `sources` of a kernel whose command is a Python, or a script of one.
+
+    Of a command that cannot be found nothing is said: such a kernel does not start either.
+    """
+    base: dict[str, str] | None = None
+    found: list[Watch] = []
+    for kernel in expand_replicas(config).values():
+        if not kernel.sources:
+            continue
+        base = inherited(home) if base is None else base
+        python = interpreter_of(kernel, base)
+        if python is not None:
+            found += [Watch(path, python) for path in kernel.sources]
+    return tuple(found)
+
+
+def interpreter_of(kernel: Kernel, base: dict[str, str]) -> str | None:
+    """The Python that the kernel's command begins with, found as the kernel's birth finds it; `base`: as inherited."""
+    try:
+        command = resolve(kernel.command[0], environment_of(base, kernel), kernel.cwd)
+    except (OSError, ValueError):  # no such command, or an env_file that cannot be read
+        return None
+    if _PYTHON.match(os.path.basename(command)):
+        return command
+    word = _shebang(command)
+    return word if _PYTHON.match(os.path.basename(word)) else None
+
+
+def _shebang(path: str) -> str:
+    """The interpreter that a script names, as execve(2) reads it; empty for what is none."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return ""
+    words = os.fsdecode(head[2:].partition(b"\n")[0]).split() if head.startswith(b"#!") else []
+    return words[0] if words and words[0].startswith("/") else ""

@@ -1,0 +1,25 @@
+"""Does `coding_agent.exclude` leave a path out? A scan never meets such files; a traceback may name one."""
+
+import os
+
+from graced.config.schema import Config
+
+
+def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
+    """As gitignore(5), relative to every watched path and every one of `sources` that it is in, and to the folder of
+    the configuration.
+
+    A file that is itself watched was named by a person: no pattern bars it, as in a scan.
+    """
+    agent = config.coding_agent
+    watched = tuple(watch.path for watch in agent.watch)
+    if not agent.exclude or path in watched:
+        return False
+    from graced.mending import walk
+
+    spec = walk._spec(agent.exclude)
+    for root in (*watched, *sources, config.folder):
+        base = os.path.join(os.path.dirname(root) if path == root else root, "")
+        if path.startswith(base) and spec.match_file(path[len(base) :]):
+            return True
+    return False

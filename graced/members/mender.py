@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from graced.audit.read import tail
 from graced.config.schema import Kernel
 from graced.core.ladder import inside
 from graced.core.vocabulary import CloseIncident, NoteStep
 from graced.members import workers
 from graced.members.targets import targets
+from graced.members.told import fixes_told
 from graced.members.trials import Trials
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 MEND_S: Final = 60.0
 """For a repair, whatever the file; verify and a back end have their own time on top."""
 RETRY_S: Final = 0.1
-AUDIT_LOOK: Final = 20_000
-"""Records looked at, once, to see which of the tasks that are resumed were told of already."""
 
 
 class Closing(msgspec.Struct):
@@ -105,16 +103,14 @@ class Mender:
 
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
-        running = {t.id for t in tables.tasks(self._shell.store) if t.state == "running"}
+        unfinished = {t.id for t in tables.tasks(self._shell.store) if t.state in ("running", "queued")}
         if tables.resume(self._shell.store, self._agent) is None:
             self._next = monotonic() + RETRY_S
             return
         self._resumed = True
         self._next = 0.0
-        if running:
-            records = tail(self._shell.home.audit, AUDIT_LOOK)
-            told = {str(r["data"].get("task")) for r in records if r["kind"] == "fix.applied"}
-            self._told = frozenset(running & told)
+        if unfinished:  # also those that a predecessor had put back, and then died
+            self._told = frozenset(unfinished & fixes_told(self._shell.home.audit))
 
     # --- one task
 

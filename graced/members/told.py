@@ -21,6 +21,9 @@ from graced.core.vocabulary import Action, Record, RunNote
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""
 
+FIXES_LOOK_BYTES: Final = 8 * 1024 * 1024
+"""The same for tasks, which may wait in the queue for long: some 25,000 records, and 30 ms."""
+
 OF_RUNS: Final = ("kernel.started", "kernel.exited")
 OF_EMERGENCIES: Final = (
     "emergency.activated", "emergency.ended", "delegation.granted", "delegation.revoked", "member.down",
@@ -50,6 +53,11 @@ def told_of(action: Action) -> Told | None:
 def runs_told(folder: str) -> set[Told]:
     """What stands in the last LOOK_BYTES of the log in `folder`; what cannot be read was not told."""
     return {Told(r.kind, str(r.data.get("kernel")), r.data.get("run", 0)) for r in _lately(folder, OF_RUNS)}
+
+
+def fixes_told(folder: str) -> set[str]:
+    """The tasks whose fix stands in the last FIXES_LOOK_BYTES of the log."""
+    return {str(r.data.get("task")) for r in _lately(folder, ("fix.applied",), FIXES_LOOK_BYTES)}
 
 
 def emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
@@ -85,10 +93,9 @@ def _done(told: list[_Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(done))
 
 
-def _lately(folder: str, kinds: tuple[str, ...]) -> Iterator[_Line]:
-    """Records of these kinds in the last LOOK_BYTES, last first."""
+def _lately(folder: str, kinds: tuple[str, ...], left: int = LOOK_BYTES) -> Iterator[_Line]:
+    """Records of these kinds in the last `left` bytes, last first."""
     marks = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
-    left = LOOK_BYTES
     with contextlib.suppress(OSError):
         for number in reversed(segments(folder)):
             fd = os.open(os.path.join(folder, segment_name(number)), os.O_RDONLY | os.O_CLOEXEC)

@@ -30,37 +30,36 @@ WAKES_QUICK: Final = 6
 WAKES_SLOW: Final = 60
 WAKE_MAX_S: Final = 0.5
 DEATH_STEP_S: Final = 0.001
-SEEN_LATE_S: Final = 0.05
-"""A death is seen so late at most by a loop that nobody disturbs; start times have a grain of 10 ms."""
+GRAIN_S: Final = 0.02
+"""Start times have a grain of 10 ms."""
 
 
 class Successions:
     """Watches the lock files of some roles: was the old holder dead whenever a new one stood in the file?
 
-    And was it dead before the new one was born: by the time at which its death was seen, and the other's start time.
+    And was it dead before the new one was born: by when it was last seen alive, and the other's start time.
     """
 
     def __init__(self, graced: Graced, old: dict[str, Identity]) -> None:
         self._graced = graced
         self._old = old
-        self._died: dict[str, float] = {}
+        self._alive_s: dict[str, float] = {}  # when each was last seen alive, by CLOCK_BOOTTIME
         self.unproven = set(old)
 
     def look(self) -> bool:
         """True once each role has a new holder."""
-        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        for role in self._old.keys() - self._died.keys():
-            if not procs.alive(self._old[role]):
-                self._died[role] = now_s
+        for role, old in self._old.items():
+            now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+            if procs.alive(old):
+                self._alive_s[role] = now_s
         for role in tuple(self.unproven):
             with contextlib.suppress(ValueError, OSError):
                 record = self._graced.lock(role)
                 if (record["pid"], record["start_ticks"]) != self._old[role]:
                     old = self._old[role]
                     assert not procs.alive(old), f"{role} {old.pid} lives while {record['pid']} holds its role"
-                    died_s = self._died.setdefault(role, now_s)
-                    born_s = record["start_ticks"] / procs.TICKS_PER_S
-                    assert died_s - born_s < SEEN_LATE_S, f"{role} was born {died_s - born_s:.3f} s before a death"
+                    early_s = self._alive_s.get(role, 0.0) - record["start_ticks"] / procs.TICKS_PER_S
+                    assert early_s < GRAIN_S, f"{role} was born {early_s:.3f} s before the other was last seen alive"
                     self.unproven.discard(role)
         return not self.unproven
 

@@ -37,6 +37,7 @@ from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIn
 CLEARED: Final[dict[str, Any]] = {"history": History(), "rung": None, "climb": "", "tried": (), "evidence": None}
 """What a person's start or restart forgets."""
 WAITS: Final = "waits for what it depends on"
+UNBORN: Final = "the spawner died during its birth"
 RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
 
 __all__ = [
@@ -173,7 +174,16 @@ def adopt(kernels: Kernels, running: Running, now: float) -> Step:
 
 
 def _exited_unseen(kernels: Kernels, running: Running, now: float) -> Step:
-    return exited(kernels, running, now, by_order=False, noise=0.0)
+    if running.pid:
+        return exited(kernels, running, now, by_order=False, noise=0.0)
+    # A run that was announced and has no process: its spawner died in between, and the run before it is dead.
+    old, before = kernels[running.kernel], replace(running, run=running.run - 1)
+    first: tuple[Action, ...] = ()
+    if old.alive and old.run < running.run:
+        before = replace(before, pid=old.pid if old.run == before.run else 0)
+        kernels, first = exited(kernels, before, now, by_order=False, noise=0.0)
+    kernels, second = exited(kernels, running, now, by_order=False, noise=0.0, text=UNBORN)
+    return kernels, (*first, *second)
 
 
 def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[Action, ...]]:

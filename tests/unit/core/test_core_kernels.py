@@ -330,3 +330,16 @@ def test_starts_that_fail_one_after_the_other_are_one_incident() -> None:
     all_, actions = kernels.born(all_, running(4), NOW + 9)
     closed = [a.id for a in actions if isinstance(a, CloseIncident)]
     assert closed == [a.id for a in opened if isinstance(a, OpenIncident)] == ["web-run1"]
+
+
+def test_a_run_whose_spawner_died_in_its_birth_is_a_start_that_failed() -> None:
+    """Run 1 was killed, and the spawner between its note of run 2 and the birth: nobody had told of either."""
+    unborn = replace(running(2, alive=False), pid=0, start_ticks=0)
+    all_, first = kernels.adopt(up(), unborn, NOW)
+    assert (all_["web"].run, all_["web"].state, all_["web"].restarts) == (2, "backoff", 2)
+    all_, second = kernels.born(all_, running(3), NOW + 1)
+    actions = (*first, *second)
+    told = [(a.kind, a.data["run"], a.data["pid"]) for a in actions if isinstance(a, Record)]
+    assert told == [("kernel.exited", 1, 51), ("kernel.exited", 2, 0), ("kernel.started", 3, 53)]
+    assert [a.incident for a in actions if isinstance(a, Bump)] == ["web-run1"], "one failure, one recovery"
+    assert kernels.adopt(all_, unborn, NOW + 2) == (all_, ())

@@ -12,7 +12,7 @@ from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
 
 if TYPE_CHECKING:
-    from graced.config.schema import CodingAgent
+    from graced.config.schema import CodingAgent, Watch
     from graced.mending.many import FileFix, How
 
 COLOURS: Final = {"fixed": "green", "suggested": "yellow", "not_fixed": "red"}
@@ -45,7 +45,7 @@ def command(
     """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured.
 
     Files that compile are not touched. Of a graced.yaml `exclude`, `min_confidence`, `verify` and the
-    interpreters of `watch` count; `apply` is for the daemon alone.
+    interpreters of `watch` and of kernels count; `apply` is for the daemon alone.
     """
     if not force:
         _refuse_others(paths)
@@ -54,11 +54,12 @@ def command(
     from graced.mending.many import How
     from graced.mending.verify import Verifier
 
-    agent, home, folder = _setting(place)
+    agent, kernels, home, folder = _setting(place)
     how = How(
         write=not (check or diff or to_stdout),
         min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
         watch=agent.watch,
+        kernels=kernels,
         show=diff or to_stdout,
         verifier=Verifier(agent.verify, folder) if agent.verify else None,
     )
@@ -76,15 +77,21 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _setting(place: Place) -> "tuple[CodingAgent, str, str]":
-    """What the configuration says, the home, where `verify` runs; without one the defaults, and no YAML is read."""
+def _setting(place: Place) -> "tuple[CodingAgent, tuple[Watch, ...], str, str]":
+    """What the configuration says, which Python runs what, the home, where `verify` runs.
+
+    Without a configuration the defaults, and no YAML is read.
+    """
     from graced.config.schema import DEFAULT_HOME, PLACES, CodingAgent
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
     if not given:
-        return CodingAgent(), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
+        return CodingAgent(), (), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
+    from graced.members.targets import targets
+    from graced.posix.home import Home
+
     config = place.load().config
-    return config.coding_agent, config.home, config.folder
+    return config.coding_agent, targets(Home(config.home), config), config.home, config.folder
 
 
 def _refuse_others(paths: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ class FileFix(Struct, frozen=True):
 
 
 class How(Struct, frozen=True):
-    """`write`: in place; else the bytes come with the result. `watch` says which interpreter decides for which path.
+    """`write`: in place; else the bytes come with the result. `watch` and `kernels`: which interpreter decides where.
 
     `verifier` has its say before a fix is written, or where it cannot see one before, right after.
     """
@@ -48,6 +48,7 @@ class How(Struct, frozen=True):
     write: bool = True
     min_confidence: float = 0.5
     watch: tuple[Watch, ...] = ()
+    kernels: tuple[Watch, ...] = ()
     show: bool = False
     verifier: Verifier | None = None
 
@@ -58,7 +59,7 @@ def fix_one(path: str, how: How, checkers: dict[str | None, Checker]) -> FileFix
         source = read_source(path, CHECKED_MAX_BYTES)
     except OSError as error:
         return FileFix(path, "not_fixed", (f"cannot be read: {error.strerror or error}",), 0, 0.0)
-    python = python_of(os.path.abspath(path), how.watch)
+    python = python_of(os.path.abspath(path), how.watch, how.kernels)
     try:
         if python not in checkers:
             checkers[python] = Checker(python)

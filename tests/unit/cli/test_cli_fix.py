@@ -231,3 +231,16 @@ def test_a_name_that_is_no_text_and_two_names_of_one_file(project: Path) -> None
     assert len(json.loads(done.stdout)["files"]) == 4
     with open(name, "rb") as file:
         assert file.read() == FIXED
+
+
+def test_the_python_of_a_kernel_decides_over_its_sources(project: Path) -> None:
+    python = project / "python"
+    python.write_text("#!/bin/sh\nexit 3\n")
+    python.chmod(0o755)
+    (project / "own.py").write_text("print('nothing is wrong here')\n")
+    configuration = {"kernels": {"own": {"command": ["./python", "own.py"], "sources": ["own.py"]}}}
+    (project / "graced.yaml").write_text(json.dumps(configuration))
+    done = fix(project, "own.py", "--json")
+    (told,) = json.loads(done.stdout)["files"]
+    assert (done.returncode, told["state"]) == (1, "not_fixed")
+    assert str(python) in told["errors"][0]

@@ -134,19 +134,19 @@ def decode_beat(data: bytes) -> Beat | None:
     """None for what is no heartbeat: a message that cannot be read is dropped, never an error."""
     try:
         return _beats.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (ValueError, msgspec.DecodeError):
         return None
 
 
 def decode_ask(data: bytes) -> Ask | None:
     try:
         return _asks.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (ValueError, msgspec.DecodeError):
         return None
 
 
 def decode_reply(data: bytes) -> Reply | None:
     try:
         return _replies.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (ValueError, msgspec.DecodeError):
         return None

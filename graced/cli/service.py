@@ -35,7 +35,7 @@ def install(place: Place, of_user: bool, strict: bool, own_user: bool) -> None:
 @pass_place
 def uninstall(place: Place, of_user: bool) -> None:
     """Stop the service and remove its units; configuration and home are kept."""
-    service.uninstall(service.layout(of_user, place.config, place.home), click.echo)
+    service.uninstall(service.usual(of_user), click.echo)  # where units are says no configuration
 
 
 @command.command("sweep", hidden=True)

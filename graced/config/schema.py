@@ -234,4 +234,7 @@ def to_json(config: Config) -> bytes:
 def from_json(data: bytes) -> Config:
     """Read back what `to_json` wrote, by this version or another: unknown keys are passed over, missing ones are
     at their defaults. Raises msgspec.DecodeError (or its kin msgspec.ValidationError) for anything else."""
-    return msgspec.json.decode(data, type=Config)
+    try:
+        return msgspec.json.decode(data, type=Config)
+    except UnicodeDecodeError as error:  # which is none of the two
+        raise msgspec.DecodeError(str(error)) from None

@@ -62,7 +62,7 @@ def slots(home: Home) -> dict[str, Slot]:
     for name in names:
         data = read_slot(os.path.join(home.kernels, name)) if name.endswith(".slot") else None
         if data is not None:
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(ValueError, msgspec.DecodeError):
                 slot = msgspec.json.decode(data, type=Slot)
                 found[slot.kernel] = slot
     return found

@@ -14,7 +14,7 @@ def kept_config(home: Home) -> Config:
     try:
         with open(home.config, "rb") as file:
             return from_json(file.read())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return Config(home=home.root)
 
 
@@ -31,7 +31,7 @@ def read_base(home: Home) -> dict[str, int]:
     try:
         with open(base_path(home), "rb") as file:
             return msgspec.json.decode(file.read(), type=dict[str, int])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return {}
 
 

@@ -52,11 +52,11 @@ def layout(of_user: bool, config: str | None = None, home: str | None = None) ->
     Raises Refusal where it cannot be read, or names another home than `home`: the service and the commands would be
     about two.
     """
-    usual = _usual(of_user)
-    file = os.path.abspath(config or usual.config)
+    standard = usual(of_user)
+    file = os.path.abspath(config or standard.config)
     wanted = os.path.abspath(home) if home else ""
     if not os.path.exists(file):
-        return replace(usual, config=file, home=wanted or usual.home)
+        return replace(standard, config=file, home=wanted or standard.home)
     from graced.config.load import ConfigError, home_only
     from graced.config.schema import DEFAULT_HOME
     from graced.yaml_source.scalars import absolute
@@ -70,10 +70,11 @@ def layout(of_user: bool, config: str | None = None, home: str | None = None) ->
         raise Refusal(
             f"{file} says that the home is {said}: leave out --home, or write home: {yaml_path(wanted)} there"
         )
-    return replace(usual, config=file, home=wanted or said)
+    return replace(standard, config=file, home=wanted or said)
 
 
-def _usual(of_user: bool) -> Layout:
+def usual(of_user: bool) -> Layout:
+    """Where the service of the system or of a user is when nobody says otherwise."""
     if not of_user:
         extra = {
             "graced.tmpfiles.conf": "/etc/tmpfiles.d/graced.conf",
@@ -184,10 +185,10 @@ def _put(source: str, target: str, place: Layout, say: Say) -> None:
     except OSError as error:
         raise about(error, f"cannot read {source}, which comes with graced") from None
     if target.endswith(".service"):
-        usual = _usual(place.of_user)
+        standard = usual(place.of_user)
         text = text.replace(SHIPPED_PROGRAM, program())
         for shipped, name, wanted in zip(place.shipped, ("config", "home"), (place.config, place.home), strict=True):
-            if wanted != getattr(usual, name):  # else as shipped, with systemd's own specifiers
+            if wanted != getattr(standard, name):  # else as shipped, with systemd's own specifiers
                 text = text.replace(f"--{name}={shipped}", unit_word(f"--{name}={wanted}"))
     _write(target, text, 0o644, say)
 

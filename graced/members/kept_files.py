@@ -24,7 +24,7 @@ Signature = tuple[int, int, int]
 def _is_config(data: bytes) -> bool:
     try:
         from_json(data)
-    except msgspec.DecodeError:
+    except (ValueError, msgspec.DecodeError):
         return False
     return True
 

@@ -45,7 +45,7 @@ class KernelSlots:
             return None
         try:
             return msgspec.json.decode(data, type=Slot)
-        except msgspec.DecodeError:
+        except (ValueError, msgspec.DecodeError):
             return None
 
     def store(self, slot: Slot) -> None:

@@ -57,5 +57,5 @@ def pack(note: RunNote) -> bytes:
 def unpack(blob: bytes) -> RunNote | None:
     try:
         return msgspec.msgpack.decode(blob, type=RunNote)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (ValueError, msgspec.DecodeError):
         return None

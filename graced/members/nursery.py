@@ -339,10 +339,8 @@ class Nursery:
         if pid in self._pids or pid in self._known():
             return True
         stat = proc.read_stat(pid)
-        if (
-            stat is None or stat.exiting
-        ):  # it bears no marks any more, and to kill it harms nobody; its children come to us
-            return False
+        if stat is None or (stat.exiting and stat.threads <= 1):
+            return False  # it bears no marks any more, and to kill it harms nobody; its children come to us
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
             return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))

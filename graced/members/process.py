@@ -56,7 +56,7 @@ def kept_config(home: Home) -> Config:
     try:
         with open(home.config, "rb") as file:
             return from_json(file.read())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return Config(home=home.root)
 
 
@@ -151,6 +151,7 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
     shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
     shell.store.patience_s = 0.0
+    shell.kept.look()
     shell.bus.welcome()
     tables.raise_to(shell.store, f"incarnation.{role}", incarnation)
     shell.audit.append("member.started", {"member": role, "pid": os.getpid(), "incarnation": incarnation})

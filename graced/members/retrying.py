@@ -7,6 +7,9 @@ later up to LATEST_S, for as long as it takes. What was only suggested because o
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
+from graced.members import workers
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 LATEST_S: Final = 600.0
 """Between two tries of one file, unless check_interval is longer."""
+LOOK_S: Final = 10.0
 FACTOR: Final = 2.0
 FORGET_S: Final = 2 * LATEST_S
 """After the last try: by then it is known how that ended."""
@@ -66,8 +70,28 @@ class Retrying:
             return
         tasks = tables.to_retry(self._shell.store)
         self._waits, due = waits(self._waits, [t for t in tasks if t.retry == "later"], now, interval)
-        for task in due + [t for t in tasks if t.retry == "when_applied" and apply == "fix"]:
-            self._again(task)
+        due += [t for t in tasks if t.retry == "when_applied" and apply == "fix"]
+        if due:
+            self._look_at(due)
+
+    def _look_at(self, due: list[TaskRecord]) -> None:
+        """Those that a person has barred since are left alone for good."""
+        shell, config = self._shell, self._shell.config
+        sources = tuple(path for kernel in config.kernels.values() for path in kernel.sources)
+
+        def work(fd: int) -> None:
+            from graced.mending.excluded import is_barred
+
+            workers.answer(fd, [is_barred(task.path, config, sources) for task in due])
+
+        def done(data: bytes) -> None:
+            for task, barred in zip(due, msgspec.msgpack.decode(data) if data else (), strict=False):
+                if barred:
+                    tables.finish_task(shell.store, task.id, task.state, task.finished_at)
+                else:
+                    self._again(task)
+
+        workers.run(shell, work, LOOK_S, done)
 
     def wake_at(self) -> float:
         return self._next

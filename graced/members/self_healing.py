@@ -305,7 +305,7 @@ def remembered(kernel: Kernel, memory: str, boot_id: str, now: float) -> Kernel:
     """The kernel with its restart intensity, its backoff and its open incident; after a reboot only the incident."""
     try:
         known = msgspec.json.decode(memory.encode(), type=Memory)
-    except msgspec.DecodeError:
+    except (ValueError, msgspec.DecodeError):
         return kernel
     kernel = msgspec.structs.replace(kernel, incident=known.incident, tried=known.tried, evidence=known.evidence)
     if known.climb and kernel.wanted and not kernel.alive:  # the rung that it was at is taken again

@@ -22,7 +22,7 @@ def read(home: Home) -> Announcement | None:
     try:
         with open(home.stopping, "rb") as file:
             return msgspec.json.decode(file.read(4096), type=Announcement)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return None
 
 

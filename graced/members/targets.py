@@ -39,16 +39,22 @@ def interpreter_of(kernel: Kernel, base: dict[str, str]) -> str | None:
         return None
     if _PYTHON.match(os.path.basename(command)):
         return command
-    word = _shebang(command)
-    return word if _PYTHON.match(os.path.basename(word)) else None
+    words = list(kernel.command) if os.path.basename(command) == "env" else _shebang(command)
+    if words and os.path.basename(words[0]) == "env":
+        named = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
+        try:
+            words = [resolve(named, environment_of(base, kernel), kernel.cwd)]
+        except (OSError, ValueError):
+            return None
+    return words[0] if words and _PYTHON.match(os.path.basename(words[0])) else None
 
 
-def _shebang(path: str) -> str:
-    """The interpreter that a script names, as execve(2) reads it; empty for what is none."""
+def _shebang(path: str) -> list[str]:
+    """The interpreter that a script names, and its words; empty for what is none."""
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError:
-        return ""
+        return []
     words = os.fsdecode(head[2:].partition(b"\n")[0]).split() if head.startswith(b"#!") else []
-    return words[0] if words and words[0].startswith("/") else ""
+    return words if words and words[0].startswith("/") else []

@@ -52,7 +52,8 @@ def told_of(action: Action) -> Told | None:
 
 def runs_told(folder: str) -> set[Told]:
     """What stands in the last LOOK_BYTES of the log in `folder`; what cannot be read was not told."""
-    return {Told(r.kind, str(r.data.get("kernel")), r.data.get("run", 0)) for r in _lately(folder, OF_RUNS)}
+    found = ((r.kind, r.data.get("kernel"), r.data.get("run")) for r in _lately(folder, OF_RUNS))
+    return {Told(kind, kernel, run) for kind, kernel, run in found if isinstance(kernel, str) and isinstance(run, int)}
 
 
 def fixes_told(folder: str) -> set[str]:
@@ -62,6 +63,13 @@ def fixes_told(folder: str) -> set[str]:
 
 def emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
     """The last emergency, as far as it got, if its end was not told. now, wall: CLOCK_MONOTONIC and since 1970."""
+    try:
+        return _emergency_left(folder, now, wall)
+    except (ValueError, TypeError, KeyError):  # a record that somebody has touched
+        return None
+
+
+def _emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
     records = list(_lately(folder, OF_EMERGENCIES))
     last = next((r for r in records if r.kind in ("emergency.activated", "emergency.ended")), None)
     if last is None or last.kind == "emergency.ended":
@@ -103,7 +111,7 @@ def _lately(folder: str, kinds: tuple[str, ...], left: int = LOOK_BYTES) -> Iter
                 size = os.fstat(fd).st_size
                 for offset, line in backwards(fd, size):
                     if any(mark in line for mark in marks):
-                        with contextlib.suppress(msgspec.DecodeError):
+                        with contextlib.suppress(ValueError, msgspec.DecodeError):
                             yield msgspec.json.decode(line, type=_Line)
                     if size - offset > left:
                         return

@@ -238,5 +238,5 @@ def _read(note: str) -> dict[str, int]:
     try:
         with open(note, "rb") as file:
             return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=dict[str, int])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return {}

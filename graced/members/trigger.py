@@ -66,7 +66,7 @@ class Trigger(Delegate):
         data = read_slot(self.shell.home.slot(watched.spec.name))
         try:
             slot = msgspec.json.decode(data or b"", type=Slot)
-        except msgspec.DecodeError:
+        except (ValueError, msgspec.DecodeError):
             return
         if slot.pid and slot.run >= watched.run:
             fd = proc.open_pidfd(proc.Identity(slot.pid, slot.start_ticks, slot.boot_id))

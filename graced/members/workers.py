@@ -116,7 +116,7 @@ def perform(shell: "Shell", action: Perform) -> None:
 
     def done(data: bytes) -> None:
         outcome: dict[str, Any] = {"ok": False, "text": f"no result within {action.timeout:g} s", "output": {}}
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(ValueError, msgspec.DecodeError):
             outcome = msgspec.msgpack.decode(data)
         shell.step_done(
             action.run, action.step, action.attempt, bool(outcome["ok"]), str(outcome["text"]), outcome["output"]

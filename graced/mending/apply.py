@@ -30,8 +30,9 @@ Retry = Literal["", "later", "when_applied"]
 NOTE_MAX_BYTES: Final = 64 * 1024
 LASTING: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ELOOP, errno.ENAMETOOLONG}
+    | {errno.EPERM, errno.EROFS, errno.EMLINK}
 )
-"""Why a file cannot be read that is none, or none of source: no other try will read it."""
+"""What no other try will change: it is no file, or none of source, or a person must do something first."""
 BUSY_S: Final = 10.0
 BUSY_STEP_S: Final = 0.2
 
@@ -166,7 +167,11 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
         return _apply(job, source, found, before)
     except OSError as error:
         text = f"{found.error}; it cannot be written: {error.strerror or error}"
-        return Outcome("failed", text, found.error, sha256_before=before, retry="later")
+        return Outcome("failed", text, found.error, sha256_before=before, retry=_retry(error))
+
+
+def _retry(error: OSError) -> Literal["", "later"]:
+    return "" if error.errno in LASTING else "later"
 
 
 def _intact(job: Job, before: str) -> Outcome:
@@ -241,12 +246,12 @@ def _take_back(job: Job, note: Note, said: str) -> Outcome:
         with open(job.original(note.sha256_before), "rb") as file:
             before = file.read()
         after = read_source(job.path)
-        if replace_bytes(job.path, note.sha256_after, before):
+        if replace_bytes(job.path, note.sha256_after, before, split=True):
             return _suggest(job, before, after, note.sha256_before, note.error, said)
         text = f"{said}; but somebody has changed the file since: it is left as it is"
     except OSError as error:
         text = f"{said}; but it cannot be taken back: {error.strerror or error}"
-        return Outcome("failed", text, note.error, sha256_before=note.sha256_before, retry="later")
+        return Outcome("failed", text, note.error, sha256_before=note.sha256_before, retry=_retry(error))
     return Outcome("failed", text, note.error, sha256_before=note.sha256_before)
 
 
@@ -256,12 +261,12 @@ def undo(path: str, sha256_before: str, sha256_after: str, original: str) -> boo
         return True
     with open(original, "rb") as file:
         data = file.read()
-    return replace_bytes(path, sha256_after, data)
+    return replace_bytes(path, sha256_after, data, split=True)
 
 
 def read_note(job: Job) -> Note | None:
     try:
         with open(job.note_path, "rb") as file:
             return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=Note)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return None

@@ -170,7 +170,7 @@ def _endpoint(asked: Asked, question: dict[str, str]) -> str:
         raise Unfit(f"its answer is larger than {ANSWER_MAX_BYTES} bytes")
     try:
         return str(msgspec.json.decode(data)["choices"][0]["message"]["content"])
-    except (msgspec.DecodeError, LookupError, TypeError):
+    except (ValueError, msgspec.DecodeError, LookupError, TypeError):
         raise Unfit("its answer is no chat completion") from None
 
 

@@ -3,6 +3,7 @@
 import os
 
 from graced.config.schema import Config
+from graced.core.ladder import inside
 
 
 def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
@@ -23,3 +24,13 @@ def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
         if path.startswith(base) and spec.match_file(path[len(base) :]):
             return True
     return False
+
+
+def is_barred(path: str, config: Config, sources: tuple[str, ...]) -> bool:
+    """Is it excluded, or in no watched path and none of `sources` (any more)?"""
+    roots = (*sources, *(watch.path for watch in config.coding_agent.watch))
+    both = (path, os.path.realpath(path))
+    real = tuple(os.path.realpath(root) for root in roots)
+    if not (inside(both[0], roots) or inside(both[1], real)):
+        return True
+    return any(is_excluded(each, config, sources) for each in both)

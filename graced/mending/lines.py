@@ -76,10 +76,13 @@ def lines_of(source: bytes) -> Lines:
     if codec is not None:
         try:
             return Lines(bom, raw, [line.decode(codec) for line in bare], codec)
-        except UnicodeDecodeError:  # its state goes on from line to line
+        except UnicodeError:  # its state goes on from line to line
             pass
     name = declared_codec(source) or "utf-8"
-    return Lines(bom, raw, [codecs.decode(line, name, "replace") for line in bare], None)
+    try:
+        return Lines(bom, raw, [codecs.decode(line, name, "replace") for line in bare], None)
+    except UnicodeError:  # punycode and idna know no "replace"
+        return Lines(bom, raw, [line.decode("utf-8", "replace") for line in bare], None)
 
 
 def at_newlines(body: bytes) -> list[bytes]:

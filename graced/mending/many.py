@@ -96,7 +96,7 @@ def _written(path: str, source: bytes, after: bytes, verifier: Verifier | None) 
     try:
         said = verify(verifier, path, None) or ""
     finally:
-        taken_back = not said or replace_bytes(path, digest(after), source)
+        taken_back = not said or replace_bytes(path, digest(after), source, split=True)
     if not said:
         return "fixed", ""
     return ("suggested", said) if taken_back else ("not_fixed", f"{said}; but somebody has changed the file since")

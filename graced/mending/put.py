@@ -33,16 +33,17 @@ def read_source(path: str, most: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def replace_bytes(path: str, expected_sha256: str, data: bytes) -> bool:
+def replace_bytes(path: str, expected_sha256: str, data: bytes, split: bool = False) -> bool:
     """Rename `data` over the file if its bytes still are the expected ones; False when they are not. Raises OSError.
 
     Owner, mode and extended attributes are kept, or the file is. A symbolic link is followed: the file it names is
-    replaced. What a killed one left beside the file under its pid is taken away by the next (`sweep`).
+    replaced; one that has other names as well only with `split`, as those keep the old bytes. What a killed one left
+    beside the file under its pid is taken away by the next (`sweep`).
     """
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # a broken lease is told so, which would end this process
     target = os.path.realpath(path)
     status = os.stat(target)
-    linked = hard_links(target)
+    linked = "" if split else hard_links(target)
     if linked:
         raise OSError(errno.EMLINK, linked, path)
     temporary = f"{target}{OURS}{os.getpid()}"

@@ -116,7 +116,7 @@ class Snapshots:
         try:
             with open(self._manifest(kernel), "rb") as file:
                 return msgspec.msgpack.decode(file.read(), type=Manifest)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, msgspec.DecodeError):
             return None
 
     def _store(self, path: str, status: os.stat_result) -> Kept:
@@ -156,7 +156,7 @@ class Snapshots:
         place = os.path.join(keep_in, kept.path.lstrip("/"))
         make_dir_of(place)
         write_whole(place, newer)
-        if not replace_bytes(kept.path, digest(newer), data):
+        if not replace_bytes(kept.path, digest(newer), data, split=True):
             raise OSError(16, "somebody is changing it", kept.path)
 
     def _collect(self) -> None:
@@ -180,7 +180,7 @@ def _listed(keep_in: str) -> list[str]:
     try:
         with open(os.path.join(keep_in, LIST), "rb") as file:
             return msgspec.json.decode(file.read(), type=list[str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         return []
 
 

@@ -25,7 +25,7 @@ def read(home: Home) -> dict[str, Playbook]:
     try:
         with open(home.playbooks, "rb") as file:
             found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, msgspec.DecodeError):
         found = {}
     if all(name in found for name in NEEDED):
         return found

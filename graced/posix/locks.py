@@ -52,7 +52,7 @@ def read_record(path: str) -> LockRecord | None:
             return None
         try:
             return msgspec.json.decode(data, type=LockRecord)
-        except msgspec.DecodeError:
+        except (ValueError, msgspec.DecodeError):
             continue
     return None
 

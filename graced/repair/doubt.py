@@ -17,7 +17,7 @@ GUARDS = frozenset(("if", "elif", "while", "unless", "until", "assert", "raise")
 SILENCING = frozenset(("commented_out", "commented_lines"))
 UNGUARDED = frozenset(("doubled_word", "doubled_token", "doubled_header", "repeated_clause", "torn_tail", "truncated"))
 """Rules that may delete such a word: it stands there twice, or nothing follows that it could have guarded."""
-_TEMPLATE = re.compile(r"\{%.*?%\}|\{\{-?[ \t]*[A-Za-z_][^{}\r\n]*\}\}|\{#.*?#\}|<%.*?%>")
+_TEMPLATE = re.compile(r"\{%.{0,200}?%\}|\{\{-?[ \t]*[A-Za-z_][^{}\r\n]{0,200}\}\}|\{#.{0,200}?#\}|<%.{0,200}?%>")
 
 
 def is_doubtful(before: str, state: State) -> bool:

@@ -6,9 +6,10 @@ import sqlite3
 from enum import Enum
 from typing import Final
 
-from graced.store.errors import CONTENTION, DAMAGE, PASSING, Contended, Newer, primary
+from graced.store.errors import CONTENTION, DAMAGE, PASSING, Newer, primary
 from graced.store.opening import (
     Inode,
+    Lost,
     Sides,
     inode_of,
     open_reader,
@@ -89,7 +90,8 @@ class File:
     def _rescue(self, conn: sqlite3.Connection) -> None:
         """While the file has its name, what this connection sees is put in its place, for all to open anew.
 
-        When that is not whole any more, the file is set aside. Another process may be quicker. Raises Contended.
+        When that is not whole any more, the file is set aside. Another process may be quicker. Raises sqlite3.Error
+        when it cannot be done now: the connection, which is all that knows it, stays open.
         """
         if self.readonly or self._inode is None or inode_of(self.path) != self._inode:
             return
@@ -98,9 +100,7 @@ class File:
         try:
             if rescue(self.path, self._inode, conn):
                 self.findings.append("state.db lost its WAL or its content while graced ran: it was written anew")
-        except Contended:
-            raise
-        except sqlite3.Error as error:
+        except Lost as error:
             aside = set_aside(self.path, self._inode)
             if aside is not None:
                 self.findings.append(

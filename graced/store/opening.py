@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from graced.posix.locks import LockRecord, take_now
 from graced.posix.proc import me
 from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Newer, Unopenable, primary
-from graced.store.schema import migrate, version
+from graced.store.schema import VERSION, migrate, version
 
 WAL_MAX_PAGES: Final = 4096
 """16 MiB of WAL; more of it is written back by whoever commits next, as no worker has."""
@@ -193,22 +193,44 @@ def set_aside(path: str, inode: Inode) -> str | None:
 def rescue(path: str, inode: Inode, conn: sqlite3.Connection) -> bool:
     """Puts what `conn` still sees in place of a file that lost its WAL or its content.
 
-    False when the path names another by now. Raises sqlite3.Error when what it sees is not whole any more.
+    False when the path names another by now. Raises Lost when what it sees is not whole any more, another
+    sqlite3.Error when it cannot be written now.
     """
+    copy = f"{path}.rescued"
     with _maker_lock(path):
         if inode_of(path) != inode:
             return False
-        copy = f"{path}.rescued"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(copy)
-        with contextlib.closing(sqlite3.connect(copy)) as target:
-            conn.backup(target)
-        os.chmod(copy, 0o600)
-        for suffix in _SIDE_FILES:
+        try:
+            _copy(conn, copy)
+            for suffix in _SIDE_FILES:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path + suffix)
+            os.rename(copy, path)
+        finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path + suffix)
-        os.rename(copy, path)
+                os.unlink(copy)
         return True
+
+
+class Lost(sqlite3.DatabaseError):
+    """What a connection sees is no whole database any more."""
+
+
+def _copy(conn: sqlite3.Connection, copy: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(copy)
+    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(copy)) as target:
+        target.execute("PRAGMA synchronous=OFF")  # as everywhere: no member waits for a disk
+        try:
+            conn.backup(target)
+            whole = target.execute("PRAGMA quick_check(1)").fetchone() == ("ok",) and version(target) == VERSION
+        except sqlite3.Error as error:
+            if primary(error) in DAMAGE:
+                raise Lost(str(error)) from None
+            raise
+        if not whole:
+            raise Lost("it has lost its content")
 
 
 def whole(path: str) -> bool:

@@ -96,7 +96,8 @@ def test_a_stopped_kernel_stays_stopped_though_the_database_is_lost(graced: Grac
 def test_what_a_start_left_in_the_home_is_written_back(graced: Graced) -> None:
     kernels, before = counters(graced), graced.incarnations()
     kept = {name: (graced.home / name).read_bytes() for name in ("config", "environ", "key", "id")}
-    lose(graced, ["config", "environ", "id"])
+    lose(graced, ["environ", "id"])
+    (graced.home / "config").write_bytes(kept["config"][:20] + b"\xf3" + kept["config"][21:])  # one flipped bit
     (graced.home / "key").write_bytes(b"garbage")
     until(
         lambda: all((graced.home / n).exists() and (graced.home / n).read_bytes() == b for n, b in kept.items()),

@@ -11,7 +11,7 @@ import pytest
 from graced.audit.log import AuditLog
 from graced.core.vocabulary import Bump, Record
 from graced.members.process import take_role
-from graced.members.told import LOOK_BYTES, Told, emergency_left, runs_told, told_of
+from graced.members.told import LOOK_BYTES, Told, emergency_left, fixes_told, runs_told, told_of
 from graced.posix.home import Home
 from graced.store import tables
 from graced.store.db import Store
@@ -41,6 +41,19 @@ def test_a_torn_line_and_garbage_are_passed_over(tmp_path: Path) -> None:
 
 def test_without_a_log_nothing_was_told(tmp_path: Path) -> None:
     assert runs_told(str(tmp_path / "none")) == set()
+
+
+def test_a_byte_that_somebody_flipped_is_no_obstacle(tmp_path: Path) -> None:
+    audit = log(tmp_path)
+    audit.append("kernel.started", {"kernel": "web", "run": 3, "pid": 5})
+    with open(tmp_path / "000001.jsonl", "ab") as file:
+        file.write(b'{"at":"\xb2","kind":"kernel.exited","data":{"kernel":"web","run":3}}\n')
+        file.write(b'{"at":"","kind":"kernel.exited","data":{"kernel":"web","run":[]}}\n')
+        file.write(b'{"at":"\xb2","kind":"member.down","data":{}}\n')
+        file.write(b'{"at":"noon","kind":"emergency.activated","data":{"incident":"x"}}\n')
+    assert runs_told(str(tmp_path)) == {Told("kernel.started", "web", 3)}
+    assert emergency_left(str(tmp_path), 100.0, time.time()) is None
+    assert fixes_told(str(tmp_path)) == set()
 
 
 def emergency(audit: AuditLog, incident: str, upto: int) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from graced.config.schema import CodingAgent, Config, Watch
-from graced.mending.excluded import is_excluded
+from graced.mending.excluded import is_barred, is_excluded
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_as_gitignore_has_it(path: str, exclude: str, said: bool) -> None:
 
 def test_without_patterns_nothing_is_barred() -> None:
     assert not is_excluded("/a/x.py", Config("/home", folder="/a"), ("/a",))
+
+
+def test_barred_is_what_is_excluded_and_what_is_watched_no_longer() -> None:
+    agent = CodingAgent(watch=(Watch("/srv/app"),), exclude=("legacy/",))
+    config = Config("/home", coding_agent=agent, folder="/srv")
+    barred = [path for path in ("/srv/app/a.py", "/srv/app/legacy/b.py", "/gone/c.py", "/src/d.py")
+              if is_barred(path, config, ("/src",))]  # fmt: skip
+    assert barred == ["/srv/app/legacy/b.py", "/gone/c.py"]

@@ -78,6 +78,8 @@ def test_a_file_with_two_names_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
     assert path.samefile(other)
     assert sorted(os.listdir(tmp_path)) == ["a.py", "b.py"]
+    assert replace_bytes(str(path), digest(b"old"), b"new", split=True), "what is put back has its own name"
+    assert (path.read_bytes(), other.read_bytes()) == (b"new", b"old")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

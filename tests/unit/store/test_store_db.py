@@ -365,6 +365,26 @@ def test_what_a_file_lost_under_open_connections_is_written_anew(path: str, loss
     assert counters(Store(path)).keys() == {"before", "after"}
 
 
+def test_what_cannot_be_written_anew_yet_is_kept_open(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(path)
+    assert raise_to(store, "before", 1)
+    os.unlink(f"{path}-wal")
+
+    def full(*_: object) -> bool:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_file, "rescue", full)
+        store.look()
+        assert not raise_to(store, "meanwhile", 1)
+    assert not os.path.exists(f"{path}.corrupt-1")
+    assert store.flush()
+    assert counters(Store(path)).keys() == {"before", "meanwhile"}
+    assert not os.path.exists(f"{path}.rescued")
+
+
 def test_a_database_restored_from_a_copy_is_taken_up(path: str, tmp_path: Path) -> None:
     store = Store(path)
     assert raise_to(store, "old", 1)

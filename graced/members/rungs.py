@@ -112,8 +112,10 @@ class Rungs:
             text = str(reply.data["text"]) if reply.ok else reply.error
             self._told(action.kernel, action.run, "fix_source", state == "done", text)
 
-        at = self._written.get(action.kernel) or _written(self._shell.home.log(action.kernel))
-        args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": at}
+        # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
+        kernel = self._kernels().get(action.kernel)
+        began = time.time() - (monotonic() - kernel.started) if kernel is not None and kernel.started else 0.0
+        args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": began}
         self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
     def _restore(self, action: RestoreSource) -> None:
@@ -185,11 +187,3 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
-
-
-def _written(log: str) -> float:
-    """When the log was last written to, in seconds of 1970; 0 where that is not known."""
-    try:
-        return os.stat(log).st_mtime
-    except OSError:
-        return 0.0

@@ -68,7 +68,7 @@ class Note(Struct, frozen=True):
 class Job(Struct, frozen=True):
     """A task and how it is to be done. `folder` keeps originals, notes and patches.
 
-    `failed_at`: when a kernel fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
+    `failed_at`: when a run began that fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
     """
 
     task: str

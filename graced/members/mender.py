@@ -49,7 +49,7 @@ class Closing(msgspec.Struct):
 
 
 class Crash(NamedTuple):
-    """Of a kernel, over the file of a task; `at`: when that run began, in seconds of 1970, 0 where that is not known."""
+    """Of a kernel, over the file of a task; `at`: when that run began, in seconds of 1970, 0 if not known."""
 
     kernel: str
     at: float
@@ -98,7 +98,7 @@ class Mender:
         self._next = 0.0
 
     def crashed(self, task: str, kernel: str, at: float) -> None:
-        """A kernel fell over the task's file; `at`: when that run began, in seconds of 1970, 0 where that is not known."""
+        """A kernel fell over the task's file; `at`: when that run began, in seconds of 1970, 0 if not known."""
         self._crashes[task] = Crash(kernel, at)
 
     def _resume(self) -> None:

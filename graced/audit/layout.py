@@ -38,6 +38,22 @@ def segments(folder: str) -> list[int]:
     return sorted(n for n in numbers if n > 0)
 
 
+def last_lines(folder: str) -> Iterator[tuple[int, bytes]]:
+    """(bytes from where it begins to the log's end, line) of every whole line of all segments, last first.
+
+    Raises OSError.
+    """
+    behind = 0
+    for number in reversed(segments(folder)):
+        with open(os.path.join(folder, segment_name(number)), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            lines = backwards(file.fileno(), size)
+            next(lines)  # not a line yet
+            for offset, line in lines:
+                yield behind + size - offset, line
+        behind += size
+
+
 def backwards(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
     """(offset, line without its newline) of a file's first `size` bytes, last line first. Raises OSError.
 

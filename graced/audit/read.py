@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from graced.audit.layout import TORN_PREFIX, backwards, segment_name, segments
+from graced.audit.layout import TORN_PREFIX, last_lines, segment_name, segments
 from graced.audit.record import GENESIS, RECORD_MAX_BYTES, Broken, check, parse
 
 LOOKS: Final = 4
@@ -152,31 +152,23 @@ def _torn_notes(folder: str) -> list[str]:
 def tail(folder: str, n: int) -> list[dict[str, Any]]:
     """The last `n` records, oldest first; what is no JSON object is passed over. Raises OSError."""
     found: list[dict[str, Any]] = []
-    for number in reversed(segments(folder) if n > 0 else []):
-        with open(os.path.join(folder, segment_name(number)), "rb") as file:
-            lines = backwards(file.fileno(), os.fstat(file.fileno()).st_size)
-            next(lines)  # not a line yet
-            for _, line in lines:
-                record = _read(line)
-                if record is not None:
-                    found.append(record)
-                if len(found) == n:
-                    return found[::-1]
+    for _, line in last_lines(folder) if n > 0 else ():
+        record = _read(line)
+        if record is not None:
+            found.append(record)
+        if len(found) == n:
+            break
     return found[::-1]
 
 
 def head(folder: str) -> tuple[int, str]:
     """seq and hash of the last whole record, (0, GENESIS) when there is none: what `status` shows. Raises OSError."""
-    for number in reversed(segments(folder)):
-        with open(os.path.join(folder, segment_name(number)), "rb") as file:
-            lines = backwards(file.fileno(), os.fstat(file.fileno()).st_size)
-            next(lines)
-            for _, line in lines:
-                try:
-                    record = parse(line + b"\n")
-                except Broken:
-                    continue
-                return record["seq"], record["hash"]
+    for _, line in last_lines(folder):
+        try:
+            record = parse(line + b"\n")
+        except Broken:
+            continue
+        return record["seq"], record["hash"]
     return 0, GENESIS
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from graced.core.vocabulary import Beat
+from graced.posix.undecodable import UNDECODABLE
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
@@ -134,19 +135,19 @@ def decode_beat(data: bytes) -> Beat | None:
     """None for what is no heartbeat: a message that cannot be read is dropped, never an error."""
     try:
         return _beats.decode(data)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return None
 
 
 def decode_ask(data: bytes) -> Ask | None:
     try:
         return _asks.decode(data)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return None
 
 
 def decode_reply(data: bytes) -> Reply | None:
     try:
         return _replies.decode(data)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return None

@@ -135,11 +135,9 @@ def _no_reader() -> int:
 
 def no_folder() -> bool:
     """Has the folder that we were started in been deleted? Then no relative path means anything, `.graced` neither."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False
+    from graced.cli.out import folder_prefix
+
+    return not folder_prefix()
 
 
 def _words(error: OSError) -> str:

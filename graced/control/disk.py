@@ -13,6 +13,7 @@ from graced.control.facts import ALIVE, Code, Recoveries, RunFact, Tasks
 from graced.posix import proc
 from graced.posix.home import Home
 from graced.posix.slots import read_slot
+from graced.posix.undecodable import UNDECODABLE
 from graced.store import tables
 from graced.store.db import Store
 
@@ -62,7 +63,7 @@ def slots(home: Home) -> dict[str, Slot]:
     for name in names:
         data = read_slot(os.path.join(home.kernels, name)) if name.endswith(".slot") else None
         if data is not None:
-            with contextlib.suppress(ValueError, msgspec.DecodeError):
+            with contextlib.suppress(*UNDECODABLE):
                 slot = msgspec.json.decode(data, type=Slot)
                 found[slot.kernel] = slot
     return found

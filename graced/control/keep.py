@@ -15,6 +15,7 @@ from graced.control.announce import make_spare
 from graced.control.errors import EX_DATAERR, Mistakes
 from graced.control.kept import base_path, running_kernels
 from graced.control.launch import KERNEL_TAGS
+from graced.members.kept_files import KEY_BYTES
 from graced.playbooks import kept
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
@@ -22,8 +23,6 @@ from graced.playbooks.schema import Playbook
 from graced.posix.files import create_once, write_whole
 from graced.posix.home import Home
 from graced.posix.scan import HOME_TAG
-
-KEY_BYTES: Final = 32
 
 NOT_FOR_KERNELS: Final = frozenset(
     {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}

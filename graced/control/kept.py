@@ -7,6 +7,7 @@ import msgspec
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Config, Kernel, from_json
 from graced.posix.home import Home
+from graced.posix.undecodable import UNDECODABLE
 
 
 def kept_config(home: Home) -> Config:
@@ -14,7 +15,7 @@ def kept_config(home: Home) -> Config:
     try:
         with open(home.config, "rb") as file:
             return from_json(file.read())
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return Config(home=home.root)
 
 
@@ -31,7 +32,7 @@ def read_base(home: Home) -> dict[str, int]:
     try:
         with open(base_path(home), "rb") as file:
             return msgspec.json.decode(file.read(), type=dict[str, int])
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return {}
 
 

@@ -8,11 +8,10 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from graced.config.schema import from_json
 from graced.posix.files import write_whole
 from graced.posix.home import Home
+from graced.posix.undecodable import UNDECODABLE
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 KEY_BYTES: Final = 32
@@ -24,7 +23,7 @@ Signature = tuple[int, int, int]
 def _is_config(data: bytes) -> bool:
     try:
         from_json(data)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return False
     return True
 

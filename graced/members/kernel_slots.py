@@ -10,6 +10,7 @@ import msgspec
 from graced.posix.files import make_dir
 from graced.posix.home import Home
 from graced.posix.slots import open_slot, read_slot, write_slot
+from graced.posix.undecodable import UNDECODABLE
 
 SLOT_BYTES: Final = 512
 
@@ -45,7 +46,7 @@ class KernelSlots:
             return None
         try:
             return msgspec.json.decode(data, type=Slot)
-        except (ValueError, msgspec.DecodeError):
+        except UNDECODABLE:
             return None
 
     def store(self, slot: Slot) -> None:

@@ -13,6 +13,7 @@ from graced.core.vocabulary import Lease, RunNote
 from graced.posix.clock import boottime
 from graced.posix.home import Home
 from graced.posix.proc import boot_id
+from graced.posix.undecodable import UNDECODABLE
 
 
 def _mac(home: Home, lease: Lease, expires: float, boot: str) -> str:
@@ -57,5 +58,5 @@ def pack(note: RunNote) -> bytes:
 def unpack(blob: bytes) -> RunNote | None:
     try:
         return msgspec.msgpack.decode(blob, type=RunNote)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return None

@@ -24,11 +24,10 @@ from graced.mending.failure import tail_of
 from graced.mending.interpreter import python_of
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
-from graced.mending.walk import is_text
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
 from graced.store.tasks import TaskRecord
-from graced.store.text import words
+from graced.store.text import is_valid, words
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -191,7 +190,7 @@ class Mender:
 
     def tell_mended(self, paths: list[str]) -> None:
         """These compile now, by whoever's doing: kernels that failed over them are started."""
-        self._shell.send("self_healing", "kernel.mended", {"paths": [p for p in paths if is_text(p)]}, 1.0)
+        self._shell.send("self_healing", "kernel.mended", {"paths": [p for p in paths if is_valid(p)]}, 1.0)
 
     # --- trials
 

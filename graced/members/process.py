@@ -31,6 +31,7 @@ from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
 from graced.posix.home import Home
 from graced.posix.locks import LockRecord, RoleLock, read_record
+from graced.posix.undecodable import UNDECODABLE
 from graced.store import tables
 from graced.store.db import Store
 
@@ -56,7 +57,7 @@ def kept_config(home: Home) -> Config:
     try:
         with open(home.config, "rb") as file:
             return from_json(file.read())
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return Config(home=home.root)
 
 

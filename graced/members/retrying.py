@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from graced.members import workers
+from graced.mending.excluded import is_barred
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 
@@ -80,8 +81,6 @@ class Retrying:
         sources = tuple(path for kernel in config.kernels.values() for path in kernel.sources)
 
         def work(fd: int) -> None:
-            from graced.mending.excluded import is_barred
-
             workers.answer(fd, [is_barred(task.path, config, sources) for task in due])
 
         def done(data: bytes) -> None:

@@ -15,11 +15,13 @@ from graced.core import ladder
 from graced.core.kernel import Evidence, Examine, FixSource, Keep, Kernel, Kernels, RestoreSource, Step
 from graced.core.vocabulary import Action
 from graced.members import workers
+from graced.mending.excluded import is_barred, is_within
 from graced.mending.failure import Failure, failure_of, tail_of
 from graced.mending.snapshot import Restored, Snapshots
-from graced.mending.walk import is_python, is_text
+from graced.mending.walk import is_python
 from graced.posix.clock import monotonic, wall_iso
 from graced.store import tables
+from graced.store.text import is_valid
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -72,11 +74,8 @@ class Rungs:
             return
 
         def work(fd: int) -> None:
-            from graced.mending.excluded import is_excluded
-
             if failure.syntax:
-                both = (failure.path, os.path.realpath(failure.path))
-                workers.answer(fd, not any(is_excluded(path, config, sources) for path in both))
+                workers.answer(fd, not is_barred(failure.path, config, sources))
             else:
                 workers.answer(fd, self._snapshots.changed(kernel.name, sources, self._barred))
 
@@ -87,16 +86,14 @@ class Rungs:
 
     def _examined(self, kernel: Kernel, failure: Failure, mendable: bool, changed: bool) -> None:
         both = (p for path in failure.named for p in (path, os.path.realpath(path)))
-        named = dict.fromkeys(p for p in both if is_text(p))
+        named = dict.fromkeys(p for p in both if is_valid(p))
         evidence = Evidence(failure.error, failure.syntax, failure.path, tuple(named), mendable, changed)
         self._do(ladder.examined(self._kernels(), kernel.name, kernel.run, evidence, monotonic()))
 
     def _mendable(self, kernel: Kernel, path: str) -> bool:
-        agent = self._shell.config.coding_agent
-        roots = (*kernel.spec.sources, *(watch.path for watch in agent.watch))
-        real = tuple(os.path.realpath(root) for root in roots)
-        inside = ladder.inside(path, roots) or ladder.inside(os.path.realpath(path), real)
-        return agent.apply == "fix" and inside and is_python(path)
+        config = self._shell.config
+        within = is_within(path, config, kernel.spec.sources)
+        return config.coding_agent.apply == "fix" and within and is_python(path)
 
     # --- the rungs
 

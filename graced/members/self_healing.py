@@ -22,6 +22,7 @@ from graced.members.rungs import Rungs
 from graced.members.shell import Shell
 from graced.members.told import Told, runs_told, told_of
 from graced.posix.clock import monotonic, wall_iso
+from graced.posix.undecodable import UNDECODABLE
 from graced.store import tables
 
 SYNC_TIMEOUT_S: Final = 0.5
@@ -305,7 +306,7 @@ def remembered(kernel: Kernel, memory: str, boot_id: str, now: float) -> Kernel:
     """The kernel with its restart intensity, its backoff and its open incident; after a reboot only the incident."""
     try:
         known = msgspec.json.decode(memory.encode(), type=Memory)
-    except (ValueError, msgspec.DecodeError):
+    except UNDECODABLE:
         return kernel
     kernel = msgspec.structs.replace(kernel, incident=known.incident, tried=known.tried, evidence=known.evidence)
     if known.climb and kernel.wanted and not kernel.alive:  # the rung that it was at is taken again

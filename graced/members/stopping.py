@@ -6,6 +6,7 @@ import msgspec
 
 from graced.posix import proc
 from graced.posix.home import Home
+from graced.posix.undecodable import UNDECODABLE
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ def read(home: Home) -> Announcement | None:
     try:
         with open(home.stopping, "rb") as file:
             return msgspec.json.decode(file.read(4096), type=Announcement)
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return None
 
 

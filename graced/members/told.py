@@ -6,17 +6,17 @@ an emergency that was begun, and whose progress was never stored.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from graced.audit.layout import backwards, segment_name, segments
+from graced.audit.layout import last_lines
 from graced.core.roles import EMERGENCY_PLAYBOOK
 from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
 from graced.core.vocabulary import Action, Record, RunNote
+from graced.posix.undecodable import UNDECODABLE
 
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""
@@ -105,16 +105,9 @@ def _lately(folder: str, kinds: tuple[str, ...], left: int = LOOK_BYTES) -> Iter
     """Records of these kinds in the last `left` bytes, last first."""
     marks = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
     with contextlib.suppress(OSError):
-        for number in reversed(segments(folder)):
-            fd = os.open(os.path.join(folder, segment_name(number)), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                size = os.fstat(fd).st_size
-                for offset, line in backwards(fd, size):
-                    if any(mark in line for mark in marks):
-                        with contextlib.suppress(ValueError, msgspec.DecodeError):
-                            yield msgspec.json.decode(line, type=_Line)
-                    if size - offset > left:
-                        return
-                left -= size
-            finally:
-                os.close(fd)
+        for behind, line in last_lines(folder):
+            if any(mark in line for mark in marks):
+                with contextlib.suppress(*UNDECODABLE):
+                    yield msgspec.json.decode(line, type=_Line)
+            if behind > left:
+                return

@@ -18,9 +18,10 @@ from graced.bus.protocol import Reply
 from graced.config.replicas import expand_replicas
 from graced.config.schema import Kernel
 from graced.core.ladder import inside
-from graced.mending.walk import is_text
 from graced.posix.clock import monotonic
 from graced.posix.files import write_whole
+from graced.posix.undecodable import UNDECODABLE
+from graced.store.text import is_valid
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -103,7 +104,7 @@ class Trials:
         `note` is a file that remembers which runs were well and were ended for it, for an agent that goes on with it.
         """
         names = self.concerned(path)
-        paths = [path] if is_text(path) else []
+        paths = [path] if is_valid(path) else []
 
         def answered(reply: Reply | None) -> None:
             if reply is None or not reply.ok:
@@ -238,5 +239,5 @@ def _read(note: str) -> dict[str, int]:
     try:
         with open(note, "rb") as file:
             return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=dict[str, int])
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return {}

@@ -19,6 +19,7 @@ from graced.members.shell import Shell
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.slots import read_slot
+from graced.posix.undecodable import UNDECODABLE
 from graced.store import tables
 
 SEND_TIMEOUT_S: Final = 1.0
@@ -66,7 +67,7 @@ class Trigger(Delegate):
         data = read_slot(self.shell.home.slot(watched.spec.name))
         try:
             slot = msgspec.json.decode(data or b"", type=Slot)
-        except (ValueError, msgspec.DecodeError):
+        except UNDECODABLE:
             return
         if slot.pid and slot.run >= watched.run:
             fd = proc.open_pidfd(proc.Identity(slot.pid, slot.start_ticks, slot.boot_id))

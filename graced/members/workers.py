@@ -11,6 +11,7 @@ import msgspec
 from graced.core.vocabulary import Perform
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
+from graced.posix.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -116,7 +117,7 @@ def perform(shell: "Shell", action: Perform) -> None:
 
     def done(data: bytes) -> None:
         outcome: dict[str, Any] = {"ok": False, "text": f"no result within {action.timeout:g} s", "output": {}}
-        with contextlib.suppress(ValueError, msgspec.DecodeError):
+        with contextlib.suppress(*UNDECODABLE):
             outcome = msgspec.msgpack.decode(data)
         shell.step_done(
             action.run, action.step, action.attempt, bool(outcome["ok"]), str(outcome["text"]), outcome["output"]

@@ -24,9 +24,10 @@ from graced.mending.put import digest, hard_links, read_source, replace_bytes, s
 from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.posix.clock import monotonic
 from graced.posix.files import make_dir, write_whole
+from graced.posix.undecodable import UNDECODABLE
+from graced.store.tasks import Retry
 
 State = Literal["done", "failed", "suggested"]
-Retry = Literal["", "later", "when_applied"]
 NOTE_MAX_BYTES: Final = 64 * 1024
 LASTING: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ELOOP, errno.ENAMETOOLONG}
@@ -119,8 +120,7 @@ def _once(job: Job) -> Outcome | None:
     try:
         source = read_source(job.path)
     except OSError as error:
-        retry: Retry = "" if error.errno in LASTING else "later"
-        return Outcome("failed", f"cannot be read: {error.strerror or error}", retry=retry)
+        return Outcome("failed", f"cannot be read: {error.strerror or error}", retry=_retry(error))
     before = digest(source)
     note = read_note(job)
     if note is not None and note.sha256_after == before:
@@ -170,7 +170,7 @@ def _follow(job: Job, source: bytes, before: str, found: Proposal) -> Outcome | 
         return Outcome("failed", text, found.error, sha256_before=before, retry=_retry(error))
 
 
-def _retry(error: OSError) -> Literal["", "later"]:
+def _retry(error: OSError) -> Retry:
     return "" if error.errno in LASTING else "later"
 
 
@@ -268,5 +268,5 @@ def read_note(job: Job) -> Note | None:
     try:
         with open(job.note_path, "rb") as file:
             return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=Note)
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return None

@@ -15,6 +15,7 @@ from msgspec import Struct
 from graced.config.schema import Backend
 from graced.mending.lines import Lines, Unfit, lines_of
 from graced.mending.patch import patched
+from graced.posix.undecodable import UNDECODABLE
 
 TIMEOUT_S: Final = 60.0
 ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024
@@ -170,7 +171,7 @@ def _endpoint(asked: Asked, question: dict[str, str]) -> str:
         raise Unfit(f"its answer is larger than {ANSWER_MAX_BYTES} bytes")
     try:
         return str(msgspec.json.decode(data)["choices"][0]["message"]["content"])
-    except (ValueError, msgspec.DecodeError, LookupError, TypeError):
+    except (*UNDECODABLE, LookupError, TypeError):
         raise Unfit("its answer is no chat completion") from None
 
 

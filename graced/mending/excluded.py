@@ -18,7 +18,7 @@ def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
         return False
     from graced.mending import walk
 
-    spec = walk._spec(agent.exclude)
+    spec = walk.spec_of(agent.exclude)
     for root in (*watched, *sources, config.folder):
         base = os.path.join(os.path.dirname(root) if path == root else root, "")
         if path.startswith(base) and spec.match_file(path[len(base) :]):
@@ -28,9 +28,11 @@ def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
 
 def is_barred(path: str, config: Config, sources: tuple[str, ...]) -> bool:
     """Is it excluded, or in no watched path and none of `sources` (any more)?"""
-    roots = (*sources, *(watch.path for watch in config.coding_agent.watch))
     both = (path, os.path.realpath(path))
-    real = tuple(os.path.realpath(root) for root in roots)
-    if not (inside(both[0], roots) or inside(both[1], real)):
-        return True
-    return any(is_excluded(each, config, sources) for each in both)
+    return not is_within(path, config, sources) or any(is_excluded(each, config, sources) for each in both)
+
+
+def is_within(path: str, config: Config, sources: tuple[str, ...]) -> bool:
+    """Is it in a watched path or one of `sources`, by its name or by what that leads to?"""
+    roots = (*sources, *(watch.path for watch in config.coding_agent.watch))
+    return inside(path, roots) or inside(os.path.realpath(path), tuple(os.path.realpath(root) for root in roots))

@@ -14,8 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from graced.mending.put import digest, replace_bytes
-from graced.mending.walk import is_text, sources
+from graced.mending.walk import sources
 from graced.posix.files import make_dir, write_whole
+from graced.posix.undecodable import UNDECODABLE
+from graced.store.text import is_valid
 
 CODE: Final = (
     ".py", ".pyw", ".pyi", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".rb", ".pl", ".pm", ".php", ".lua", ".sh",
@@ -116,7 +118,7 @@ class Snapshots:
         try:
             with open(self._manifest(kernel), "rb") as file:
                 return msgspec.msgpack.decode(file.read(), type=Manifest)
-        except (OSError, ValueError, msgspec.DecodeError):
+        except (OSError, *UNDECODABLE):
             return None
 
     def _store(self, path: str, status: os.stat_result) -> Kept:
@@ -180,7 +182,7 @@ def _listed(keep_in: str) -> list[str]:
     try:
         with open(os.path.join(keep_in, LIST), "rb") as file:
             return msgspec.json.decode(file.read(), type=list[str])
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return []
 
 
@@ -194,7 +196,7 @@ def _code(roots: tuple[str, ...], barred: tuple[str, ...]) -> Iterator[tuple[str
             status = os.stat(path)
         except OSError:
             continue
-        if is_text(path) and stat.S_ISREG(status.st_mode) and status.st_size <= FILE_MAX_BYTES:
+        if is_valid(path) and stat.S_ISREG(status.st_mode) and status.st_size <= FILE_MAX_BYTES:
             yield path, status
 
 

@@ -37,15 +37,6 @@ def is_python(path: str) -> bool:
         return False
 
 
-def is_text(path: str) -> bool:
-    """Can the path be said in a message? A file may have any bytes for a name; such a one is mended all the same."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def sources(
     roots: tuple[str, ...],
     exclude: tuple[str, ...] = (),
@@ -59,7 +50,7 @@ def sources(
     are not entered, so loops are no trouble; a link to a file is followed, unless the file is met in the tree itself.
     Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
     """
-    excluded = _spec(exclude) if exclude else None
+    excluded = spec_of(exclude) if exclude else None
     for root in roots:
         path = os.path.abspath(root)
         if os.path.isdir(path):
@@ -169,12 +160,12 @@ def _with_ignore_file(specs: Specs, entries: "list[os.DirEntry[str]]", base: int
 def _with_spec(specs: Specs, path: str, base: int) -> Specs:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return (*specs, (base, _spec(file.read(IGNORE_MAX_BYTES).splitlines())))
+            return (*specs, (base, spec_of(file.read(IGNORE_MAX_BYTES).splitlines())))
     except (OSError, ValueError):
         return specs
 
 
-def _spec(lines: tuple[str, ...] | list[str]) -> "GitIgnoreSpec":
+def spec_of(lines: tuple[str, ...] | list[str]) -> "GitIgnoreSpec":
     """The patterns; of those that are none at all the rest stand."""
     from pathspec import GitIgnoreSpec
 

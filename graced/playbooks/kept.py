@@ -11,6 +11,7 @@ from graced.core.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
 from graced.playbooks.schema import Playbook
 from graced.posix.files import write_whole
 from graced.posix.home import Home
+from graced.posix.undecodable import UNDECODABLE
 
 NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
 
@@ -25,7 +26,7 @@ def read(home: Home) -> dict[str, Playbook]:
     try:
         with open(home.playbooks, "rb") as file:
             found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
-    except (OSError, ValueError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         found = {}
     if all(name in found for name in NEEDED):
         return found

@@ -16,6 +16,7 @@ import msgspec
 from graced.posix.flock import open_locked, same_file
 from graced.posix.proc import Identity
 from graced.posix.slots import read_slot, write_slot
+from graced.posix.undecodable import UNDECODABLE
 
 RETRY_S = 0.004
 """Wait of a newborn between two tries for its role."""
@@ -52,7 +53,7 @@ def read_record(path: str) -> LockRecord | None:
             return None
         try:
             return msgspec.json.decode(data, type=LockRecord)
-        except (ValueError, msgspec.DecodeError):
+        except UNDECODABLE:
             continue
     return None
 

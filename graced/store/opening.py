@@ -224,7 +224,7 @@ def _copy(conn: sqlite3.Connection, copy: str) -> None:
         target.execute("PRAGMA synchronous=OFF")  # as everywhere: no member waits for a disk
         try:
             conn.backup(target)
-            whole = target.execute("PRAGMA quick_check(1)").fetchone() == ("ok",) and version(target) == VERSION
+            whole = _in_order(target) and version(target) == VERSION
         except sqlite3.Error as error:
             if primary(error) in DAMAGE:
                 raise Lost(str(error)) from None
@@ -240,8 +240,12 @@ def whole(path: str) -> bool:
     except sqlite3.Error as error:
         return primary(error) not in DAMAGE
     try:
-        return bool(conn.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        return _in_order(conn)
     except sqlite3.Error as error:
         return primary(error) not in DAMAGE
     finally:
         conn.close()
+
+
+def _in_order(conn: sqlite3.Connection) -> bool:
+    return bool(conn.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))

@@ -103,7 +103,7 @@ def test_what_a_start_left_in_the_home_is_written_back(graced: Graced) -> None:
         lambda: all((graced.home / n).exists() and (graced.home / n).read_bytes() == b for n, b in kept.items()),
         5.0, "they are written back",
     )  # fmt: skip
-    assert graced.audited("escalated"), "a person is told"
+    until(lambda: graced.audited("escalated"), 5.0, "a person is told, in the turn that wrote them back")
     graced.kill("spawner", "self_healing", "coding_agent")
     graced.await_healthy(10.0, newer={role: before[role] for role in ("spawner", "self_healing", "coding_agent")})
     assert_whole(graced, kernels)

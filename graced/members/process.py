@@ -79,7 +79,11 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
 
     fd: the lock, where it is held already.
     """
-    lock = RoleLock.take(home.lock(role)) if fd is None else RoleLock(home.lock(role), fd)
+    try:
+        lock = RoleLock.take(home.lock(role)) if fd is None else RoleLock(home.lock(role), fd)
+    except FileNotFoundError:  # run/ was deleted, and nobody has made it again yet
+        home.ensure()
+        lock = RoleLock.take(home.lock(role))
     if lock is None:
         return None
     record = read_record(home.lock(role))

@@ -120,3 +120,13 @@ def test_a_role_taken_over_a_garbage_lock_leaves_no_database_open(tmp_path: Path
     ]
     assert [link for link in links if "state.db" in link] == []
     taken[0].close()
+
+
+def test_a_newborn_makes_run_again_where_somebody_deleted_it(tmp_path: Path) -> None:
+    home = Home(str(tmp_path / "home"))
+    home.ensure()
+    os.rmdir(home.run)
+    taken = take_role(home, "trigger", 3)
+    assert taken is not None
+    assert taken[1] == 4
+    taken[0].close()

@@ -20,8 +20,8 @@ import msgspec
 from graced.audit import tail
 from graced.audit.layout import LOCK_NAME, SEGMENT_MAX_BYTES, segment_name, segments
 from graced.audit.record import GENESIS, NAME_MAX, encode_data, seal
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.posix.clock import wall_iso
-from graced.posix.locks import LockRecord, RestartLock, holder, take_now
 from graced.posix.proc import me
 
 QUEUE_MAX: Final = 1024

@@ -16,8 +16,8 @@ import zmq
 
 from graced.bus.protocol import MAX_MESSAGE_BYTES, Ask, Reply, decode_ask, decode_beat, decode_reply, encode
 from graced.core.vocabulary import Beat
+from graced.home.paths import Home
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
 
 RECONNECT_MS: Final = 5
 ABSENT_S: Final = 2.0  # a peer that is away for longer is disconnected: trying every 5 ms costs CPU

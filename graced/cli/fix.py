@@ -12,8 +12,8 @@ from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
 
 if TYPE_CHECKING:
-    from graced.config.schema import CodingAgent, Watch
     from graced.mending.many import FileFix, How
+    from graced.spec.config import CodingAgent, Watch
 
 COLOURS: Final = {"fixed": "green", "suggested": "yellow", "not_fixed": "red"}
 WORDS: Final = {"fixed": "fixed", "suggested": "not sure", "not_fixed": "not fixed"}
@@ -82,13 +82,13 @@ def _setting(place: Place) -> "tuple[CodingAgent, tuple[Watch, ...], str, str]":
 
     Without a configuration the defaults, and no YAML is read.
     """
-    from graced.config.schema import DEFAULT_HOME, PLACES, CodingAgent
+    from graced.spec.config import DEFAULT_HOME, PLACES, CodingAgent
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
     if not given:
         return CodingAgent(), (), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
+    from graced.home.paths import Home
     from graced.members.targets import targets
-    from graced.posix.home import Home
 
     config = place.load().config
     return config.coding_agent, targets(Home(config.home), config), config.home, config.folder

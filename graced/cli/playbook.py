@@ -7,10 +7,10 @@ import click
 
 from graced.cli.out import Column, lines_of, print_json, width
 from graced.cli.place import Place, pass_place, place_options, unplaced_options
-from graced.config.schema import Config
 from graced.control.errors import EX_DATAERR, EX_FAILED, EX_USAGE, Mistakes, Refusal, not_running, unknown
-from graced.core.roles import MEMBERS, MUTUAL_PLAYBOOK
-from graced.playbooks.schema import Playbook
+from graced.spec.config import Config
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS, MUTUAL_PLAYBOOK
 from graced.store.text import is_valid
 from graced.yaml_source.units import format_duration
 
@@ -103,7 +103,7 @@ def validate(file: tuple[str, ...], as_json: bool) -> None:
 def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json: bool) -> None:
     """Run a playbook; exit 1 when a step fails."""
     from graced.control.playbook import dry_steps, run_playbook
-    from graced.control.presence import anyone
+    from graced.home.presence import anyone
 
     home = place.home_dir()
     playbook = _one(_all(place.load().config), name)

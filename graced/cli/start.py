@@ -11,15 +11,15 @@ from graced.cli.progress import Bar
 from graced.cli.status import print_board
 from graced.control import start as starting
 from graced.control.errors import EX_FAILED
-from graced.control.kept import kept_config, running_kernels
-from graced.control.launch import spawner_environ
 from graced.control.names import expand
 from graced.control.people import start_kernels
-from graced.control.presence import anyone
 from graced.control.start import Outcome
-from graced.control.status import status
+from graced.home.kept import kept_config, running_kernels
+from graced.home.launch import spawner_environ
+from graced.home.paths import Home
+from graced.home.presence import anyone
 from graced.posix import notify
-from graced.posix.home import Home
+from graced.status.now import status
 
 BE_SPAWNER: Final = (
     "import sys; from graced.members.spawner import main; sys.exit(main(sys.argv[1], fresh=True, foreground=True))"

@@ -8,11 +8,11 @@ import click
 
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.kept import kept_config, running_kernels
 from graced.control.names import expand
-from graced.control.status import exit_code, status
-from graced.core.roles import MEMBERS
-from graced.posix.home import Home
+from graced.home.kept import kept_config, running_kernels
+from graced.home.paths import Home
+from graced.spec.roles import MEMBERS
+from graced.status.now import exit_code, status
 
 WATCH_S: Final = 1.0
 CLEAR: Final = "\033[H\033[2J"

@@ -3,9 +3,9 @@
 import os
 from typing import Any, Final
 
-from graced.config import schema as s
 from graced.config import words
 from graced.config.kernel_table import KERNEL, RESTART_KEYS
+from graced.spec import config as s
 from graced.yaml_source.node import Node
 from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Command, Number, PathTo, Text, duration, whole

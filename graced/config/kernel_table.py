@@ -3,10 +3,10 @@
 import os
 from typing import Any, Final
 
-from graced.config import schema as s
 from graced.config import words
 from graced.config.cron import parse_cron
 from graced.config.env_file import read_env_file
+from graced.spec import config as s
 from graced.yaml_source.node import Node
 from graced.yaml_source.record import Key, Record, Tagged
 from graced.yaml_source.scalars import Choice, Command, Flag, Number, PathTo, Text, Written, duration, size, whole

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from graced.config.env_file import read_env_file
-from graced.config.schema import Dependency, Kernel
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths
 from graced.posix import proc
@@ -16,6 +15,7 @@ from graced.posix.proc import Identity
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import Launch, launch
 from graced.posix.tree import STUCK_S, TreeKill
+from graced.spec.config import Dependency, Kernel
 
 LOOK_S: Final = 0.1
 """Between two looks at /proc for what a kernel forked since, while it has time to end."""

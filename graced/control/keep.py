@@ -10,19 +10,19 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from graced.config.schema import Config, to_json
-from graced.control.announce import make_spare
 from graced.control.errors import EX_DATAERR, Mistakes
-from graced.control.kept import base_path, running_kernels
-from graced.control.launch import KERNEL_TAGS
-from graced.members.kept_files import KEY_BYTES
-from graced.playbooks import kept
+from graced.home import playbooks as kept
+from graced.home.announce import make_spare
+from graced.home.kept import base_path, running_kernels
+from graced.home.kept_files import KEY_BYTES
+from graced.home.launch import KERNEL_TAGS
+from graced.home.paths import Home
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
-from graced.playbooks.schema import Playbook
 from graced.posix.files import create_once, write_whole
-from graced.posix.home import Home
 from graced.posix.scan import HOME_TAG
+from graced.spec.config import Config, to_json
+from graced.spec.playbook import Playbook
 
 NOT_FOR_KERNELS: Final = frozenset(
     {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}

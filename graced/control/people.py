@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from graced.bus.client import ask
 from graced.bus.protocol import KernelView
-from graced.config.schema import Kernel
-from graced.control.compose_kernels import NEVER, WELL, kernels_now, told_kernels
 from graced.control.errors import Refusal, not_running
-from graced.control.facts import Gathered
-from graced.control.gather import gather
 from graced.control.names import needed
-from graced.control.presence import anyone
+from graced.home.paths import Home
+from graced.home.presence import anyone
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
+from graced.spec.config import Kernel
+from graced.status.compose_kernels import NEVER, WELL, kernels_now, told_kernels
+from graced.status.facts import Gathered
+from graced.status.gather import gather
 
 ANSWER_S: Final = 1.0
 PATIENCE_S: Final = 60.0

@@ -8,11 +8,11 @@ from typing import Any, Final
 from graced.bus.client import ask
 from graced.control.errors import Refusal, not_running
 from graced.control.people import ANSWER_S, insist
-from graced.control.presence import anyone
+from graced.home.paths import Home
+from graced.home.presence import anyone
 from graced.playbooks.expression import ExpressionError, render
-from graced.playbooks.schema import Playbook
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
+from graced.spec.playbook import Playbook
 
 EXECUTOR: Final = "self_healing"
 POLL_S: Final = 0.1

@@ -8,21 +8,21 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from graced.config.schema import Config
-from graced.control.announce import other_stop, retract
-from graced.control.compose import compose
 from graced.control.errors import Refusal, about
-from graced.control.gather import gather
 from graced.control.keep import keep, keep_base, only, playbooks_of
-from graced.control.kept import kept_config, running_kernels
-from graced.control.launch import launch_spawner
 from graced.control.names import expand, needed
-from graced.control.presence import anyone, presences
+from graced.home.announce import other_stop, retract
+from graced.home.kept import kept_config, running_kernels
+from graced.home.launch import launch_spawner
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.paths import Home
+from graced.home.presence import anyone, presences
 from graced.members.logtail import last_lines
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RestartLock, holder, take_now
+from graced.spec.config import Config
+from graced.status.compose import compose
+from graced.status.gather import gather
 from graced.store import tables
 from graced.store.db import Store
 

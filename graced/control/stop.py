@@ -15,22 +15,22 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.config.schema import Kernel
-from graced.control import disk
-from graced.control.announce import announce, conclude, other_stop
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths, end_all
 from graced.control.ending import KernelEnd, by_kernel, waves
 from graced.control.errors import Refusal
-from graced.control.kept import kept_config, running_kernels
-from graced.control.presence import presences
+from graced.home.announce import announce, conclude, other_stop
+from graced.home.kept import kept_config, running_kernels
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.paths import Home
+from graced.home.presence import presences
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RestartLock, holder, take_now
 from graced.posix.proc import Identity
 from graced.posix.scan import HOME_TAG
 from graced.posix.tree import TreeKill
+from graced.spec.config import Kernel
+from graced.status import disk
 
 LOCK_PATIENCE_S: Final = 2.0
 """A restart in progress ends within milliseconds once it sees the announcement. After this its owner is killed."""

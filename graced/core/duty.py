@@ -7,16 +7,6 @@ from msgspec.structs import replace
 from graced.core import engine, liveness, votes
 from graced.core.engine import Run
 from graced.core.liveness import Peer
-from graced.core.roles import (
-    EMERGENCY_PLAYBOOK,
-    HEALERS,
-    LAST_RESORT,
-    MUTUAL_PLAYBOOK,
-    MUTUAL_TRIGGER,
-    PEER,
-    SUCCESSION,
-    tier_of,
-)
 from graced.core.state import (
     Emergency,
     Setback,
@@ -40,6 +30,16 @@ from graced.core.vocabulary import (
     RunNote,
     SaveRun,
     TellRun,
+)
+from graced.spec.roles import (
+    EMERGENCY_PLAYBOOK,
+    HEALERS,
+    LAST_RESORT,
+    MUTUAL_PLAYBOOK,
+    MUTUAL_TRIGGER,
+    PEER,
+    SUCCESSION,
+    tier_of,
 )
 
 RANK_INTERVALS: Final = 2.0  # between one survivor's turn and the next one's; the grace of tier 2 as well

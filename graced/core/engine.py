@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.core.vocabulary import RunNote
-from graced.playbooks.schema import Playbook
+from graced.spec.playbook import Playbook
 
 StepState = Literal["pending", "running", "ok", "failed", "skipped"]
 ENDED: Final = frozenset({"ok", "failed", "skipped"})

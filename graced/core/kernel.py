@@ -7,10 +7,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from graced.config.schema import Kernel as Spec
 from graced.core.intensity import LONG_RUN_S, History, Policy, weigh
 from graced.core.orders import Exit, Order
 from graced.core.vocabulary import Action
+from graced.spec.config import Kernel as Spec
 
 State = Literal["stopped", "starting", "ready", "healthy", "unhealthy", "backoff", "failed", "exited", "scheduled"]
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from graced.config.schema import Kernel as Spec
 from graced.core import ladder
 from graced.core.intensity import History, weigh
 from graced.core.kernel import (
@@ -33,6 +32,7 @@ from graced.core.kernel import with_kernel as _with
 from graced.core.ladder import climb, give_up
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
+from graced.spec.config import Kernel as Spec
 
 CLEARED: Final[dict[str, Any]] = {"history": History(), "rung": None, "climb": "", "tried": (), "evidence": None}
 """What a person's start or restart forgets."""

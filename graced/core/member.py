@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from graced.core import duty, engine, leases, liveness, restart, runs, votes
 from graced.core.liveness import Peer
-from graced.core.roles import MEMBERS, MUTUAL_PLAYBOOK
 from graced.core.state import INFINITY, State, Stepped, down, with_peer, with_run, without
 from graced.core.steps import begun, revoke_strays, tend_grants
 from graced.core.vocabulary import (
@@ -45,6 +44,7 @@ from graced.core.vocabulary import (
     VoteAsked,
     VoteCast,
 )
+from graced.spec.roles import MEMBERS, MUTUAL_PLAYBOOK
 
 CALM: Final = frozenset({"healthy", "unknown"})  # states of a peer that need no look between two beats
 MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load

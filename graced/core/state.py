@@ -10,10 +10,10 @@ from graced.core.intensity import Policy
 from graced.core.leases import Grant, Held
 from graced.core.liveness import Peer
 from graced.core.restart import Restart
-from graced.core.roles import MEMBERS
 from graced.core.vocabulary import Action, RunNote, Timing
 from graced.core.votes import Vote
-from graced.playbooks.schema import Playbook
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS
 
 INFINITY = float("inf")
 

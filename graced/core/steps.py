@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from graced.core import leases, restart
 from graced.core.engine import TAKEN_OVER, Run, mark
-from graced.core.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
 from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
-from graced.playbooks.schema import Step
+from graced.spec.playbook import Step
+from graced.spec.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 
 Verdict = tuple[bool, str] | None
 Begin = Callable[[State, Run, Step, float], Stepped]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from graced.audit.read import records
-from graced.control.disk import reader
-from graced.core.roles import HEALERS, MEMBERS
 from graced.demo import told
 from graced.demo.kernels import RATES_PY, broken
 from graced.demo.stage import GLANCE_S, Stage, Status
+from graced.spec.roles import HEALERS, MEMBERS
+from graced.status.disk import reader
 from graced.store.tables import tasks
 
 PATIENCE_S: Final = 10.0

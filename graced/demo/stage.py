@@ -15,15 +15,15 @@ from graced.config.load import load
 from graced.control import start as starting
 from graced.control.census import Census
 from graced.control.errors import Refusal
-from graced.control.status import status
 from graced.control.stop import stop_all
-from graced.core.roles import MEMBERS
 from graced.demo.kernels import FILES, configuration
+from graced.home.locks import read_record
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
-from graced.posix.locks import read_record
+from graced.posix.padded_record import read_slot
 from graced.posix.proc import Identity
-from graced.posix.slots import read_slot
+from graced.spec.roles import MEMBERS
+from graced.status.now import status
 
 LOOK_S: Final = 0.005
 """Between two looks at the status. Each takes some milliseconds itself."""

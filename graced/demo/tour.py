@@ -11,10 +11,10 @@ from graced.audit.read import verify
 from graced.cli.board import board
 from graced.cli.out import print_json
 from graced.control.errors import Refusal
-from graced.core.roles import MEMBERS
 from graced.demo.acts import ACTS
 from graced.demo.screen import Screen
 from graced.demo.stage import Stage, Status
+from graced.spec.roles import MEMBERS
 
 BOARD_COLUMNS: Final = 100
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core import leases
-from graced.core.roles import DELEGATES, POWERS
 from graced.core.vocabulary import LeaseGiven, LeaseTaken
 from graced.members import leasing
 from graced.members.duty import Duty
 from graced.posix.clock import monotonic, wall_iso
+from graced.spec.roles import DELEGATES, POWERS
 from graced.store import tables
 
 LAST_LINES: Final = 5  # of a dead healer's log, for the incident

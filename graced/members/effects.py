@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core.outer import HEAD_START_S
-from graced.core.roles import DELEGATES
 from graced.core.vocabulary import (
     Action,
     AnswerVote,
@@ -40,11 +39,12 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.stopping import announced
 from graced.members import leasing
-from graced.members.stopping import announced
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic, wall_iso
-from graced.posix.locks import LockRecord, RestartLock, holder, take_now
+from graced.spec.roles import DELEGATES
 from graced.store import tables
 
 Shell = Any  # graced.members.shell.Shell; named so to keep the imports one way
@@ -202,7 +202,7 @@ def _head_start(shell: Shell, a: Birth, until: float) -> None:
 
 
 def _launch_spawner(shell: Shell, a: Birth, as_child: bool) -> None:
-    from graced.control.launch import launch_spawner
+    from graced.home.launch import launch_spawner
 
     try:
         pid = launch_spawner(shell.home, fresh=False, as_child=as_child)

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config, Kernel
+from graced.home.paths import Home
 from graced.posix.files import make_dir
-from graced.posix.home import Home
 from graced.posix.spawn import Launch, launch
+from graced.spec.config import Config, Kernel
+from graced.spec.replicas import expand_replicas
 
 # Set by an outer supervisor for graced itself; a kernel must not take them for its own.
 STRIPPED: Final = (

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from graced.core.vocabulary import Lease, RunNote
+from graced.home.paths import Home
 from graced.posix.clock import boottime
-from graced.posix.home import Home
 from graced.posix.proc import boot_id
 from graced.posix.undecodable import UNDECODABLE
 

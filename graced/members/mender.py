@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from graced.config.schema import Kernel
 from graced.core.ladder import inside
 from graced.core.vocabulary import CloseIncident, NoteStep
 from graced.members import workers
@@ -25,6 +24,7 @@ from graced.mending.interpreter import python_of
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
 from graced.posix.clock import monotonic, wall_iso
+from graced.spec.config import Kernel
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import is_valid, words

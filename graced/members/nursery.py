@@ -12,19 +12,19 @@ from typing import Any, Final
 import msgspec
 
 from graced.bus.protocol import Ask, Reply, to_plain
-from graced.config.replicas import expand_replicas
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
+from graced.home.slots import KernelSlots, Slot
+from graced.home.stopping import announced
 from graced.members.keeping import Keeper
-from graced.members.kernel_slots import KernelSlots, Slot
 from graced.members.launching import Launcher
 from graced.members.looking import look
 from graced.members.news import News
-from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
+from graced.spec.replicas import expand_replicas
 
 TREE_STEP_S: Final = 0.002
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest

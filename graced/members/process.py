@@ -16,22 +16,22 @@ from typing import Final, Never
 
 import msgspec
 
-from graced.config.schema import Config, Restarts, from_json
 from graced.core.intensity import Policy
-from graced.core.roles import HEALERS, others
 from graced.core.state import new_state
 from graced.core.vocabulary import Resumed, RunNote, Timing
+from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.paths import Home
 from graced.members import effects, leasing
 from graced.members.duty import Duty
 from graced.members.shell import LOST_EXIT, Shell
 from graced.members.told import emergency_left
-from graced.playbooks.schema import Playbook
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RoleLock, read_record
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Config, Restarts, from_json
+from graced.spec.playbook import Playbook
+from graced.spec.roles import HEALERS, others
 from graced.store import tables
 from graced.store.db import Store
 

@@ -6,9 +6,6 @@ from typing import Any, Final
 import msgspec
 
 from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config
-from graced.config.schema import Kernel as Spec
 from graced.core import kernels, ladder
 from graced.core.intensity import History, recent
 from graced.core.kernel import Climb, Evidence, Examine
@@ -23,6 +20,9 @@ from graced.members.shell import Shell
 from graced.members.told import Told, runs_told, told_of
 from graced.posix.clock import monotonic, wall_iso
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Config
+from graced.spec.config import Kernel as Spec
+from graced.spec.replicas import expand_replicas
 from graced.store import tables
 
 SYNC_TIMEOUT_S: Final = 0.5

@@ -15,9 +15,7 @@ from typing import Any, Final
 from graced.audit.log import AuditLog
 from graced.bus.protocol import Ask, Reply, decode_beat, encode, to_plain
 from graced.bus.sockets import Bus
-from graced.config.schema import Config
 from graced.core import member
-from graced.core.roles import others
 from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
@@ -34,17 +32,19 @@ from graced.core.vocabulary import (
     Stopping,
     Tick,
 )
+from graced.home.kept_files import KeptFiles
+from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.paths import Home
+from graced.home.stopping import announced
 from graced.members import viewing
 from graced.members.duty import Duty
 from graced.members.effects import EFFECTS, ballot
-from graced.members.kept_files import KeptFiles
 from graced.members.pollset import PollSet
-from graced.members.stopping import announced
 from graced.members.sync import Syncer
 from graced.posix import journal, proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RoleLock, read_record
+from graced.spec.config import Config
+from graced.spec.roles import others
 from graced.store.db import Store
 
 POLL_MAX_MS: Final = 60_000

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from graced.audit.layout import last_lines
-from graced.core.roles import EMERGENCY_PLAYBOOK
 from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
 from graced.core.vocabulary import Action, Record, RunNote
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""

@@ -15,12 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from graced.bus.protocol import Reply
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Kernel
 from graced.core.ladder import inside
 from graced.posix.clock import monotonic
 from graced.posix.files import write_whole
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+from graced.spec.replicas import expand_replicas
 from graced.store.text import is_valid
 
 if TYPE_CHECKING:

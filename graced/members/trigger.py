@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import msgspec
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Kernel
 from graced.core.intensity import History, weigh
+from graced.home.slots import Slot
 from graced.members.delegates import Delegate
-from graced.members.kernel_slots import Slot
 from graced.members.process import policy_of
 from graced.members.shell import Shell
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.slots import read_slot
+from graced.posix.padded_record import read_slot
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+from graced.spec.replicas import expand_replicas
 from graced.store import tables
 
 SEND_TIMEOUT_S: Final = 1.0

@@ -2,8 +2,8 @@
 
 import os
 
-from graced.config.schema import Config
 from graced.core.ladder import inside
+from graced.spec.config import Config
 
 
 def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:

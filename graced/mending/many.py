@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from graced.config.schema import Watch
 from graced.mending.interpreter import Checker, Unusable, python_of
 from graced.mending.propose import propose
 from graced.mending.put import digest, read_source, replace_bytes, sweep
 from graced.mending.verify import Verifier, can_stand_in, verify
+from graced.spec.config import Watch
 
 BATCH: Final = 8
 """Files that a worker takes at once: fewer, and the pipe is felt; more, and the last one is waited for."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graced.core.roles import POWERS
+from graced.spec.roles import POWERS
 
 GROUP: Final = "graced.actions"
 KNOWN_POWERS: Final = tuple(power for powers in POWERS.values() for power in powers)

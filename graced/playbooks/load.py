@@ -8,8 +8,8 @@ import msgspec
 
 from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
 from graced.playbooks.expression import ExpressionError, names_in, parse_expression
-from graced.playbooks.schema import Playbook
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
+from graced.spec.playbook import Playbook
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text
 from graced.yaml_source.problem import Problem, Problems, clip, did_you_mean, nearest

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from graced.playbooks.actions import KNOWN_POWERS
 from graced.playbooks.expression import ExpressionError, parse_expression
-from graced.playbooks.schema import Playbook, Step
+from graced.spec.playbook import Playbook, Step
 from graced.yaml_source.node import Node
 from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Flag, Text, Written, duration, text_of, whole

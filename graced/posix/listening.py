@@ -7,7 +7,7 @@ import socket
 import stat
 from typing import Final
 
-from graced.config.schema import Socket
+from graced.spec.config import Socket
 
 BACKLOG: Final = 4096
 """Clients that wait for a kernel that is away; the system's own limit (net.core.somaxconn) is below or at it."""

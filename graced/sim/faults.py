@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from graced.core.orders import Exit
-from graced.core.roles import HEALERS, MEMBERS
 from graced.sim.healing import Healing
 from graced.sim.machine import Process
 from graced.sim.member import Member
 from graced.sim.wires import Disturbance
 from graced.sim.world import World
+from graced.spec.roles import HEALERS, MEMBERS
 
 Fault = Callable[[World], str]  # what was done, in words
 

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from graced.core import births, duty, orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running
-from graced.core.roles import START_ORDER
 from graced.core.vocabulary import Action, Birth, Born, Event, Heard, Unborn
 from graced.sim.machine import Process
 from graced.sim.member import Member
+from graced.spec.roles import START_ORDER
 
 if TYPE_CHECKING:
     from graced.sim.healing import Healing

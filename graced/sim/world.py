@@ -6,13 +6,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from graced.config.schema import Dependency, ExitCodes, Ready, Stop
-from graced.config.schema import Kernel as Spec
 from graced.core.intensity import Policy
 from graced.core.orders import Exit
-from graced.core.roles import MEMBERS
 from graced.core.vocabulary import Action, Event, Record, Timing
-from graced.playbooks.schema import Playbook
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
@@ -23,6 +19,10 @@ from graced.sim.member import Member
 from graced.sim.spawner import Spawner
 from graced.sim.store import Entry, Store
 from graced.sim.wires import Wires
+from graced.spec.config import Dependency, ExitCodes, Ready, Stop
+from graced.spec.config import Kernel as Spec
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS
 
 ROUND_S: Final = 0.0003  # a round comes a moment after the multiple of the interval
 PERSON_S: Final = (0.3, 1.0)  # until somebody sees that no member is alive and starts graced again

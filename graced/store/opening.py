@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from graced.posix.locks import LockRecord, take_now
+from graced.home.locks import LockRecord, take_now
 from graced.posix.proc import me
 from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Newer, Unopenable, primary
 from graced.store.schema import VERSION, migrate, version

@@ -13,11 +13,11 @@ import zmq
 from words import Program
 
 from graced.bus.protocol import decode_beat
-from graced.control.status import status
-from graced.core.roles import MEMBERS
 from graced.core.vocabulary import Beat
-from graced.posix.home import Home
-from graced.posix.locks import read_record
+from graced.home.locks import read_record
+from graced.home.paths import Home
+from graced.spec.roles import MEMBERS
+from graced.status.now import status
 
 HEALTHY_S = 30.0
 LOOK_S = 0.02

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from graced.control.status import status as ask_status
-from graced.posix.home import Home as Paths
+from graced.home.paths import Home as Paths
+from graced.status.now import status as ask_status
 from support import kernels as scripts
 from support import procs
 from support.deadlines import until

@@ -92,7 +92,7 @@ def test_a_typo_raises_and_queues_nothing(folder: str) -> None:
 
 HOLDER = """
 import os, signal, sys
-from graced.posix.locks import LockRecord, take_now
+from graced.home.locks import LockRecord, take_now
 from graced.posix.proc import me
 lock = take_now(sys.argv[1], LockRecord.of(me()))
 print("held" if lock else "not held", flush=True)

@@ -9,7 +9,7 @@ import pytest
 from graced.cli.board import board, headline
 from graced.cli.out import size, span
 from graced.cli.status import narrowed
-from graced.core.roles import MEMBERS
+from graced.spec.roles import MEMBERS
 
 
 def member(**changes: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import msgspec
 import zmq
 
 from graced.bus.protocol import Ask, Reply, decode_ask, encode, to_plain
-from graced.control.disk import Slot
+from graced.home.locks import LockRecord
+from graced.home.paths import Home
 from graced.posix import proc, spawn
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord
-from graced.posix.slots import open_slot, write_slot
+from graced.posix.padded_record import open_slot, write_slot
+from graced.status.disk import Slot
 
 DEADLINE_S = 20.0
 

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView, PeerView, View
-from graced.config.schema import Kernel
-from graced.control.compose import compose
-from graced.control.facts import Clocks, Code, Gathered, Recoveries, RunFact, Tasks
-from graced.control.presence import Presence
-from graced.core.roles import MEMBERS
-from graced.posix.locks import LockRecord
+from graced.home.locks import LockRecord
+from graced.home.presence import Presence
 from graced.posix.proc import Usage
+from graced.spec.config import Kernel
+from graced.spec.roles import MEMBERS
+from graced.status.compose import compose
+from graced.status.facts import Clocks, Code, Gathered, Recoveries, RunFact, Tasks
 
 NOW = Clocks(wall=1_767_225_600.0, monotonic=1000.0, boottime=2000.0)
 MEMBER_KEYS = [

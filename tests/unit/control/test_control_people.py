@@ -7,11 +7,11 @@ import pytest
 from control_ward import FakeMember, write_role
 
 from graced.bus.protocol import KernelView, PeerView, Reply, View
-from graced.config.schema import Kernel, Ready, Stop
 from graced.control import people
 from graced.control.errors import EX_NOTHING_RUNS, Refusal
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
+from graced.spec.config import Kernel, Ready, Stop
 
 SPECS = {"web": Kernel("web", ("x",), stop=Stop(timeout_s=0.5), ready=Ready(timeout_s=0.5))}
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from control_ward import Ward, wait_for, write_role
 
-from graced.config.schema import Config, Dependency, Kernel, Ready
-from graced.control import announce
 from graced.control.errors import EX_NO_SUCH_NAME, Refusal
-from graced.control.kept import kept_config, read_base, running_kernels
-from graced.control.launch import spawner_environ
 from graced.control.start import in_time_s, prepare
+from graced.home import announce
+from graced.home.kept import kept_config, read_base, running_kernels
+from graced.home.launch import spawner_environ
+from graced.home.locks import LockRecord, take_now
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, take_now
+from graced.spec.config import Config, Dependency, Kernel, Ready
 from graced.store import tables
 from graced.store.db import Store
 
@@ -140,8 +140,8 @@ def test_a_second_start_waits_for_the_first_and_says_so(home: Home) -> None:
 def test_a_start_waits_for_the_end_of_a_stop(home: Home, ward: Ward) -> None:
     code = (
         "import sys, time\n"
-        "from graced.control import announce\n"
-        "from graced.posix.home import Home\n"
+        "from graced.home import announce\n"
+        "from graced.home.paths import Home\n"
         "home = Home(sys.argv[1])\n"
         "announce.announce(home)\n"
         "open(sys.argv[2], 'w')\n"

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from control_ward import Ward, wait_for, write_role, write_run
 
-from graced.config.schema import Config, Dependency, Kernel, Stop, to_json
-from graced.control import announce
 from graced.control.stop import Stopped, stop_all
-from graced.members.stopping import Announcement, announced
-from graced.members.stopping import read as read_announcement
+from graced.home import announce
+from graced.home.locks import LockRecord, holder, take_now
+from graced.home.paths import Home
+from graced.home.stopping import Announcement, announced
+from graced.home.stopping import read as read_announcement
 from graced.posix import proc
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, holder, take_now
+from graced.spec.config import Config, Dependency, Kernel, Stop, to_json
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = (
@@ -156,7 +156,8 @@ def test_a_deleted_run_folder_is_no_obstacle(home: Home, ward: Ward) -> None:
 def test_a_stopped_holder_of_the_restart_lock_is_killed(home: Home, ward: Ward) -> None:
     code = (
         "import sys, time\n"
-        "from graced.posix import locks, proc\n"
+        "from graced.home import locks\n"
+        "from graced.posix import proc\n"
         "lock = locks.take_now(sys.argv[1], locks.LockRecord.of(proc.me()))\n"
         "time.sleep(600)"
     )
@@ -206,8 +207,8 @@ def test_two_stops_do_the_work_of_one(home: Home, ward: Ward) -> None:
     """The second waits for the first, and finds nothing left: that is no failure."""
     code = (
         "import sys, time\n"
-        "from graced.control import announce\n"
-        "from graced.posix.home import Home\n"
+        "from graced.home import announce\n"
+        "from graced.home.paths import Home\n"
         "home = Home(sys.argv[1])\n"
         "announce.announce(home)\n"
         "open(sys.argv[2], 'w')\n"

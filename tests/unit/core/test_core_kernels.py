@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from graced.config.schema import Dependency, ExitCodes, Ready, Stop
-from graced.config.schema import Kernel as Spec
 from graced.core import kernel as one
 from graced.core import kernels, orders
 from graced.core.intensity import History, Policy
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Order, Running
 from graced.core.vocabulary import Action, Bump, CloseIncident, OpenIncident, Record
+from graced.spec.config import Dependency, ExitCodes, Ready, Stop
+from graced.spec.config import Kernel as Spec
 
 POLICY = Policy()
 WEB = Spec("web", ("web",))

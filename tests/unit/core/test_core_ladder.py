@@ -2,7 +2,6 @@
 
 from msgspec.structs import replace
 
-from graced.config.schema import Kernel as Spec
 from graced.core import kernels, ladder
 from graced.core.intensity import LONG_RUN_S, History, Policy
 from graced.core.kernel import (
@@ -19,6 +18,7 @@ from graced.core.kernel import (
 )
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, CloseIncident, Record
+from graced.spec.config import Kernel as Spec
 
 NAME = "web"
 SYNTAX = Evidence("SyntaxError: invalid syntax", True, "/src/a.py", ("/src/main.py", "/src/a.py"), True)

@@ -1,12 +1,12 @@
-"""The tables of graced.core.roles are complete and agree with each other."""
+"""The tables of graced.spec.roles are complete and agree with each other."""
 
 import itertools
 
 import pytest
 
-from graced.core import roles
 from graced.core.steps import CORE_STEPS
 from graced.playbooks.load import shipped
+from graced.spec import roles
 
 
 def test_every_member_has_a_line_of_succession_without_itself() -> None:

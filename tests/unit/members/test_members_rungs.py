@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from graced.config.schema import CodingAgent
 from graced.members.rungs import Rungs
+from graced.spec.config import CodingAgent
 
 
 @pytest.mark.parametrize(("name", "mendable"), [("main.py", True), ("rules.txt", False), ("tool", True)])

@@ -10,9 +10,9 @@ import pytest
 
 from graced.audit.log import AuditLog
 from graced.core.vocabulary import Bump, Record
+from graced.home.paths import Home
 from graced.members.process import take_role
 from graced.members.told import LOOK_BYTES, Told, emergency_left, fixes_told, runs_told, told_of
-from graced.posix.home import Home
 from graced.store import tables
 from graced.store.db import Store
 

@@ -6,7 +6,6 @@ import pathlib
 import msgspec
 import pytest
 
-from graced.core.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
 from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec, all_actions, spec_of, user_actions
 from graced.playbooks.load import (
     PlaybookError,
@@ -18,7 +17,8 @@ from graced.playbooks.load import (
     shipped,
     shipped_folder,
 )
-from graced.playbooks.schema import Playbook, Step
+from graced.spec.playbook import Playbook, Step
+from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
 
 
 def attempts(playbook: Playbook) -> list[tuple[str, str, int]]:

@@ -5,12 +5,12 @@ import stat
 import pytest
 import zmq
 
-from graced.posix import home as home_module
-from graced.posix.home import SUN_PATH_BYTES, Home
+from graced.home import paths as home_module
+from graced.home.paths import SUN_PATH_BYTES, Home
 
 SPEAKER = """
 import sys, zmq
-from graced.posix.home import Home
+from graced.home.paths import Home
 context = zmq.Context()
 socket = context.socket(zmq.PUSH)
 socket.connect(Home(sys.argv[1]).endpoint("watchdog", "cmd"))

@@ -173,7 +173,7 @@ class Kernel(Struct, frozen=True):
     """One process of the user's. `env` goes over what `env_file` says, both over the inherited environment.
 
     `restarts`: its own, complete; None: those of the whole configuration. `replica_of`: the name in graced.yaml
-    of which this is a copy (see `graced.config.replicas`).
+    of which this is a copy (see `graced.spec.replicas`).
     """
 
     name: str

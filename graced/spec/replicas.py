@@ -5,7 +5,7 @@ Light: members import this.
 
 from msgspec.structs import replace
 
-from graced.config.schema import Config, Dependency, Kernel
+from graced.spec.config import Config, Dependency, Kernel
 
 REPLICA_ENV = "GRACED_REPLICA"
 

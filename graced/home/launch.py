@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from graced.posix.home import Home
+from graced.home.paths import Home
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
 

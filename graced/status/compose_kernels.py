@@ -9,9 +9,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
-from graced.config.schema import Kernel
-from graced.control.compose_members import since_ticks
-from graced.control.facts import ALIVE, Gathered, RunFact
+from graced.spec.config import Kernel
+from graced.status.compose_members import since_ticks
+from graced.status.facts import ALIVE, Gathered, RunFact
 
 WELL: Final = frozenset({"ready", "healthy"})
 PASSED: Final = frozenset({"exited", "scheduled"})

@@ -5,9 +5,9 @@ from typing import Final
 from msgspec import Struct
 
 from graced.bus.protocol import KernelView, View
-from graced.config.schema import Kernel
-from graced.control.presence import Presence
+from graced.home.presence import Presence
 from graced.posix.proc import Usage
+from graced.spec.config import Kernel
 
 ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
 """States of a kernel that has a process."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from graced.core.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
-from graced.playbooks.schema import Playbook
+from graced.home.paths import Home
 from graced.posix.files import write_whole
-from graced.posix.home import Home
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.playbook import Playbook
+from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
 
 NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
 

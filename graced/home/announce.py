@@ -1,4 +1,4 @@
-"""run/stopping: how a `graced stop` tells every healer to leave things alone. Read by `graced.members.stopping`.
+"""run/stopping: how a `graced stop` tells every healer to leave things alone. Read by `graced.home.stopping`.
 
 It counts while the process that wrote it lives, or for ever once it says `done`. A stop must also work on a full disk,
 where no file can be made: `make_spare` leaves one at start whose block is then overwritten and renamed.
@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from graced.control.errors import Refusal
-from graced.members.stopping import Announcement, read
+from graced.home.paths import Home
+from graced.home.stopping import Announcement, read
 from graced.posix import proc
 from graced.posix.files import write_whole
-from graced.posix.home import Home
-from graced.posix.slots import open_slot, write_slot
+from graced.posix.padded_record import open_slot, write_slot
 
 SPARE: Final = "stopping.spare"
 SLOT_BYTES: Final = 256

@@ -4,8 +4,8 @@ import os
 
 import msgspec
 
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
 from graced.posix.undecodable import UNDECODABLE
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from graced.core.roles import MEMBERS
+from graced.home.locks import LockRecord, read_record
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, read_record
 from graced.posix.proc import Status
+from graced.spec.roles import MEMBERS
 
 
 class Presence(Struct, frozen=True):

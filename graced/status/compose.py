@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from graced.control.compose_kernels import kernel_row, kernels_now, troubled
-from graced.control.compose_members import OBSERVERS, member_rows, targets, watchdog_agrees
-from graced.control.facts import Gathered
-from graced.core.roles import DELEGATES, EMERGENCY_PLAYBOOK, HEALERS, PEER
 from graced.posix.clock import wall_iso
+from graced.spec.roles import DELEGATES, EMERGENCY_PLAYBOOK, HEALERS, PEER
+from graced.status.compose_kernels import kernel_row, kernels_now, troubled
+from graced.status.compose_members import OBSERVERS, member_rows, targets, watchdog_agrees
+from graced.status.facts import Gathered
 
 SCHEMA: Final = 1
 

@@ -7,10 +7,10 @@ very process, and that process must be alive and not stopped.
 from typing import Any, Final
 
 from graced.bus.protocol import PeerView
-from graced.control.facts import Clocks, Gathered
-from graced.control.presence import Presence
-from graced.core.roles import MEMBERS, SURVIVORS
+from graced.home.presence import Presence
 from graced.posix.clock import wall_iso
+from graced.spec.roles import MEMBERS, SURVIVORS
+from graced.status.facts import Clocks, Gathered
 
 OBSERVERS: Final = ("watchdog", *SURVIVORS, "spawner")
 """Whose word counts, best first."""

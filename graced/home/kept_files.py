@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from graced.config.schema import from_json
+from graced.home.paths import Home
 from graced.posix.files import write_whole
-from graced.posix.home import Home
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import from_json
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 KEY_BYTES: Final = 32

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from graced.bus.protocol import KernelView
-from graced.config.schema import Kernel
-from graced.control.facts import ALIVE, Code, Recoveries, RunFact, Tasks
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
-from graced.posix.slots import read_slot
+from graced.posix.padded_record import read_slot
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+from graced.status.facts import ALIVE, Code, Recoveries, RunFact, Tasks
 from graced.store import tables
 from graced.store.db import Store
 

@@ -4,10 +4,10 @@ import os
 
 import msgspec
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config, Kernel, from_json
-from graced.posix.home import Home
+from graced.home.paths import Home
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Config, Kernel, from_json
+from graced.spec.replicas import expand_replicas
 
 
 def kept_config(home: Home) -> Config:

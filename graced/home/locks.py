@@ -14,8 +14,8 @@ from typing import Self
 import msgspec
 
 from graced.posix.flock import open_locked, same_file
+from graced.posix.padded_record import read_slot, write_slot
 from graced.posix.proc import Identity
-from graced.posix.slots import read_slot, write_slot
 from graced.posix.undecodable import UNDECODABLE
 
 RETRY_S = 0.004

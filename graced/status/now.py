@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from graced.config.schema import Kernel
-from graced.control.compose import compose
 from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS
-from graced.control.gather import gather
-from graced.posix.home import Home
+from graced.home.paths import Home
+from graced.spec.config import Kernel
+from graced.status.compose import compose
+from graced.status.gather import gather
 
 __all__ = ["compose", "exit_code", "gather", "status"]
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
+from graced.home.paths import Home
 from graced.posix.files import make_dir
-from graced.posix.home import Home
-from graced.posix.slots import open_slot, read_slot, write_slot
+from graced.posix.padded_record import open_slot, read_slot, write_slot
 from graced.posix.undecodable import UNDECODABLE
 
 SLOT_BYTES: Final = 512

@@ -9,17 +9,17 @@ import msgspec
 from graced import __version__
 from graced.bus.client import ask_many
 from graced.bus.protocol import View
-from graced.config.schema import Kernel
-from graced.control import disk
-from graced.control.facts import Clocks, Code, Gathered
-from graced.control.kept import kept_config, read_base, running_kernels
-from graced.control.presence import Presence, presences
-from graced.core.roles import MEMBERS
-from graced.members.stopping import announced
+from graced.home.kept import kept_config, read_base, running_kernels
+from graced.home.paths import Home
+from graced.home.presence import Presence, presences
+from graced.home.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import boottime, monotonic
-from graced.posix.home import Home
 from graced.posix.proc import Usage
+from graced.spec.config import Kernel
+from graced.spec.roles import MEMBERS
+from graced.status import disk
+from graced.status.facts import Clocks, Code, Gathered
 
 ASK_TIMEOUT_S: Final = 0.4
 """For all members together. An idle one answers in 2 ms; one that hangs never does."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from graced.core.intensity import LONG_RUN_S, History, Policy, weigh
 from graced.core.orders import Exit, Order
-from graced.core.vocabulary import Action
+from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Kernel as Spec
 
 State = Literal["stopped", "starting", "ready", "healthy", "unhealthy", "backoff", "failed", "exited", "scheduled"]
@@ -136,15 +136,19 @@ class Save(Action, frozen=True):
     kernel: Kernel
 
 
+KernelAction = (
+    Start | GiveOrder | End | Examine | FixSource | RestoreSource | Keep | Save
+    | Record | OpenIncident | NoteStep | CloseIncident | Bump
+)  # fmt: skip
 Kernels = dict[str, Kernel]
-Step = tuple[Kernels, tuple[Action, ...]]
+Step = tuple[Kernels, tuple[KernelAction, ...]]
 
 
 def with_kernel(kernels: Kernels, kernel: Kernel) -> Kernels:
     return {**kernels, kernel.name: kernel}
 
 
-def saved(kernels: Kernels, kernel: Kernel, *actions: Action) -> Step:
+def saved(kernels: Kernels, kernel: Kernel, *actions: KernelAction) -> Step:
     return with_kernel(kernels, kernel), (*actions, Save(kernel))
 
 

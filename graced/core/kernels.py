@@ -15,6 +15,7 @@ from graced.core.kernel import (
     Ending,
     GiveOrder,
     Kernel,
+    KernelAction,
     Kernels,
     Save,
     Start,
@@ -31,7 +32,7 @@ from graced.core.kernel import saved as _saved
 from graced.core.kernel import with_kernel as _with
 from graced.core.ladder import climb, give_up
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
+from graced.core.vocabulary import Bump, CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Kernel as Spec
 
 CLEARED: Final[dict[str, Any]] = {"history": History(), "rung": None, "climb": "", "tried": (), "evidence": None}
@@ -57,7 +58,7 @@ def born(kernels: Kernels, running: Running, now: float) -> Step:
         return kernels, ()
     old, missed = _missed(old, running)
     told = {"kernel": old.name, "run": running.run, "pid": running.pid}
-    actions: list[Action] = [*missed, Record("kernel.started", told)]
+    actions: list[KernelAction] = [*missed, Record("kernel.started", told)]
     again = old.incident != ""
     if again:
         actions += [
@@ -99,7 +100,7 @@ def exited(
         if old.incident:  # that start had ended it
             missed = (*missed, *_recovered(old.incident, max(0.0, running.started - old.ended_at)))
     old = replace(old, run=running.run)
-    actions: list[Action] = [
+    actions: list[KernelAction] = [
         *missed,
         Record(
             "kernel.exited",
@@ -178,7 +179,7 @@ def _exited_unseen(kernels: Kernels, running: Running, now: float) -> Step:
         return exited(kernels, running, now, by_order=False, noise=0.0)
     # A run that was announced and has no process: its spawner died in between, and the run before it is dead.
     old, before = kernels[running.kernel], replace(running, run=running.run - 1)
-    first: tuple[Action, ...] = ()
+    first: tuple[KernelAction, ...] = ()
     if old.alive and old.run < running.run:
         before = replace(before, pid=old.pid if old.run == before.run else 0)
         kernels, first = exited(kernels, before, now, by_order=False, noise=0.0)
@@ -186,12 +187,12 @@ def _exited_unseen(kernels: Kernels, running: Running, now: float) -> Step:
     return kernels, (*first, *second)
 
 
-def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[Action, ...]]:
+def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[KernelAction, ...]]:
     """Runs whose reports were lost with a self_healing and a spawner: they count, and are told of, all the same."""
     gap = range(old.run if old.alive else old.run + 1, running.run)
     if old.ending or not gap or not old.run:
         return old, ()
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for run in gap:
         incident, told = f"{old.name}-run{run}", {"kernel": old.name, "run": run, "pid": 0}
         if run > old.run:
@@ -206,7 +207,7 @@ def _missed(old: Kernel, running: Running) -> tuple[Kernel, tuple[Action, ...]]:
     return replace(old, history=history, restarts=old.restarts + len(gap)), tuple(actions)
 
 
-def _recovered(incident: str, duration: float) -> tuple[Action, ...]:
+def _recovered(incident: str, duration: float) -> tuple[KernelAction, ...]:
     return CloseIncident(incident, "recovered", duration, 1), Bump("recoveries.kernel", incident)
 
 
@@ -268,7 +269,7 @@ def _off_the_ladder(kernel: Kernel) -> Kernel:
 
 def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Start by name, with what it depends on; clears `failed`, the count and the rung."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for name in with_dependencies(kernels, names):
         old = _off_the_ladder(kernels[name])
         ending: Ending = "restart" if old.ending else ""  # it was to be stopped: it is started again after its end
@@ -282,7 +283,7 @@ def person_start(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     return kernels, tuple(actions)
 
 
-def _closed_by_person(kernel: Kernel, now: float, did: str) -> tuple[Action, ...]:
+def _closed_by_person(kernel: Kernel, now: float, did: str) -> tuple[KernelAction, ...]:
     """An incident that was still open when a person took over."""
     if not kernel.incident:
         return ()
@@ -292,7 +293,7 @@ def _closed_by_person(kernel: Kernel, now: float, did: str) -> tuple[Action, ...
 
 def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Stop by name: it stays stopped until a person starts it. Dependents of it that run are not touched."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for name in names:
         if name not in kernels:
             continue
@@ -307,7 +308,7 @@ def person_stop(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
 
 def person_restart(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Restart by a person: never counts, clears `failed`, starts what was stopped."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for name in names:
         old = kernels.get(name)
         if old is None:
@@ -326,7 +327,7 @@ def person_restart(kernels: Kernels, names: tuple[str, ...], now: float) -> Step
 
 def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
     """What is due: starts whose dependencies are ready, ends that were asked for, orders that changed."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     starting = sum(1 for k in kernels.values() if (k.asked and not k.climb) or k.state == "starting")
     for old in tuple(kernels.values()):
         new, more = _tend_one(kernels, old, now, parallel is None or starting < parallel)
@@ -337,7 +338,7 @@ def tend(kernels: Kernels, now: float, *, parallel: int | None = None) -> Step:
     return kernels, tuple(actions)
 
 
-def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Kernel, tuple[Action, ...]]:
+def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Kernel, tuple[KernelAction, ...]]:
     if old.climb and old.wanted and not old.alive:
         step = ladder.tend(kernels, old, now)
         return step[0][old.name], step[1]
@@ -357,7 +358,7 @@ def _tend_one(kernels: Kernels, old: Kernel, now: float, room: bool) -> tuple[Ke
     return replace(old, state="starting", asked=now), (Start(old.name, old.run + 1),)
 
 
-def _tend_alive(kernels: Kernels, old: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
+def _tend_alive(kernels: Kernels, old: Kernel, now: float) -> tuple[Kernel, tuple[KernelAction, ...]]:
     """End what is to end, dependents first; else see that the order for the next exit is the right one."""
     if old.ending and any(k.alive and k.ending and old.name in _needs(k) for k in kernels.values()):
         return old, ()

@@ -18,12 +18,13 @@ from graced.core.kernel import (
     FixSource,
     Keep,
     Kernel,
+    KernelAction,
     Kernels,
     RestoreSource,
     Step,
     saved,
 )
-from graced.core.vocabulary import Action, CloseIncident, NoteStep, OpenIncident, Record
+from graced.core.vocabulary import CloseIncident, NoteStep, OpenIncident, Record
 
 LIMIT_S: Final = {"examine": 10.0, "fix_source": 600.0, "restore_source": 60.0}
 """How long each may take before the next one's turn; fix_source holds the user's verify command and a back end."""
@@ -33,7 +34,7 @@ TRIED_MAX: Final = 50
 """Rungs taken without one that held: a kernel may fall over one broken file after the other, but not for ever."""
 
 
-def climb(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str, now: float) -> Step:
+def climb(kernels: Kernels, kernel: Kernel, actions: list[KernelAction], why: str, now: float) -> Step:
     """Restarts are over for this kernel, which is down: what else is there?"""
     if not any(rung in LIMIT_S for rung in kernel.spec.ladder):
         return give_up(kernels, replace(kernel, state="failed"), actions, why)
@@ -68,7 +69,7 @@ def told(kernels: Kernels, name: str, run: int, rung: str, ok: bool, text: str, 
 
 def mended(kernels: Kernels, paths: tuple[str, ...], now: float) -> Step:
     """These files were broken and compile now: what failed over one of them is started again, its count cleared."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for old in tuple(kernels.values()):
         path = _concerned(old, paths)
         if path is None or (old.asked and not old.climb):  # a start is under way
@@ -83,7 +84,7 @@ def mended(kernels: Kernels, paths: tuple[str, ...], now: float) -> Step:
 
 def renew(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     """Their sources were mended while they ran: the runs that live end, and the next ones begin. Counts nothing."""
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for name in names:
         old = kernels.get(name)
         if old is not None and old.alive and old.wanted and not old.ending:
@@ -92,10 +93,10 @@ def renew(kernels: Kernels, names: tuple[str, ...], now: float) -> Step:
     return kernels, tuple(actions)
 
 
-def held(kernel: Kernel, now: float) -> tuple[Kernel, tuple[Action, ...]]:
+def held(kernel: Kernel, now: float) -> tuple[Kernel, tuple[KernelAction, ...]]:
     """Of a run that lives: what its length means."""
     ran = now - kernel.started
-    actions: tuple[Action, ...] = ()
+    actions: tuple[KernelAction, ...] = ()
     if kernel.state in ("ready", "healthy") and kernel.spec.sources:
         stage = (ran >= FIRST_KEEP_S) + (ran >= LONG_RUN_S)
         if stage > kernel.kept:
@@ -117,7 +118,7 @@ def tend(kernels: Kernels, kernel: Kernel, now: float) -> Step:
     return {**kernels, kernel.name: replace(kernel, asked=now)}, (_action(kernel),)
 
 
-def give_up(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str) -> Step:
+def give_up(kernels: Kernels, kernel: Kernel, actions: list[KernelAction], why: str) -> Step:
     """The ladder's end: a human. The log is looked at all the same, in case that what it names is mended later."""
     incident = kernel.incident or f"{kernel.name}-run{kernel.run}"
     actions = list(actions)
@@ -137,7 +138,7 @@ def give_up(kernels: Kernels, kernel: Kernel, actions: list[Action], why: str) -
 # --- from one rung to the next
 
 
-def _next(kernels: Kernels, kernel: Kernel, actions: list[Action], now: float) -> Step:
+def _next(kernels: Kernels, kernel: Kernel, actions: list[KernelAction], now: float) -> Step:
     """The first rung after the one that was taken which applies."""
     evidence = kernel.evidence or Evidence()
     rungs = kernel.spec.ladder
@@ -168,7 +169,7 @@ def _reason(kernel: Kernel, evidence: Evidence) -> str:
     return f"{kernel.reason}; {evidence.error}"
 
 
-def _action(kernel: Kernel) -> Action:
+def _action(kernel: Kernel) -> KernelAction:
     evidence = kernel.evidence or Evidence()
     match kernel.climb:
         case "fix_source":
@@ -178,7 +179,7 @@ def _action(kernel: Kernel) -> Action:
     return Examine(kernel.name, kernel.run)
 
 
-def _begin(kernels: Kernels, kernel: Kernel, actions: list[Action], action: Action, now: float) -> Step:
+def _begin(kernels: Kernels, kernel: Kernel, actions: list[KernelAction], action: KernelAction, now: float) -> Step:
     new = replace(kernel, asked=now, due=now + LIMIT_S[kernel.climb])
     return saved(kernels, new, *actions, action)
 

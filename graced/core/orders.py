@@ -87,8 +87,9 @@ class Report(Action, frozen=True):
     by_order: bool = False
 
 
+RunsAction = Launch | EndTree | Report
 Runs = dict[str, Running]
-Step = tuple[Runs, tuple[Action, ...]]
+Step = tuple[Runs, tuple[RunsAction, ...]]
 
 
 def wants_start(order: Order | None, run: int, exit: Exit) -> bool:

@@ -12,11 +12,11 @@ from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run, without
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record, refusal
 from graced.core.vocabulary import (
-    Action,
     Bump,
     CloseIncident,
     DropLock,
     EndRun,
+    MemberAction,
     NoteStep,
     Perform,
     Record,
@@ -27,7 +27,7 @@ from graced.playbooks import expression
 
 
 def advance(state: State, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for id in tuple(state.runs):
         for index in engine.running(state.runs[id]):
             state, more = _poll(state, state.runs[id], index, now)
@@ -98,7 +98,7 @@ def _poll(state: State, run: Run, index: int, now: float) -> Stepped:
 def _settle(state: State, run: Run, index: int, ok: bool, text: str, now: float) -> Stepped:
     name, attempt = run.playbook.steps[index].name, run.steps[index].attempt
     run = engine.settle(run, index, ok, text, now)
-    actions: list[Action] = [
+    actions: list[MemberAction] = [
         Record(
             "playbook.step",
             {

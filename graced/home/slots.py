@@ -49,6 +49,10 @@ class KernelSlots:
         except UNDECODABLE:
             return None
 
+    def read(self, kernel: str) -> Slot | None:
+        """Of one kernel; None when there is none that can be read."""
+        return self._read(self._home.slot(kernel))
+
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
             fd = self._fds.get(slot.kernel)

@@ -4,22 +4,20 @@ Reading the end of a log is done at once; whatever reads or writes sources is do
 """
 
 import os
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
 from graced.bus.protocol import Reply
 from graced.core import ladder
 from graced.core.kernel import Evidence, Examine, FixSource, Keep, Kernel, Kernels, RestoreSource, Step
-from graced.core.vocabulary import Action
-from graced.members import workers
+from graced.members.work import Work
 from graced.mending.excluded import is_barred, is_within
-from graced.mending.failure import Failure, failure_of, tail_of
+from graced.mending.failure import Failure, failure_of
 from graced.mending.snapshot import Restored, Snapshots
 from graced.mending.walk import is_python
-from graced.posix.clock import monotonic, wall_iso
+from graced.spec.config import Config
 from graced.store import tables
 from graced.store.text import is_valid
 
@@ -32,18 +30,65 @@ CLOCK_SLACK_S: Final = 1.0
 """A file's times are coarser than a clock's, and wall time may have been set."""
 
 
+class MayMend(Work):
+    """Has no person barred the file? -> bool"""
+
+    path: str
+    config: Config
+    sources: tuple[str, ...]
+
+    def do(self) -> bytes:
+        return msgspec.msgpack.encode(not is_barred(self.path, self.config, self.sources))
+
+
+class LookChanged(Work):
+    """Are the sources other than in the snapshot? -> bool"""
+
+    folder: str
+    kernel: str
+    sources: tuple[str, ...]
+    barred: tuple[str, ...]
+
+    def do(self) -> bytes:
+        return msgspec.msgpack.encode(Snapshots(self.folder).changed(self.kernel, self.sources, self.barred))
+
+
+class Restore(Work):
+    """-> Restored"""
+
+    folder: str
+    kernel: str
+    keep_in: str
+
+    def do(self) -> bytes:
+        return msgspec.msgpack.encode(Snapshots(self.folder).restore(self.kernel, self.keep_in))
+
+
+class TakeSnapshot(Work):
+    """-> whether there is a new one"""
+
+    folder: str
+    kernel: str
+    sources: tuple[str, ...]
+    barred: tuple[str, ...]
+    proven: bool
+
+    def do(self) -> bytes:
+        return msgspec.msgpack.encode(Snapshots(self.folder).keep(self.kernel, self.sources, self.barred, self.proven))
+
+
 class Rungs:
     """`do` takes a step of the kernels; `kernels` gives them as they are now."""
 
     def __init__(self, shell: "Shell", kernels: Callable[[], Kernels], do: Callable[[Step], None]) -> None:
         self._shell, self._kernels, self._do = shell, kernels, do
         self._busy: set[tuple[str, str]] = set()
-        self._snapshots = Snapshots(os.path.join(shell.home.root, "snapshots"))
+        self._snapshots = os.path.join(shell.home.root, "snapshots")
         self._barred = (shell.home.root,)
         self._written: dict[str, float] = {}  # kernel -> when its log ended, seconds of 1970
         self._next_look = 0.0
 
-    def acted(self, action: Action) -> bool:
+    def do(self, action: Examine | FixSource | RestoreSource | Keep) -> None:
         match action:
             case Examine():
                 self._shell.after(0.0, lambda: self._examine(action))  # not in the middle of a step's other actions
@@ -54,8 +99,7 @@ class Rungs:
             case Keep():
                 self._keep(action)
             case _:
-                return False
-        return True
+                assert_never(action)
 
     # --- what was it?
 
@@ -63,8 +107,8 @@ class Rungs:
         kernel = self._kernels().get(action.kernel)
         if kernel is None or kernel.run != action.run:
             return
-        began = time.time() - (monotonic() - kernel.started) if kernel.started else 0.0
-        text, written = tail_of(self._shell.home.log(kernel.name), began - CLOCK_SLACK_S)
+        began = self._shell.wall() - (self._shell.now() - kernel.started) if kernel.started else 0.0
+        text, written = self._shell.files.tail(kernel.name, began - CLOCK_SLACK_S)
         self._written[kernel.name] = written
         failure = failure_of(text, kernel.spec.cwd)
         sources, config = kernel.spec.sources, self._shell.config
@@ -73,11 +117,11 @@ class Rungs:
             self._examined(kernel, failure, mendable, False)
             return
 
-        def work(fd: int) -> None:
-            if failure.syntax:
-                workers.answer(fd, not is_barred(failure.path, config, sources))
-            else:
-                workers.answer(fd, self._snapshots.changed(kernel.name, sources, self._barred))
+        work: Work
+        if failure.syntax:
+            work = MayMend(failure.path, config, sources)
+        else:
+            work = LookChanged(self._snapshots, kernel.name, sources, self._barred)
 
         def done(data: Any) -> None:
             self._examined(kernel, failure, failure.syntax and data is True, not failure.syntax and data is True)
@@ -85,10 +129,10 @@ class Rungs:
         self._work(("examine", kernel.name), work, done)
 
     def _examined(self, kernel: Kernel, failure: Failure, mendable: bool, changed: bool) -> None:
-        both = (p for path in failure.named for p in (path, os.path.realpath(path)))
+        both = (p for path in failure.named for p in (path, self._shell.files.real(path)))
         named = dict.fromkeys(p for p in both if is_valid(p))
         evidence = Evidence(failure.error, failure.syntax, failure.path, tuple(named), mendable, changed)
-        self._do(ladder.examined(self._kernels(), kernel.name, kernel.run, evidence, monotonic()))
+        self._do(ladder.examined(self._kernels(), kernel.name, kernel.run, evidence, self._shell.now()))
 
     def _mendable(self, kernel: Kernel, path: str) -> bool:
         config = self._shell.config
@@ -111,15 +155,14 @@ class Rungs:
 
         # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
         kernel = self._kernels().get(action.kernel)
-        began = time.time() - (monotonic() - kernel.started) if kernel is not None and kernel.started else 0.0
+        began = (
+            self._shell.wall() - (self._shell.now() - kernel.started) if kernel is not None and kernel.started else 0.0
+        )
         args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": began}
         self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
     def _restore(self, action: RestoreSource) -> None:
         keep_in = os.path.join(self._shell.home.root, "kept", action.incident)
-
-        def work(fd: int) -> None:
-            workers.answer(fd, self._snapshots.restore(action.kernel, keep_in))
 
         def done(data: Any) -> None:
             if data is None:
@@ -134,25 +177,21 @@ class Rungs:
             text = f"{names}: as when it was healthy; the newer versions are in {restored.kept_in}"
             self._told(action.kernel, action.run, "restore_source", True, text)
 
-        self._work(("restore", action.kernel), work, done)
+        self._work(("restore", action.kernel), Restore(self._snapshots, action.kernel, keep_in), done)
 
     def _told(self, name: str, run: int, rung: str, ok: bool, text: str) -> None:
-        self._do(ladder.told(self._kernels(), name, run, rung, ok, text, monotonic()))
+        self._do(ladder.told(self._kernels(), name, run, rung, ok, text, self._shell.now()))
 
     def _keep(self, action: Keep) -> None:
         kernel = self._kernels()[action.kernel]
-        snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
-
-        def work(fd: int) -> None:
-            workers.answer(fd, snapshots.keep(action.kernel, sources, barred, action.proven))
-
+        work = TakeSnapshot(self._snapshots, action.kernel, kernel.spec.sources, self._barred, action.proven)
         self._work(("keep", action.kernel), work, lambda data: None)
 
     # --- what was mended meanwhile
 
     def mended(self, paths: tuple[str, ...]) -> None:
-        both = tuple(dict.fromkeys(p for path in paths for p in (path, os.path.realpath(path))))
-        self._do(ladder.mended(self._kernels(), both, monotonic()))
+        both = tuple(dict.fromkeys(p for path in paths for p in (path, self._shell.files.real(path))))
+        self._do(ladder.mended(self._kernels(), both, self._shell.now()))
 
     def tend(self, now: float) -> None:
         """The coding agent's word may be lost with either of us: its tasks tell as well."""
@@ -162,7 +201,7 @@ class Rungs:
         for kernel in self._kernels().values():
             if kernel.state != "failed" or kernel.alive or not kernel.wanted or kernel.evidence is None:
                 continue
-            since = wall_iso(self._written.get(kernel.name, 0.0))
+            since = self._shell.wall_iso(self._written.get(kernel.name, 0.0))
             for path in kernel.evidence.named:
                 task = tables.task_of(self._shell.store, path)
                 if task is not None and task.state == "done" and task.finished_at and task.finished_at > since:
@@ -173,7 +212,7 @@ class Rungs:
         down = (k.evidence for k in self._kernels().values() if k.state == "failed")
         return self._next_look if any(e is not None and e.named for e in down) else float("inf")
 
-    def _work(self, key: tuple[str, str], work: Callable[[int], None], done: Callable[[Any], None]) -> None:
+    def _work(self, key: tuple[str, str], work: Work, done: Callable[[Any], None]) -> None:
         """One worker at a time for each thing to be done; `done` gets its answer, None when it gave none."""
         if key in self._busy:
             return
@@ -182,5 +221,5 @@ class Rungs:
             self._busy.discard(key)
             done(msgspec.msgpack.decode(data) if data else None)
 
-        if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
+        if self._shell.workers.run(work, WORK_TIMEOUT_S, over):
             self._busy.add(key)

@@ -1,24 +1,24 @@
 """self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
 
-import random
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, assert_never
 
 import msgspec
 
-from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
+from graced.bus.protocol import Asked, KernelView, Reply, View, to_plain
+from graced.bus.verbs import Names, News, NewsItem, Paths
 from graced.core import kernels, ladder
 from graced.core.intensity import History, recent
-from graced.core.kernel import Climb, Evidence, Examine
-from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
+from graced.core.kernel import Climb, Evidence, Examine, FixSource, Keep, KernelAction, RestoreSource
+from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start, Step
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Beat, CloseIncident
+from graced.core.vocabulary import Beat, Bump, CloseIncident, NoteStep, OpenIncident, Record
 from graced.members import runs
-from graced.members.duty import Duty
+from graced.members.duty import Duty, Handler
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
 from graced.members.told import Told, runs_told, told_of
-from graced.posix.clock import monotonic, wall_iso
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
 from graced.spec.config import Kernel as Spec
@@ -41,7 +41,7 @@ class SelfHealing(Duty):
         self._parallel = shell.config.restarts.parallel
         self._rungs = Rungs(shell, lambda: self.kernels, self._do)
         self._generation = 0  # of the database that has the kernels' rows
-        self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.home.audit)
+        self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.audit.lately)
 
     # --- birth
 
@@ -53,9 +53,9 @@ class SelfHealing(Duty):
             if shell.state.fresh:
                 self._remember_none(name, rows.get(name))
             elif rows.get(name) is not None:
-                self.kernels[name] = remembered(kernel, rows[name].memory, shell.identity.boot_id, monotonic())
+                self.kernels[name] = remembered(kernel, rows[name].memory, shell.identity.boot_id, self.shell.now())
             if self.kernels[name].state == "failed":
-                self.acted(Examine(name, kernel.run))
+                self._act(Examine(name, kernel.run))
         self._sync()
 
     def _remember_none(self, name: str, row: Any) -> None:
@@ -83,51 +83,52 @@ class SelfHealing(Duty):
                 return
             self._synced = wanted or self.shell.state.peers["spawner"].incarnation
             self._seen = 0
-            self._news(reply.data["news"])
+            self._news(msgspec.convert(reply.data["news"], tuple[NewsItem, ...]))
             for plain in reply.data["runs"]:
-                self._do(kernels.adopt(self.kernels, msgspec.convert(plain, Running), monotonic()))
+                self._do(kernels.adopt(self.kernels, msgspec.convert(plain, Running), self.shell.now()))
 
         self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
 
     # --- commands
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        reply = runs.asked(self.shell, ask)
-        if reply is not None:
-            return reply
-        match ask.verb:
-            case "kernel.news":
-                self._news(ask.args["items"])
-                return Reply(ask.id, True)
-            case "kernels.start":
-                return self._by_person(ask, kernels.person_start)
-            case "kernels.stop":
-                return self._by_person(ask, kernels.person_stop)
-            case "kernels.restart":
-                return self._by_person(ask, kernels.person_restart)
-            case "kernel.mended":
-                self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
-                return Reply(ask.id, True, self._rows(self.kernels))
-            case "kernel.look":
-                return Reply(ask.id, True, self._rows(ask.args["names"]))
-            case "kernel.renew":
-                self._do(ladder.renew(self.kernels, tuple(str(n) for n in ask.args["names"]), monotonic()))
-                return Reply(ask.id, True)
-        return super().ask(ask, address)
+    def handlers(self) -> Mapping[str, Handler]:
+        by_person = self._by_person
+        mine: dict[str, Handler] = {
+            "kernel.news": self._news_told,
+            "kernels.start": lambda args, asked: by_person(args, asked, kernels.person_start),
+            "kernels.stop": lambda args, asked: by_person(args, asked, kernels.person_stop),
+            "kernels.restart": lambda args, asked: by_person(args, asked, kernels.person_restart),
+            "kernel.mended": self._mended,
+            "kernel.look": lambda args, asked: Reply(asked.id, True, self._rows(args.names)),
+            "kernel.renew": self._renew,
+        }
+        return {**mine, **runs.handlers(self.shell)}
 
-    def _by_person(self, ask: Ask, change: Any) -> Reply:
-        names = tuple(str(n) for n in ask.args["names"])
+    def _news_told(self, args: News, asked: Asked) -> Reply:
+        self._news(args.items)
+        return Reply(asked.id, True)
+
+    def _mended(self, args: Paths, asked: Asked) -> Reply:
+        self._rungs.mended(args.paths)
+        return Reply(asked.id, True, self._rows(self.kernels))
+
+    def _renew(self, args: Names, asked: Asked) -> Reply:
+        self._do(ladder.renew(self.kernels, args.names, self.shell.now()))
+        return Reply(asked.id, True)
+
+    def _by_person(self, args: Names, asked: Asked, change: Callable[[Kernels, tuple[str, ...], float], Step]) -> Reply:
+        names = args.names
         unknown = [n for n in names if n not in self.kernels]
         if unknown:
-            return Reply(ask.id, False, error=f"no kernel {unknown[0]}")
+            return Reply(asked.id, False, error=f"no kernel {unknown[0]}")
         runs_before = {n: self.kernels[n].run for n in names}
-        self._do(change(self.kernels, names, monotonic()))
-        self.tend(monotonic())
+        self._do(change(self.kernels, names, self.shell.now()))
+        self.tend(self.shell.now())
         self.shell.store.flush()
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
-        return Reply(ask.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
+        return Reply(asked.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
-    def _rows(self, names: Any) -> dict[str, Any]:
+    def _rows(self, names: Iterable[str]) -> dict[str, Any]:
         """Of those of the kernels that are meant to run."""
         return {
             k.name: {"run": k.run, "state": k.state, "started": k.started, "alive": k.alive, "reason": k.reason}
@@ -135,28 +136,26 @@ class SelfHealing(Duty):
             if kernels.meant(k)
         }
 
-    def _news(self, items: list[dict[str, Any]]) -> None:
+    def _news(self, items: Iterable[NewsItem]) -> None:
         for item in items:
-            if int(item["n"]) <= self._seen:
+            if item.n <= self._seen:
                 continue
-            self._seen = int(item["n"])
-            running = msgspec.convert(item["running"], Running)
-            at = float(item["at"])
-            match item["what"]:
+            self._seen = item.n
+            match item.what:
                 case "born":
-                    step = kernels.born(self.kernels, running, at)
+                    step = kernels.born(self.kernels, item.running, item.at)
                 case "exited":
                     step = kernels.exited(
                         self.kernels,
-                        running,
-                        at,
-                        by_order=bool(item["by_order"]),
-                        noise=random.uniform(-1, 1),
+                        item.running,
+                        item.at,
+                        by_order=item.by_order,
+                        noise=self.shell.random.uniform(-1, 1),
                         stopping=self.shell.stopping,
-                        text=str(item["text"]),
+                        text=item.text,
                     )
                 case _:
-                    step = kernels.refused(self.kernels, running, at)
+                    step = kernels.refused(self.kernels, item.running, item.at)
             self._do(step)
 
     # --- what follows
@@ -178,15 +177,15 @@ class SelfHealing(Duty):
 
     def wake_at(self) -> float:
         idle = not self._synced or self.shell.state.stopping
-        return float("inf") if idle else min(kernels.wake_at(self.kernels, monotonic()), self._rungs.wake_at())
+        return float("inf") if idle else min(kernels.wake_at(self.kernels, self.shell.now()), self._rungs.wake_at())
 
-    def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
+    def _do(self, step: Step) -> None:
         self.kernels, actions = step
         for action in actions:
             if told_of(action) not in self._told:
-                self.shell.act(action)
+                self._act(action)
 
-    def acted(self, action: Action) -> bool:
+    def _act(self, action: KernelAction) -> None:
         match action:
             case Start():
                 self._tell("kernel.start", {"kernel": action.kernel, "run": action.run})
@@ -197,15 +196,18 @@ class SelfHealing(Duty):
                 self._tell("kernel.end", args)
             case Save():
                 self._save(action.kernel)
+            case Examine() | FixSource() | RestoreSource() | Keep():
+                self._rungs.do(action)
+            case Record() | OpenIncident() | NoteStep() | CloseIncident() | Bump():
+                self.shell.act(action)
             case _:
-                return self._rungs.acted(action)
-        return True
+                assert_never(action)
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
         self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)
 
     def _save(self, kernel: Kernel) -> None:
-        started = wall_iso() if kernel.pid else None
+        started = self.shell.wall_iso() if kernel.pid else None
         tables.save_kernel(
             self.shell.store,
             kernel.name,

@@ -20,8 +20,8 @@ QUIET_S: Final = 0.25  # after the last write: a recovery under way is not distu
 class Syncer:
     """One worker at a time, forked by whoever wrote."""
 
-    def __init__(self, member: str) -> None:
-        self._member = member
+    def __init__(self, member: str, audit: AuditLog, store: Store) -> None:
+        self._member, self._audit, self._store = member, audit, store
         self.worker = 0
         self._last = 0.0
         self._due = float("inf")
@@ -31,17 +31,17 @@ class Syncer:
         """When `tend` has something to do; never while a worker is at a slow disk."""
         return float("inf") if self.worker else self._due
 
-    def wrote(self, audit: AuditLog, store: Store, now: float) -> None:
+    def wrote(self, now: float) -> None:
         """Called after writes, and in later turns while something waits to be synced."""
-        if self._due == float("inf") and (audit.dirty or store.dirty):
+        if self._due == float("inf") and (self._audit.dirty or self._store.dirty):
             self._due = max(now + QUIET_S, self._last + EVERY_S)
 
-    def tend(self, audit: AuditLog, store: Store, now: float) -> None:
+    def tend(self, now: float) -> None:
         if now < self.due:
             return
         self._due = float("inf")
         self._last = now
-        paths = audit.sync_target() + store.sync_target()
+        paths = self._audit.sync_target() + self._store.sync_target()
         if paths:
             self.worker = _fork_sync(self._member, paths)
 

@@ -1,0 +1,47 @@
+"""A member's place in run/: its role lock, the restart locks it takes, the records of others, the announced stop."""
+
+from graced.home.locks import LockRecord, RestartLock, RoleLock, holder, read_record, take_now
+from graced.home.paths import Home
+from graced.home.stopping import announced
+from graced.posix.proc import Identity
+
+
+class Locks:
+    def __init__(self, home: Home, role: str, identity: Identity, lock: RoleLock) -> None:
+        self._home, self._role, self._identity, self._lock = home, role, identity, lock
+        self._restarts: dict[str, RestartLock] = {}
+
+    def still_mine(self) -> bool:
+        return self._lock.still_mine()
+
+    def retake(self, incarnation: int) -> bool:
+        self._home.ensure()
+        lock = RoleLock.take(self._home.lock(self._role))
+        if lock is None:
+            return False
+        lock.write(LockRecord.of(self._identity, incarnation))
+        self._lock.close()
+        self._lock = lock
+        self._home.reopen_run()
+        return True
+
+    def record(self, role: str) -> LockRecord | None:
+        return read_record(self._home.lock(role))
+
+    def take(self, target: str) -> bool:
+        lock = take_now(self._home.restart_lock(target), LockRecord.of(self._identity))
+        if lock is None:
+            return False
+        self._restarts[target] = lock
+        return True
+
+    def drop(self, target: str) -> None:
+        lock = self._restarts.pop(target, None)
+        if lock is not None:
+            lock.close()
+
+    def holder(self, target: str) -> LockRecord | None:
+        return holder(self._home.restart_lock(target))
+
+    def stopping(self) -> bool:
+        return announced(self._home)

@@ -134,6 +134,7 @@ def newborn(home_root: str, birth: Newborn) -> Never:
     code = CRASH_EXIT
     try:
         proc.set_title(f"graced {birth.role} (starting)")
+        gc.freeze()  # garbage of the spawner's, a socket say, must not be closed here by a number that is ours by then
         close_all_but(())
         os.setsid()  # a Ctrl-C for a spawner in the foreground is the spawner's alone
         signal.set_wakeup_fd(-1)

@@ -35,8 +35,10 @@ class PidFd:
             os.close(fd)
 
     def _fired(self) -> None:
-        self.close()
-        self._died()
+        # The number may have been another's that became readable in the same poll and was closed meanwhile.
+        if self._fd >= 0 and proc.pidfd_dead(self._fd):
+            self.close()
+            self._died()
 
 
 class Processes:

@@ -5,6 +5,7 @@ a power loss costs the last second at most.
 """
 
 import contextlib
+import gc
 import os
 from typing import Final
 
@@ -59,6 +60,7 @@ def _fork_sync(member: str, paths: list[str]) -> int:
         return pid
     try:
         set_title(f"graced: {member} worker")
+        gc.disable()  # as in any worker: garbage of the parent's is not closed here
         close_all_but(())
         for path in paths:
             with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member."""
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -98,6 +99,7 @@ def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
         return pid, reader
     try:
         proc.set_title(f"graced: {member} worker")
+        gc.disable()  # garbage of the parent's, a socket say, must not be closed here by numbers that are others' by now
         signal.set_wakeup_fd(-1)
         close_all_but((writer,))
         _die_with(parent)

@@ -32,9 +32,12 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
                 )
             )
             name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
-            shell.requests[request] = name  # a recovery is named after what died, not after who asked for it
-            while len(shell.requests) > REQUESTS_KEPT:
-                shell.requests.pop(next(iter(shell.requests)))
+            requests = shell.playbooks.requests
+            requests[request] = name  # a recovery is named after what died, not after who asked for it
+            while len(requests) > REQUESTS_KEPT:
+                requests.pop(next(iter(requests)))
+            shell.audit.flush()  # what is accepted is not forgotten, whoever dies next
+            shell.store.flush()
             return Reply(ask.id, True, {"accepted": True})
         case "run.result":
             request = str(args["request"])
@@ -42,10 +45,10 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
             if run is not None:
                 steps = _plain(engine.told(run))
                 return Reply(ask.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
-            id = shell.requests.get(request, request)
-            if id not in shell.results:
+            id = shell.playbooks.requests.get(request, request)
+            if id not in shell.playbooks.results:
                 return Reply(ask.id, False, error=f"no run {request}")
-            end = shell.results[id]
+            end = shell.playbooks.results[id]
             return Reply(ask.id, True, {"running": False, "ok": end.ok, "text": end.text, "steps": _plain(end.steps)})
     return None
 

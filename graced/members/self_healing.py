@@ -11,9 +11,10 @@ from graced.core.intensity import History, recent
 from graced.core.kernel import Climb, Evidence, Examine
 from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Beat, CloseIncident
+from graced.core.vocabulary import Action, Beat, CloseIncident, Perform
 from graced.members import runs
 from graced.members.duty import Duty
+from graced.members.kernel_actions import KernelActions
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
@@ -40,6 +41,7 @@ class SelfHealing(Duty):
         self._seen = 0  # number of the last news taken
         self._parallel = shell.config.restarts.parallel
         self._rungs = Rungs(shell, lambda: self.kernels, self._do)
+        self._actions = KernelActions(shell)
         self._generation = 0  # of the database that has the kernels' rows
         self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.home.audit)
 
@@ -200,6 +202,13 @@ class SelfHealing(Duty):
             case _:
                 return self._rungs.acted(action)
         return True
+
+    def perform(self, action: Perform) -> None:
+        match action.uses:
+            case "restart_kernel":
+                self._actions.restart(action)
+            case _:
+                super().perform(action)
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
         self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)

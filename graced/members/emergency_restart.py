@@ -1,0 +1,68 @@
+"""`restart_kernel` as trigger does it in an emergency: by the spawner, past self_healing, which is out.
+
+Only with the power that the watchdog lends; that it is held was checked when the step began (graced.core.powers).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from graced.core.vocabulary import Perform
+from graced.home.slots import Slot
+from graced.members.step_workers import StepOutcome
+from graced.posix import proc
+from graced.posix.clock import monotonic
+from graced.posix.padded_record import read_slot
+from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
+
+LOOK_S: Final = 0.05
+AGAIN_S: Final = 1.0
+SEND_TIMEOUT_S: Final = 1.0
+DEAD: Final = ("gone", "zombie")
+
+
+class EmergencyRestart:
+    """One kernel: the run that lives is ended, the next one is started, and a newer one that lives is the end of it."""
+
+    def __init__(self, shell: "Shell", action: Perform, spec: Kernel, done: Callable[[StepOutcome], None]) -> None:
+        self._shell, self._action, self._spec, self._done = shell, action, spec, done
+        self._deadline = monotonic() + action.timeout
+        self._before = shell.playbooks.noted(action)
+        self._asked_at = 0.0
+
+    def look(self) -> None:
+        slot = self._slot()
+        if monotonic() >= self._deadline or slot is None:
+            self._done(StepOutcome(False, f"{self._spec.name} did not come back in time"))
+            return
+        if self._before is None:
+            self._before = slot.run
+            self._shell.playbooks.note(self._action, slot.run)
+        identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
+        alive = slot.pid > 0 and proc.status(identity) not in DEAD
+        if alive and slot.run > self._before:
+            self._done(StepOutcome(True, f"{self._spec.name} runs, run {slot.run}", {"run": slot.run}))
+            return
+        if monotonic() - self._asked_at >= AGAIN_S:
+            self._asked_at = monotonic()
+            self._ask(slot, alive)
+        self._shell.after(LOOK_S, self.look)
+
+    def _ask(self, slot: Slot, alive: bool) -> None:
+        name, stop = self._spec.name, self._spec.stop
+        if alive:
+            args = {"kernel": name, "run": slot.run, "signal": stop.signal, "timeout": stop.timeout_s}
+            self._shell.send("spawner", "kernel.end", args, SEND_TIMEOUT_S)
+        else:
+            self._shell.send("spawner", "kernel.start", {"kernel": name, "run": slot.run + 1}, SEND_TIMEOUT_S)
+
+    def _slot(self) -> Slot | None:
+        try:
+            return msgspec.json.decode(read_slot(self._shell.home.slot(self._spec.name)) or b"", type=Slot)
+        except UNDECODABLE:
+            return None

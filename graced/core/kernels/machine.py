@@ -41,7 +41,7 @@ UNBORN: Final = "the spawner died during its birth"
 RESEND_S: Final = 1.0  # a start that nobody confirmed is asked for again; the run number makes it harmless
 
 __all__ = [
-    "End", "GiveOrder", "Kernel", "Kernels", "Save", "Start", "Step", "adopt", "born", "ended_well", "exit_data",
+    "WAITS", "End", "GiveOrder", "Kernel", "Kernels", "Save", "Start", "Step", "adopt", "born", "ended_well", "exit_data",
     "exited", "meant", "person_restart", "person_start", "person_stop", "refused", "satisfied", "stop_waves", "tend",
     "wake_at", "with_dependencies",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What self_healing does about a kernel for which restarts do not help: the actions of graced.core.ladder.
+"""The rungs of a kernel's ladder in the real world: BeginRung in, RungEnded out.
 
 Reading the end of a log is done at once; whatever reads or writes sources is done in a worker.
 """
@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from graced.bus.protocol import Reply
-from graced.core import ladder
-from graced.core.kernel import Evidence, Examine, FixSource, Keep, Kernel, Kernels, RestoreSource, Step
+from graced.core.kernels.machine import Kernels, Taken
+from graced.core.kernels.state import Evidence, Kernel
+from graced.core.kernels.vocabulary import (
+    BeginRung,
+    Examine,
+    Examined,
+    Keep,
+    RungEnded,
+    RungOutcome,
+    SourcesMended,
+)
 from graced.core.vocabulary import Action
 from graced.members import workers
 from graced.mending.excluded import is_barred, is_within
@@ -33,10 +42,10 @@ CLOCK_SLACK_S: Final = 1.0
 
 
 class Rungs:
-    """`do` takes a step of the kernels; `kernels` gives them as they are now."""
+    """`take` gives an event to the kernels; `kernels` gives them as they are now."""
 
-    def __init__(self, shell: "Shell", kernels: Callable[[], Kernels], do: Callable[[Step], None]) -> None:
-        self._shell, self._kernels, self._do = shell, kernels, do
+    def __init__(self, shell: "Shell", kernels: Callable[[], Kernels], take: Callable[[Taken, float], None]) -> None:
+        self._shell, self._kernels, self._take = shell, kernels, take
         self._busy: set[tuple[str, str]] = set()
         self._snapshots = Snapshots(os.path.join(shell.home.root, "snapshots"))
         self._barred = (shell.home.root,)
@@ -47,10 +56,10 @@ class Rungs:
         match action:
             case Examine():
                 self._shell.after(0.0, lambda: self._examine(action))  # not in the middle of a step's other actions
-            case FixSource():
-                self._fix(action)
-            case RestoreSource():
-                self._restore(action)
+            case BeginRung("notify"):
+                self._shell.after(0.0, lambda: self._ended(action, "held_on", self._reason(action)))
+            case BeginRung():
+                self._shell.after(0.0, lambda: self._begin(action))
             case Keep():
                 self._keep(action)
             case _:
@@ -61,43 +70,60 @@ class Rungs:
 
     def _examine(self, action: Examine) -> None:
         kernel = self._kernels().get(action.kernel)
-        if kernel is None or kernel.run != action.run:
+        if kernel is None or kernel.run.run != action.run:
             return
-        began = time.time() - (monotonic() - kernel.started) if kernel.started else 0.0
-        text, written = tail_of(self._shell.home.log(kernel.name), began - CLOCK_SLACK_S)
+        failure = self._failure(kernel)
+        both = (p for path in failure.named for p in (path, os.path.realpath(path)))
+        named = dict.fromkeys(p for p in both if is_valid(p))
+        evidence = Evidence(failure.error, tuple(named))
+        self._take(Examined(kernel.name, kernel.run.run, evidence), monotonic())
+
+    def _failure(self, kernel: Kernel) -> Failure:
+        began = _began(kernel)
+        text, written = tail_of(self._shell.home.log(kernel.name), began - CLOCK_SLACK_S if began else 0.0)
         self._written[kernel.name] = written
-        failure = failure_of(text, kernel.spec.cwd)
-        sources, config = kernel.spec.sources, self._shell.config
-        mendable = failure.syntax and self._mendable(kernel, failure.path)
-        if not (mendable and config.coding_agent.exclude if failure.syntax else sources):
-            self._examined(kernel, failure, mendable, False)
+        return failure_of(text, kernel.spec.cwd)
+
+    # --- the rungs
+
+    def _begin(self, action: BeginRung) -> None:
+        """Whether a rung applies is found out here: fix_source is for a SyntaxError and its kin in a file that may be
+        mended, restore_source for every other failure of a kernel whose sources changed since it was healthy."""
+        kernel = self._kernels().get(action.kernel)
+        if kernel is None or kernel.run.run != action.run:
+            return
+        failure = self._failure(kernel)
+        match action.rung:
+            case "fix_source" if failure.syntax and self._mendable(kernel, failure.path):
+                self._unless_barred(action, kernel, failure)
+            case "restore_source" if not failure.syntax and kernel.spec.sources:
+                self._restore(action, kernel)
+            case _:
+                self._ended(action, "not_applicable")
+
+    def _unless_barred(self, action: BeginRung, kernel: Kernel, failure: Failure) -> None:
+        config, sources = self._shell.config, kernel.spec.sources
+        if not config.coding_agent.exclude:
+            self._fix(action, kernel, failure)
             return
 
         def work(fd: int) -> None:
-            if failure.syntax:
-                workers.answer(fd, not is_barred(failure.path, config, sources))
-            else:
-                workers.answer(fd, self._snapshots.changed(kernel.name, sources, self._barred))
+            workers.answer(fd, is_barred(failure.path, config, sources))
 
-        def done(data: Any) -> None:
-            self._examined(kernel, failure, failure.syntax and data is True, not failure.syntax and data is True)
+        def done(barred: Any) -> None:
+            if barred is False:
+                self._fix(action, kernel, failure)
+            elif barred is True:
+                self._ended(action, "not_applicable")
 
         self._work(("examine", kernel.name), work, done)
-
-    def _examined(self, kernel: Kernel, failure: Failure, mendable: bool, changed: bool) -> None:
-        both = (p for path in failure.named for p in (path, os.path.realpath(path)))
-        named = dict.fromkeys(p for p in both if is_valid(p))
-        evidence = Evidence(failure.error, failure.syntax, failure.path, tuple(named), mendable, changed)
-        self._do(ladder.examined(self._kernels(), kernel.name, kernel.run, evidence, monotonic()))
 
     def _mendable(self, kernel: Kernel, path: str) -> bool:
         config = self._shell.config
         within = is_within(path, config, kernel.spec.sources)
         return config.coding_agent.apply == "fix" and within and is_python(path)
 
-    # --- the rungs
-
-    def _fix(self, action: FixSource) -> None:
+    def _fix(self, action: BeginRung, kernel: Kernel, failure: Failure) -> None:
         """Asked again until it is over: neither agent nor message need live long."""
 
         def answered(reply: Reply | None) -> None:
@@ -107,37 +133,46 @@ class Rungs:
             if state in ("queued", "running"):
                 return
             text = str(reply.data["text"]) if reply.ok else reply.error
-            self._told(action.kernel, action.run, "fix_source", state == "done", text)
+            self._ended(action, "held_on" if state == "done" else "failed", text)
 
         # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
-        kernel = self._kernels().get(action.kernel)
-        began = time.time() - (monotonic() - kernel.started) if kernel is not None and kernel.started else 0.0
-        args = {"path": action.path, "error": action.error, "kernel": action.kernel, "at": began}
+        args = {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": _began(kernel)}
         self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
-    def _restore(self, action: RestoreSource) -> None:
+    def _restore(self, action: BeginRung, kernel: Kernel) -> None:
         keep_in = os.path.join(self._shell.home.root, "kept", action.incident)
+        snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
 
         def work(fd: int) -> None:
-            workers.answer(fd, self._snapshots.restore(action.kernel, keep_in))
+            changed = snapshots.changed(kernel.name, sources, barred)
+            workers.answer(fd, snapshots.restore(kernel.name, keep_in) if changed else False)
 
         def done(data: Any) -> None:
-            if data is None:
+            if data is None:  # the worker died: asked for again
+                return
+            if data is False:
+                self._ended(action, "not_applicable")
                 return
             restored = msgspec.convert(data, Restored)
             if restored.problem:
-                self._told(action.kernel, action.run, "restore_source", False, restored.problem)
+                self._ended(action, "failed", restored.problem)
                 return
             told = {"kernel": action.kernel, "files": restored.files[:50], "kept_in": restored.kept_in}
             self._shell.audit.append("source.restored", told)
             names = ", ".join(restored.files[:5]) + (", …" if len(restored.files) > 5 else "")
             text = f"{names}: as when it was healthy; the newer versions are in {restored.kept_in}"
-            self._told(action.kernel, action.run, "restore_source", True, text)
+            self._ended(action, "held_on", text)
 
-        self._work(("restore", action.kernel), work, done)
+        self._work(("restore", kernel.name), work, done)
 
-    def _told(self, name: str, run: int, rung: str, ok: bool, text: str) -> None:
-        self._do(ladder.told(self._kernels(), name, run, rung, ok, text, monotonic()))
+    def _ended(self, action: BeginRung, outcome: RungOutcome, text: str = "") -> None:
+        restart = outcome == "held_on" and action.rung != "notify"
+        event = RungEnded(action.kernel, action.run, action.incident, action.rung, outcome, text, restart)
+        self._take(event, monotonic())
+
+    def _reason(self, action: BeginRung) -> str:
+        kernel = self._kernels().get(action.kernel)
+        return kernel.reason if kernel is not None else ""
 
     def _keep(self, action: Keep) -> None:
         kernel = self._kernels()[action.kernel]
@@ -152,25 +187,26 @@ class Rungs:
 
     def mended(self, paths: tuple[str, ...]) -> None:
         both = tuple(dict.fromkeys(p for path in paths for p in (path, os.path.realpath(path))))
-        self._do(ladder.mended(self._kernels(), both, monotonic()))
+        self._take(SourcesMended(both), monotonic())
 
     def tend(self, now: float) -> None:
         """The coding agent's word may be lost with either of us: its tasks tell as well."""
         if now < self._next_look:
             return
         self._next_look = now + self._shell.config.timing.check_interval_s
-        for kernel in self._kernels().values():
-            if kernel.state != "failed" or kernel.alive or not kernel.wanted or kernel.evidence is None:
+        for kernel in self._kernels().failed():
+            evidence = kernel.tally.evidence
+            if not kernel.wanted or evidence is None:
                 continue
             since = wall_iso(self._written.get(kernel.name, 0.0))
-            for path in kernel.evidence.named:
+            for path in evidence.named:
                 task = tables.task_of(self._shell.store, path)
                 if task is not None and task.state == "done" and task.finished_at and task.finished_at > since:
                     self.mended((path,))
                     break
 
     def wake_at(self) -> float:
-        down = (k.evidence for k in self._kernels().values() if k.state == "failed")
+        down = (kernel.tally.evidence for kernel in self._kernels().failed())
         return self._next_look if any(e is not None and e.named for e in down) else float("inf")
 
     def _work(self, key: tuple[str, str], work: Callable[[int], None], done: Callable[[Any], None]) -> None:
@@ -184,3 +220,8 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
+
+
+def _began(kernel: Kernel) -> float:
+    """When its newest run began, in seconds of 1970; 0 if not known."""
+    return time.time() - (monotonic() - kernel.run.started) if kernel.run.started else 0.0

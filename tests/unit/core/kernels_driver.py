@@ -7,14 +7,32 @@ from typing import Any, Final
 
 from core_kit import NOW
 
-from graced.core import kernels, ladder
 from graced.core.intensity import Policy
-from graced.core.kernel import Evidence, Examine, FixSource, Keep, Kernel, RestoreSource, Save
-from graced.core.kernels import End, GiveOrder, Kernels, Start
+from graced.core.kernels import view
+from graced.core.kernels.machine import Kernels
+from graced.core.kernels.state import Evidence, new_kernel
+from graced.core.kernels.vocabulary import (
+    Asked,
+    BeginRung,
+    End,
+    Examine,
+    Examined,
+    GiveOrder,
+    Keep,
+    RunBorn,
+    RunEnded,
+    RungEnded,
+    Save,
+    SourcesMended,
+    SourcesRenewed,
+    Start,
+    Told,
+)
 from graced.core.orders import Exit, Running
 from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Dependency, ExitCodes, Ready
 from graced.spec.config import Kernel as Spec
+from graced.spec.run import Run
 
 POLICY: Final = Policy(max_restarts=2, window=60.0, immediate=1, initial=0.5, factor=2.0, max=8.0, jitter=0.0)
 SPECS: Final = {
@@ -32,8 +50,7 @@ EXITS: Final = {
 }  # fmt: skip
 EVIDENCE: Final = {
     "nothing": Evidence(),
-    "syntax": Evidence("SyntaxError: invalid syntax", True, "/src/a.py", ("/src/a.py",), True),
-    "changed": Evidence("KeyError: 'a'", False, "/src/a.py", ("/src/a.py",), False, True),
+    "syntax": Evidence("SyntaxError: invalid syntax", ("/src/a.py",)),
 }
 
 
@@ -43,8 +60,7 @@ class Driver:
     def __init__(self, spec: str, *, wanted: bool = True) -> None:
         self.now = NOW
         specs = [SPECS[spec]] + ([Spec("db", ("db",))] if spec == "dependent" else [])
-        state: Any = "backoff" if wanted else "stopped"
-        self.kernels: Kernels = {s.name: Kernel(s, POLICY, wanted=wanted, state=state) for s in specs}
+        self.kernels = Kernels(new_kernel(s, POLICY, wanted=wanted) for s in specs)
         self.said: list[Action] = []
 
     # --- words in
@@ -55,74 +71,68 @@ class Driver:
             self.said = []
             if step:
                 self._one(*step.split(" "))
-            self._take(kernels.tend(self.kernels, self.now))
+            self.said += self.kernels.tend(self.now)
 
     def _one(self, verb: str, *words: str) -> None:
         """`exit +1 1`: run + 1 ended with code 1; `by order` behind it: the next run was started by order."""
+        kernel = self.kernels["web"]
+        event: Any
         match verb:
             case "wait":
                 self.now += float(words[0])
+                return
             case "born":
-                self._take(kernels.born(self.kernels, self._running(words[0], words[1:]), self.now))
+                event = RunBorn(self._run(words[0], *words[1:]))
             case "exit":
                 by_order = words[-2:] == ("by", "order")
                 exit = EXITS[" ".join(words[1:-2] if by_order else words[1:])]
-                running = self._running(words[0], (), exit)
-                self._take(kernels.exited(self.kernels, running, self.now, by_order=by_order, noise=0.0))
+                event = RunEnded(self._run(words[0]), exit, by_order=by_order)
             case "unborn":
-                running = self._running(words[0], (), Exit(code=127))
-                self._take(kernels.exited(
-                    self.kernels, running, self.now, by_order=False, noise=0.0, text="no such program"
-                ))  # fmt: skip
+                event = RunEnded(self._run(words[0]), Exit(code=127), text="no such program")
             case "stopping":
-                running = self._running("+0", (), Exit(signal=15))
-                self._take(kernels.exited(self.kernels, running, self.now, by_order=False, noise=0.0, stopping=True))
+                event = RunEnded(self._run("+0"), Exit(signal=15), stopping=True)
             case "person":
-                verbs = {"start": kernels.person_start, "stop": kernels.person_stop, "restart": kernels.person_restart}
-                self._take(verbs[words[0]](self.kernels, ("web",), self.now))
+                what: Any = words[0]
+                event = Asked(what, ("web",))
             case "adopt" | "refused":
-                exit = None if words[1] == "alive" else Exit()
-                running = self._running(words[0], words[2:], exit, intent=words[1] == "intent")
-                self._take(getattr(kernels, verb)(self.kernels, running, self.now))
+                run = self._run(words[0])
+                if words[1] == "intent":
+                    run = Run("web", run.run, started=run.started)
+                alive = words[1] == "alive"
+                event = Told(Running(run, alive=alive, exit=None if alive else Exit()), refused=verb == "refused")
             case "examined":
-                kernel = self.kernels["web"]
-                self._take(ladder.examined(self.kernels, "web", kernel.run, EVIDENCE[words[0]], self.now))
+                event = Examined("web", kernel.run.run, EVIDENCE[words[0]])
             case "rung":
-                kernel = self.kernels["web"]
-                self._take(ladder.told(
-                    self.kernels, "web", kernel.run, words[0], words[1] == "held_on", "so it is", self.now
-                ))  # fmt: skip
+                outcome: Any = words[1]
+                restart = outcome == "held_on" and words[0] != "notify"
+                event = RungEnded("web", kernel.run.run, kernel.incident, words[0], outcome, "so it is", restart)
             case "mended":
-                self._take(ladder.mended(self.kernels, ("/src/a.py",), self.now))
+                event = SourcesMended(("/src/a.py",))
             case "renew":
-                self._take(ladder.renew(self.kernels, ("web",), self.now))
+                event = SourcesRenewed(("web",))
             case _:
                 raise ValueError(verb)
+        self.said += self.kernels.take(event, self.now)
 
-    def _running(self, plus: str, name: tuple[str, ...], exit: Exit | None = None, *, intent: bool = False) -> Running:
-        kernel = self.kernels[name[0] if name else "web"]
-        run = kernel.run + int(plus)
-        same = run == kernel.run
-        pid = kernel.pid if same and kernel.pid else 100 + run
-        started = kernel.started if same and kernel.started else self.now
-        return Running(
-            kernel.name, run, 0 if intent else pid, 0 if intent else 500, started, alive=exit is None, exit=exit
-        )
-
-    def _take(self, step: Any) -> None:
-        self.kernels, actions = step
-        self.said += actions
+    def _run(self, plus: str, name: str = "web") -> Run:
+        old = self.kernels[name].run
+        number = old.run + int(plus)
+        same = number == old.run
+        pid = old.pid if same and old.pid else 100 + number
+        started = old.started if same and old.started else self.now
+        return Run(name, number, pid, 500, "boot", started)
 
     # --- words out
 
     def tell(self) -> str:
-        kernel = self.kernels["web"]
+        kernel, tally = self.kernels["web"], self.kernels["web"].tally
+        pid = kernel.run.pid if kernel.alive else 0
         words = [
-            kernel.state, f"run={kernel.run}", f"pid={kernel.pid}", f"restarts={kernel.restarts}",
-            f"rung={kernel.rung}", f"incident={kernel.incident or None}", f"reason={kernel.reason!r}",
+            view.state(kernel), f"run={kernel.run.run}", f"pid={pid}", f"restarts={tally.restarts}",
+            f"rung={tally.rung}", f"incident={tally.incident or None}", f"reason={view.reason(kernel)!r}",
         ]  # fmt: skip
-        words += [word for word in ("wanted", "held") if getattr(kernel, word)]
-        wake = kernels.wake_at(self.kernels, self.now)
+        words += ["wanted"] * kernel.wanted + ["held"] * kernel.stopped_by_person
+        wake = self.kernels.wake_at()
         words.append("sleeps" if wake == float("inf") else f"wakes={wake - self.now:g}")
         actions = [told for action in self.said if (told := _action(action))]
         return " ".join(words) + " | " + ("; ".join(actions) or "nothing")
@@ -135,15 +145,13 @@ def _action(action: Action) -> str:
         case Start():
             return f"start {action.kernel} {action.run}"
         case End():
-            return f"end {action.run} signal {action.signal} timeout {action.timeout:g}"
+            return f"end {action.run}"
         case GiveOrder():
             return f"order {action.order.run} {action.order.then}"
         case Examine():
             return f"examine {action.run}"
-        case FixSource():
-            return f"begin {action.incident} fix_source"
-        case RestoreSource():
-            return f"begin {action.incident} restore_source"
+        case BeginRung():
+            return f"begin {action.incident} {action.rung}"
         case Keep():
             return f"keep {action.run} {'proven' if action.proven else 'first'}"
         case Record():

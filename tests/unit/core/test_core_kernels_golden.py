@@ -30,8 +30,17 @@ STATES: Final = {
     "ended well": "born +1, exit +0 0",
     "examined": "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1",
     "at fix_source": "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined syntax",
-    "at restore_source": "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined changed",
-    "failed": "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined nothing",
+    "at restore_source": (
+        "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined nothing, rung fix_source not_applicable"
+    ),
+    "at notify": (
+        "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined nothing, rung fix_source not_applicable, "
+        "rung restore_source not_applicable"
+    ),
+    "failed": (
+        "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined nothing, rung fix_source not_applicable, "
+        "rung restore_source not_applicable, rung notify held_on"
+    ),
     "started by a rung": (
         "born +1, exit +0 1, born +1, exit +0 1, born +1, exit +0 1, examined syntax, rung fix_source held_on, born +1"
     ),
@@ -45,8 +54,9 @@ EVENTS: Final = (
     "adopt +0 alive", "adopt +0 dead", "adopt +1 alive", "adopt +1 dead", "adopt +1 intent", "adopt +3 alive",
     "refused +0 alive", "refused +0 dead", "refused +1 alive",
     "person start", "person stop", "person restart",
-    "examined nothing", "examined syntax", "examined changed",
-    "rung fix_source held_on", "rung fix_source failed", "rung restore_source held_on", "mended", "renew",
+    "examined nothing", "examined syntax",
+    "rung fix_source held_on", "rung fix_source failed", "rung fix_source not_applicable",
+    "rung restore_source held_on", "rung notify held_on", "mended", "renew",
 )  # fmt: skip
 OTHERS: Final = ("up", "in backoff", "ended well")
 """States in which the other kernels of SPECS differ from the plain one."""

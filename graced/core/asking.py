@@ -22,6 +22,8 @@ from graced.spec.roles import EMERGENCY_PLAYBOOK, MEMBERS, MUTUAL_PLAYBOOK
 
 LOCK_AGAIN_S: Final = 0.1
 VARS_LIMIT_CHARS: Final = 16_000
+NO_EVENT: Final = dict.fromkeys(("trigger", "kernel", "run", "rung", "reason", "evidence", "error", "incarnation"), "")
+"""What triggers tell, so that a playbook may ask for it whoever has started it."""
 
 
 def asked(state: State, event: RunAsked, now: float) -> Stepped:
@@ -85,7 +87,7 @@ def targets_of(step: Step, args: dict[str, Any]) -> frozenset[str]:
 
 def variables(state: State, run: Run) -> dict[str, Any]:
     """What expressions may name: the playbook's own variables, `event`, and `steps` with what each step gave."""
-    event = {**run.event, "target": run.target, "by": run.by, "tier": run.tier, "incident": run.incident}
+    event = {**NO_EVENT, **run.event, "target": run.target, "by": run.by, "tier": run.tier, "incident": run.incident}
     own = {"target": run.target, "agent": state.me, "steps": {}}
     return {**run.playbook.vars, **own, **run.vars, "event": event}
 

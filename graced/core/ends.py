@@ -32,14 +32,14 @@ def finish(state: State, run: Run, now: float) -> Stepped:
 
 
 def finished(run: Run, ok: bool, now: float, text: str = "") -> Record:
-    """`playbook.finished`. `did`: whether any step of it did anything; `restart`: that of its kernel is due."""
+    """`playbook.finished`. `did`: whether any step of it did anything."""
     data: dict[str, Any] = {
         "playbook": run.playbook.name, "run": run.id, "slo_s": run.playbook.slo_s, "duration_s": now - run.started,
         "ok": ok,
     }  # fmt: skip
     if not run.dead:
         text = text or engine.failure(run)
-        data |= {"on": run.by, "targets": list(run.targets), "did": engine.did(run), "restart": engine.restarts(run)}
+        data |= {"on": run.by, "targets": list(run.targets), "did": engine.did(run)}
         data |= {"text": text} if text else {}
     return Record("playbook.finished", data)
 

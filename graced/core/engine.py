@@ -250,11 +250,6 @@ def did(run: Run) -> bool:
     return any(p.state in ("ok", "failed") for p in run.steps)
 
 
-def restarts(run: Run) -> bool:
-    """Did a step leave a kernel's restart to whoever asked for the run?"""
-    return any(outcome["output"].get("restart") is True for outcome in run.vars.get("steps", {}).values())
-
-
 def failure(run: Run) -> str:
     """The text of the first failed step, for people."""
     for step, progress in zip(run.playbook.steps, run.steps, strict=True):

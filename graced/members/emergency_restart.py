@@ -6,16 +6,13 @@ Only with the power that the watchdog lends; that it is held was checked when th
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from graced.core.vocabulary import Perform
-from graced.home.slots import Slot
+from graced.home.slots import identity_of, read
 from graced.members.step_workers import StepOutcome
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.padded_record import read_slot
-from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Kernel
+from graced.spec.run import Run
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -36,33 +33,23 @@ class EmergencyRestart:
         self._asked_at = 0.0
 
     def look(self) -> None:
-        slot = self._slot()
+        slot = read(self._shell.home.slot(self._spec.name))
         if monotonic() >= self._deadline or slot is None:
             self._done(StepOutcome(False, f"{self._spec.name} did not come back in time"))
             return
         if self._before is None:
-            self._before = slot.run
-            self._shell.playbooks.note(self._action, slot.run)
-        identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
-        alive = slot.pid > 0 and proc.status(identity) not in DEAD
-        if alive and slot.run > self._before:
-            self._done(StepOutcome(True, f"{self._spec.name} runs, run {slot.run}", {"run": slot.run}))
+            self._before = slot.run.run
+            self._shell.playbooks.note(self._action, self._before)
+        run = slot.run
+        alive = run.pid > 0 and proc.status(identity_of(run)) not in DEAD
+        if alive and run.run > self._before:
+            self._done(StepOutcome(True, f"{self._spec.name} runs, run {run.run}", {"run": run.run}))
             return
         if monotonic() - self._asked_at >= AGAIN_S:
             self._asked_at = monotonic()
-            self._ask(slot, alive)
+            self._ask(run, alive)
         self._shell.after(LOOK_S, self.look)
 
-    def _ask(self, slot: Slot, alive: bool) -> None:
-        name, stop = self._spec.name, self._spec.stop
-        if alive:
-            args = {"kernel": name, "run": slot.run, "signal": stop.signal, "timeout": stop.timeout_s}
-            self._shell.send("spawner", "kernel.end", args, SEND_TIMEOUT_S)
-        else:
-            self._shell.send("spawner", "kernel.start", {"kernel": name, "run": slot.run + 1}, SEND_TIMEOUT_S)
-
-    def _slot(self) -> Slot | None:
-        try:
-            return msgspec.json.decode(read_slot(self._shell.home.slot(self._spec.name)) or b"", type=Slot)
-        except UNDECODABLE:
-            return None
+    def _ask(self, run: Run, alive: bool) -> None:
+        verb, number = ("kernel.end", run.run) if alive else ("kernel.start", run.run + 1)
+        self._shell.send("spawner", verb, {"kernel": run.kernel, "run": number}, SEND_TIMEOUT_S)

@@ -27,30 +27,28 @@ Answer = Callable[[Reply | None], None]
 
 
 class KernelActions:
-    """One for each healer."""
+    """One for each healer. `rung`: has a rung of a ladder restart its kernel, and gives the run that had failed."""
 
-    def __init__(self, shell: "Shell") -> None:
-        self._shell = shell
+    def __init__(self, shell: "Shell", rung: Callable[[Perform], int | None] = lambda action: None) -> None:
+        self._shell, self._rung = shell, rung
         self._under_way: set[tuple[str, int, int]] = set()
 
     def restart(self, action: Perform) -> None:
         """Restart one kernel and wait until it is ready again, at most as long as the step may take."""
-        name, told = str(action.args.get("kernel")), action.context
-        if told.by == LADDER and told.target == name:  # it is down, and climbs: its ladder starts it after this run
-            text = f"{name} is started when the rung is done"
-            self._shell.playbooks.done(action, StepOutcome(True, text, {"restart": True}))
-            return
         key = (action.run, action.step, action.attempt)
         if key not in self._under_way:
             self._under_way.add(key)
-            _Restart(self._shell, action, name, lambda: self._under_way.discard(key)).look()
+            _Restart(self._shell, action, self._rung, lambda: self._under_way.discard(key)).look()
 
 
 class _Restart:
     """One restart: look at it, ask for it once, look until it is over."""
 
-    def __init__(self, shell: "Shell", action: Perform, name: str, over: Callable[[], None]) -> None:
-        self._shell, self._action, self._name, self._over = shell, action, name, over
+    def __init__(
+        self, shell: "Shell", action: Perform, rung: Callable[[Perform], int | None], over: Callable[[], None]
+    ) -> None:
+        self._shell, self._action, self._rung, self._over = shell, action, rung, over
+        self._name = str(action.args.get("kernel"))
         self._deadline = monotonic() + action.timeout
         self._before = shell.playbooks.noted(action)
         self._asked = False  # by this executor; what its predecessor asked for may have been lost with it
@@ -66,22 +64,31 @@ class _Restart:
             self._shell.after(LOOK_S, self.look)
             return
         row = reply.data.get(self._name)
-        if self._before is None or (not self._asked and row is not None and row["run"] <= self._before):
-            self._begin(row)
+        run = int(row["run"]["run"]) if row is not None else 0
+        if self._before is None or (not self._asked and row is not None and run <= self._before):
+            self._begin(run if row is not None else None)
         elif row is None:
             self._end(False, f"{self._name} was stopped meanwhile")
-        elif row["run"] > self._before and row["alive"] and row["state"] in WELL:
-            self._end(True, f"{self._name} is {row['state']}, run {row['run']}", {"run": row["run"]})
-        elif row["state"] == "failed":
-            self._end(False, f"{self._name} is failed: {row['reason']}")
+        elif run > self._before and row["alive"] and row["state"] in WELL:
+            self._end(True, f"{self._name} is {row['state']}, run {run}", {"run": run})
+        elif run > self._before and not row["alive"] and row["state"] != "starting":
+            self._end(False, f"{self._name} went down again: {row['reason']}")
         else:
             self._shell.after(LOOK_S, self.look)
 
-    def _begin(self, row: dict[str, Any] | None) -> None:
-        if row is None and self._action.context.by != BY_PERSON:
+    def _begin(self, run: int | None) -> None:
+        told = self._action.context
+        if run is None and told.by != BY_PERSON:
             self._end(False, f"{self._name} is not meant to run, or is no kernel: a person starts it")
             return
-        self._before, self._asked = int(row["run"]) if row is not None else 0, True
+        if told.by == LADDER and told.target == self._name:  # it is down, and its ladder starts it
+            failed = self._rung(self._action)
+            if failed is not None:
+                self._before, self._asked = failed, True
+                self._shell.playbooks.note(self._action, failed)
+            self._shell.after(LOOK_S, self.look)
+            return
+        self._before, self._asked = run or 0, True
         self._shell.playbooks.note(self._action, self._before)
 
         def asked(reply: Reply | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from graced.core.ladder import inside
+from graced.core.kernels.ladder import inside
 from graced.core.vocabulary import CloseIncident, Happened, NoteStep
 from graced.members import workers
 from graced.members.targets import targets

@@ -15,7 +15,7 @@ from graced.bus.protocol import Ask, Reply, to_plain
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
-from graced.home.slots import KernelSlots, Slot
+from graced.home.slots import KernelSlots, Slot, identity_of
 from graced.home.stopping import announced
 from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
@@ -24,7 +24,9 @@ from graced.members.news import News
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
+from graced.spec.config import Stop
 from graced.spec.replicas import expand_replicas
+from graced.spec.run import Run
 
 TREE_STEP_S: Final = 0.002
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
@@ -77,37 +79,36 @@ class Nursery:
         given: descriptors that systemd kept, by name; they are ours from now on.
         """
         self._seen_runs = look(self.shell.home.id()).runs
-        slots = {slot.kernel: slot for slot in self._slots.stored()}
+        slots = {slot.run.kernel: slot for slot in self._slots.stored()}
         for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
-            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
-                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run.run if known else 0):
+                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id))
         for slot in slots.values():
             self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
-        boot_id = self.shell.identity.boot_id
-        self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
+        self.keeper.gather(given, [identity_of(r.run) for r in alive])
 
     def _adopt_one(self, slot: Slot) -> None:
-        identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
-        if slot.pid == 0:
-            found = members_of(self._tags(slot.kernel, slot.run))
+        run, kernel = slot.run, slot.run.kernel
+        identity = identity_of(run)
+        if run.pid == 0:
+            found = members_of(self._tags(kernel, run.run))
             leaders = [i for i in found if proc.session_of(i.pid) == i.pid]
             identity = min(leaders, key=lambda i: i.start_ticks) if leaders else identity
-        running = Running(
-            slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
-        )
+        born = Run(kernel, run.run, identity.pid, identity.start_ticks, identity.boot_id, _started(identity))
+        running = Running(born, adopted=True)
         fd = proc.open_pidfd(identity) if identity.pid else None
         if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
-            self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
-            if slot.boot_id == self.shell.identity.boot_id and (slot.kernel, str(slot.run)) in self._seen_runs:
+            self.runs[kernel] = running = msgspec.structs.replace(running, exit=Exit())
+            if run.boot_id == self.shell.identity.boot_id and (kernel, str(run.run)) in self._seen_runs:
                 self._finish(running, Exit(), scan=True, witnessed=False)
             return
-        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
-        if slot.pid == 0:
-            self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
-        self._pidfds[slot.kernel] = fd
-        self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
+        self.runs[kernel] = msgspec.structs.replace(running, alive=True)
+        if run.pid == 0:
+            self._slots.store(msgspec.structs.replace(slot, run=born))
+        self._pidfds[kernel] = fd
+        self.shell.add_reader(fd, lambda: self._adopted_died(kernel, fd))
 
     def _adopted_died(self, kernel: str, fd: int) -> None:
         self.shell.drop_reader(fd)
@@ -132,9 +133,7 @@ class Nursery:
             case "kernel.order":
                 self.runs = orders.give(self.runs, msgspec.convert(args, Order))
             case "kernel.end":
-                self.runs, actions = orders.stop(
-                    self.runs, str(args["kernel"]), int(args["run"]), int(args["signal"]), float(args["timeout"])
-                )
+                self.runs, actions = orders.stop(self.runs, str(args["kernel"]), int(args["run"]))
                 self._act(actions)
             case "kernel.sync":
                 news = self.news.synced(int(args["incarnation"]))
@@ -169,20 +168,22 @@ class Nursery:
     # --- births
 
     def _launch(self, launch: Launch) -> None:
-        kernel, run = launch.kernel, launch.run
-        boot_id = self.shell.identity.boot_id
-        self._slots.store(Slot(kernel, run, 0, 0, boot_id))
+        kernel = launch.kernel
+        run = Run(kernel, launch.run, boot_id=self.shell.identity.boot_id)
+        self._slots.store(Slot(run))
         try:
-            pid = self._launcher.launch(kernel, run)
+            pid = self._launcher.launch(kernel, run.run)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
             text = getattr(error, "strerror", None) or str(error)
-            self.runs, actions = orders.not_launched(self.runs, kernel, run, text, monotonic())
+            now = monotonic()
+            self.runs, actions = orders.not_launched(self.runs, msgspec.structs.replace(run, started=now), text, now)
             self._act(actions)
             return
-        ticks = proc.start_ticks(pid) or 0
-        self._slots.store(Slot(kernel, run, pid, ticks, boot_id))
+        now = monotonic()
+        born = msgspec.structs.replace(run, pid=pid, start_ticks=proc.start_ticks(pid) or 0, started=now)
+        self._slots.store(Slot(born))
         self._pids[pid] = kernel
-        self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, monotonic())
+        self.runs, actions = orders.launched(self.runs, born, now)
         self._act(actions)
 
     # --- deaths
@@ -217,17 +218,18 @@ class Nursery:
     def _exited(self, running: Running, exit: Exit) -> None:
         now = monotonic()
         self.runs, actions = orders.exited(
-            self.runs, running.kernel, running.pid, exit, now, stopping=announced(self.shell.home)
+            self.runs, running.kernel, running.run.pid, exit, now, stopping=announced(self.shell.home)
         )
         self._act(actions)
 
     def _end(self, end: EndTree) -> None:
         running = self.runs[end.kernel]
         if end.kernel not in self._endings:
-            ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
-            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            ending.below = self._signal(identity, running, end.signal)
-            self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
+            stop = self._launcher.kernels[end.kernel].stop if end.kernel in self._launcher.kernels else Stop()
+            ending = self._endings[end.kernel] = Ending(running, monotonic() + stop.timeout_s)
+            identity = identity_of(running.run)
+            ending.below = self._signal(identity, running, stop.signal)
+            self.shell.after(stop.timeout_s, lambda: self._advance(ending, monotonic()))
 
     def _advance(self, ending: Ending, now: float) -> None:
         """One step of an end. What takes a look at all of /proc stands in line: heartbeats must go on meanwhile."""
@@ -261,8 +263,8 @@ class Nursery:
         seen = look(self.shell.home.id())
         for ending in tuple(self._line):
             running = ending.running
-            there = (running.kernel, str(running.run)) in seen.runs or (
-                ending.witnessed and running.pid in seen.sessions
+            there = (running.kernel, str(running.run.run)) in seen.runs or (
+                ending.witnessed and running.run.pid in seen.sessions
             )
             ending.empty_looks = 0 if there or ending.exit is None else ending.empty_looks + 1
             if ending.empty_looks >= LOOKS:
@@ -281,11 +283,11 @@ class Nursery:
             self.shell.after(0.02, lambda: self._advance(ending, monotonic()))
             return
         if ending.tree is None:
-            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+            identity = identity_of(running.run)
             ending.tree = TreeKill(
                 identity,
-                self._tags(running.kernel, running.run),
-                sid=running.pid if ending.witnessed else None,
+                self._tags(running.kernel, running.run.run),
+                sid=running.run.pid if ending.witnessed else None,
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
             )
@@ -297,7 +299,7 @@ class Nursery:
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
             return
         if ending.exit is None:
-            status = ending.tree.exits.get(running.pid)
+            status = ending.tree.exits.get(running.run.pid)
             code = os.waitstatus_to_exitcode(status) if status is not None else None
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
         self._ended(ending)
@@ -307,7 +309,7 @@ class Nursery:
         running = ending.running
         if self._endings.pop(running.kernel, None) is None:
             return
-        self._pids.pop(running.pid, None)
+        self._pids.pop(running.run.pid, None)
         self._exited(running, ending.exit or Exit())
         run = self._next_runs.pop(running.kernel, 0)
         if run:
@@ -328,7 +330,7 @@ class Nursery:
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""
-        return [p for p in proc.own_children() if p != running.pid and not self._another_s(p, running)]
+        return [p for p in proc.own_children() if p != running.run.pid and not self._another_s(p, running)]
 
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?
@@ -343,8 +345,8 @@ class Nursery:
             return False  # it bears no marks any more, and to kill it harms nobody; its children come to us
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
-            return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
-        if running.pid and proc.session_of(pid) == running.pid:
+            return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run.run))
+        if running.run.pid and proc.session_of(pid) == running.run.pid:
             return False
         if pid in find_by_log(inode_of(self.shell.home.log(running.kernel)) or (0, 0), (pid,)):
             return False
@@ -354,7 +356,7 @@ class Nursery:
         """Is anything left of a run whose first process is dead?"""
         if not running.adopted:
             return bool(self._strays_of(running))
-        return bool(members_of(self._tags(running.kernel, running.run), running.pid))
+        return bool(members_of(self._tags(running.kernel, running.run.run), running.run.pid))
 
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
@@ -363,7 +365,7 @@ class Nursery:
         """Sends a signal to the first process of every kernel."""
         for running in self.runs.values():
             if running.alive:
-                identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+                identity = identity_of(running.run)
                 proc.signal_identity(identity, number)
 
     # --- the rest

@@ -7,19 +7,15 @@ order did not bring the kernel back, and the watchdog has lent it `restart_kerne
 import os
 from typing import Any, Final
 
-import msgspec
-
 from graced.core.intensity import History, weigh
 from graced.core.vocabulary import Happened, Perform
-from graced.home.slots import Slot
+from graced.home.slots import identity_of, read
 from graced.members.delegates import Delegate
 from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.padded_record import read_slot
-from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Kernel
 from graced.spec.replicas import expand_replicas
 from graced.store import tables
@@ -66,19 +62,18 @@ class Trigger(Delegate):
 
     def _look(self, watched: Watched, now: float) -> None:
         """Is there a newer run? Else, may it be started?"""
-        data = read_slot(self.shell.home.slot(watched.spec.name))
-        try:
-            slot = msgspec.json.decode(data or b"", type=Slot)
-        except UNDECODABLE:
+        slot = read(self.shell.home.slot(watched.spec.name))
+        if slot is None:
             return
-        if slot.pid and slot.run >= watched.run:
-            fd = proc.open_pidfd(proc.Identity(slot.pid, slot.start_ticks, slot.boot_id))
+        run = slot.run
+        if run.pid and run.run >= watched.run:
+            fd = proc.open_pidfd(identity_of(run))
             if fd is not None:
-                watched.run, watched.fd, watched.dead_at = slot.run, fd, 0.0
+                watched.run, watched.fd, watched.dead_at = run.run, fd, 0.0
                 self.shell.add_reader(fd, lambda: self._dead(watched))
                 return
         if watched.dead_at and now - watched.dead_at > GRACE_INTERVALS * self.shell.interval:
-            self._restart(watched, slot.run, now)
+            self._restart(watched, run.run, now)
 
     def _dead(self, watched: Watched) -> None:
         self.shell.drop_reader(watched.fd)

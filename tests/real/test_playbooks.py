@@ -277,3 +277,83 @@ def test_a_full_stop_ends_the_runs(make: Make) -> None:
     assert await_finished(one, "long")[0]["ok"] is False
     assert lines(path) == ["in"]
     one.stop_and_prove()
+
+
+# --- rungs of a ladder
+
+LADDER_RESTARTS = {"max_restarts": 2, "window": "60s", "backoff": {"initial": "50ms", "max": "1s"}}
+
+
+def crashing(one: Graced, **keys: Any) -> dict[str, Any]:
+    """A kernel that fails until the file `cure` is there."""
+    cure = one.folder / "cure"
+    code = f"import os, sys, time\nif not os.path.exists({str(cure)!r}): sys.exit(7)\nwhile True: time.sleep(0.2)\n"
+    return {"command": [sys.executable, "-I", "-S", "-c", code], "restarts": LADDER_RESTARTS, **keys}
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_playbook_is_a_rung_of_the_ladder(make: Make, restarts: bool) -> None:
+    """It cures what ails the kernel; then the kernel is started, by the playbook's own step or by its ladder."""
+    one = home(make)
+    path, cure = one.folder / "said", one.folder / "cure"
+    steps: list[Step] = [
+        {"name": "tell", **says(path, "{{ event.kernel }} {{ event.rung }} {{ event.run }}")},
+        {"name": "cure", "uses": "run_command", "with": {"command": ["touch", str(cure)]}},
+    ]
+    if restarts:
+        steps += [
+            {"name": "restart", "uses": "restart_kernel", "with": {"kernel": "{{ event.kernel }}"}},
+            {"name": "after", **says(path, "up: {{ steps.restart.output.run }}")},
+        ]
+    write(one, "my_playbook", steps)
+    kernels = {"sick": crashing(one, ladder=["restart", "my_playbook", "notify"])}
+    one.write({"playbooks": [str(one.folder / "books")], "kernels": kernels})
+    one.witness.start()
+    one.run("start")
+    row = one.await_kernel("sick", lambda row: row["state"] == "ready" and row["rung"] == "my_playbook", RUN_S)
+    await_finished(one, "my_playbook")
+    failed = row["run"] - 1
+    assert lines(path)[0] == f"sick my_playbook {failed}"
+    assert lines(path)[1:] == ([f"up: {row['run']}"] if restarts else [])
+    assert not one.audited("escalated", subject="sick")
+    one.stop_and_prove()
+
+
+def test_a_rung_that_fails_or_does_not_hold_is_followed_by_the_next(make: Make) -> None:
+    one = home(make)
+    write(one, "fails", [{"name": "no", "uses": "run_command", "with": {"command": ["false"]}}])
+    write(one, "passes", [{"name": "no", "uses": "run_command", "with": {"command": ["true"]}, "when": "false"}])
+    write(one, "useless", [{"name": "yes", "uses": "run_command", "with": {"command": ["true"]}}])
+    kernels = {"sick": crashing(one, ladder=["restart", "fails", "passes", "useless", "notify"])}
+    one.write({"playbooks": [str(one.folder / "books")], "kernels": kernels})
+    one.witness.start()
+    one.run("start")
+    row = one.await_kernel("sick", lambda row: row["state"] == "failed", RUN_S)
+    assert row["rung"] == "notify"
+    ends = [(name, data["ok"], data["did"]) for name in ("fails", "passes", "useless") for data in finished(one, name)]
+    assert ends == [("fails", False, True), ("passes", True, False), ("useless", True, True)], one.story()
+    assert len(one.audited("escalated", subject="sick")) == 1
+    one.stop_and_prove()
+
+
+def test_a_rung_outlives_the_death_of_its_executor(make: Make) -> None:
+    one = home(make)
+    path, gate, cure = one.folder / "said", one.folder / "gate", one.folder / "cure"
+    steps = [
+        {"name": "gated", **gated(path, gate)},
+        {"name": "cure", "uses": "run_command", "with": {"command": ["touch", str(cure)]}},
+    ]
+    write(one, "my_playbook", steps)
+    kernels = {"sick": crashing(one, ladder=["restart", "my_playbook", "notify"])}
+    one.write({"playbooks": [str(one.folder / "books")], "kernels": kernels})
+    one.witness.start()
+    starting = one.spawn("start")
+    until(lambda: "in" in lines(path), RUN_S, one.story)
+    one.kill("self_healing")
+    one.await_members({"self_healing": 1})
+    gate.touch()
+    one.await_kernel("sick", lambda row: row["state"] == "ready", RUN_S)
+    finish(starting)
+    assert lines(path) == ["in", "out"]
+    assert len(finished(one, "my_playbook")) == 1
+    one.stop_and_prove()

@@ -17,7 +17,7 @@ from graced.playbooks.load import (
     shipped,
     shipped_folder,
 )
-from graced.spec.actions import BUILT_IN, ActionSpec
+from graced.spec.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
 from graced.spec.playbook import Playbook, Step, Trigger
 from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
 
@@ -60,9 +60,10 @@ def test_the_emergency_recovery_is_as_promised() -> None:
     assert playbook.steps[1].with_ == {"agents": ["architect", "parliament", "trigger"]}
 
 
-def test_only_those_two_are_shipped_and_they_use_core_actions_alone() -> None:
-    assert set(shipped()) == {MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
-    assert {step.uses for playbook in shipped().values() for step in playbook.steps} == set(CORE_ACTIONS)
+def test_what_is_shipped_brings_members_back_or_is_a_rung_of_the_ladder() -> None:
+    assert set(shipped()) == {MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK, "fix_source", "restore_source", "notify"}
+    recoveries = (shipped()[name] for name in (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK))
+    assert {step.uses for playbook in recoveries for step in playbook.steps} == set(CORE_ACTIONS)
     assert pathlib.Path(shipped_folder(), "healer_mutual_restart.yaml").exists()
 
 
@@ -142,13 +143,13 @@ def test_a_broken_file_does_not_hide_the_others(tmp_path: pathlib.Path) -> None:
     (tmp_path / "d.txt").write_text("no playbook")
     with pytest.raises(PlaybookError) as refused:
         load_all([str(tmp_path), str(tmp_path / "missing")])
-    assert set(refused.value.playbooks) == {"a", MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
+    assert set(refused.value.playbooks) == {"a", *shipped()}
     assert [str(problem) for problem in refused.value.problems] == [
         f"{tmp_path}/b.yaml:2:8: steps: needs a list, not the number 5",
         f"{tmp_path}/c.yaml:1:1: name: a is also defined in {tmp_path}/a.yaml",
         f"{tmp_path}/missing:1:1: cannot be read: No such file or directory",
     ]
-    assert playbook_names([str(tmp_path), "/missing"]) == {"a", "b", MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
+    assert playbook_names([str(tmp_path), "/missing"]) == {"a", "b", *shipped()}
 
 
 def test_a_file_that_is_not_there(tmp_path: pathlib.Path) -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from graced.core.vocabulary import Beat
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.run import Run
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
@@ -56,20 +57,17 @@ class PeerView(Struct, frozen=True):
 
 
 class KernelView(Struct, frozen=True):
-    """One kernel as self_healing has it; times in seconds of CLOCK_MONOTONIC, 0 for none."""
+    """One kernel as self_healing has it. A `run.pid` of 0: it is not alive; `due`: seconds of CLOCK_MONOTONIC, or 0."""
 
-    pid: int
-    start_ticks: int
+    run: Run
     state: str
-    run: int
     reason: str
-    started: float
     restarts: int
     exit: Any
     critical: bool
     rung: str | None
     wanted: bool
-    held: bool
+    stopped_by_person: bool
     due: float
 
 

@@ -53,13 +53,6 @@ class KernelRun(Struct, frozen=True):
     run: Count
 
 
-class EndOfRun(Struct, frozen=True):
-    kernel: Name
-    run: Count
-    signal: Annotated[int, Meta(ge=1, le=64)]
-    timeout: Annotated[float, Meta(ge=0.0, le=1e9)]
-
-
 class Sync(Struct, frozen=True):
     """`incarnation`: of the self_healing that listens from now on."""
 
@@ -159,14 +152,14 @@ VERBS: Final[dict[str, Verb]] = {
     "birth": Verb(BirthAsked, _of("spawner"), "{pid} | {pid: 0, reason, retry_at}"),
     "kernel.start": Verb(KernelRun, _of("spawner"), "the outcome comes as news"),
     "kernel.order": Verb(Order, _of("spawner")),
-    "kernel.end": Verb(EndOfRun, _of("spawner")),
+    "kernel.end": Verb(KernelRun, _of("spawner"), "as its `stop` says; the exit comes as news"),
     "kernel.sync": Verb(Sync, _of("spawner"), "{runs, news}: all runs, and what nobody has taken"),
     "kernel.news": Verb(News, _of("self_healing"), "births and exits"),
     "kernels.start": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernels.stop": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernels.restart": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernel.mended": Verb(Paths, _of("self_healing"), "they compile now; rows as of kernel.look"),
-    "kernel.look": Verb(Names, _of("self_healing"), "{NAME: {run, state, started, alive, reason}}"),
+    "kernel.look": Verb(Names, _of("self_healing"), "{NAME: {run: Run, state, alive, reason}}"),
     "kernel.renew": Verb(Names, _of("self_healing"), "the next run begins, as the sources were mended"),
     "run": Verb(RunWanted, HEALER, "{accepted}"),
     "run.result": Verb(Request, HEALER, "{running, steps}, and once it is over {ok, text}"),

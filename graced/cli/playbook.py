@@ -30,7 +30,13 @@ def listed(place: Place, as_json: bool) -> None:
     found = _all(place.load().config)
     if as_json:
         rows = [
-            {"name": p.name, "description": p.description, "slo_s": p.slo_s, "on": list(p.on), "file": p.file}
+            {
+                "name": p.name,
+                "description": p.description,
+                "slo_s": p.slo_s,
+                "on": [trigger.name for trigger in p.on],
+                "file": p.file,
+            }
             for p in found.values()
         ]
         print_json({"playbooks": rows})

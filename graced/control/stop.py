@@ -24,6 +24,7 @@ from graced.home.kept import kept_config, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
+from graced.home.slots import identity_of, stored_slots
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
@@ -100,7 +101,7 @@ class _Stop:
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
-        kernels = {name: slot.identity for name, slot in disk.slots(home).items() if slot.pid > 0}
+        kernels = {name: identity_of(slot.run) for name, slot in stored_slots(home).items() if slot.run.pid > 0}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
         self.census = Census(home, members, kernels, beside)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it

@@ -45,10 +45,13 @@ def waits(watched: Watched, interval: float, now: float) -> bool:
     return watched.alive or not watched.dead_at or now - watched.dead_at <= GRACE_INTERVALS * interval
 
 
-def starts(watched: Watched, row: Row | None, policy: Policy, now: float, *, healer_healthy: bool) -> Watched | None:
-    """The kernel with this start counted, when it is to be started now; else None."""
-    if healer_healthy or row is None or row.stopped_by_person or row.state not in MEANT_TO_RUN:
-        return None
+def out_of_hands(row: Row | None, *, healer_healthy: bool) -> bool:
+    """Is nobody else there who would start it, and is it meant to run?"""
+    return not healer_healthy and row is not None and not row.stopped_by_person and row.state in MEANT_TO_RUN
+
+
+def counts(watched: Watched, policy: Policy, now: float) -> Watched | None:
+    """The kernel with a start counted that its intensity allows now; else None."""
     verdict = weigh(watched.history, policy, 0.0, now)
     if verdict.spent or now < watched.dead_at + verdict.wait:
         return None

@@ -4,6 +4,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from graced.spec.run import Run
+
 SETTLE_S: Final = 2.0
 GOOD: Final = ("ready", "healthy")
 
@@ -11,11 +13,10 @@ Verdict = Literal["", "good", "worse"]
 
 
 class Row(Struct, frozen=True):
-    """A kernel as self_healing tells it; `started` in seconds of CLOCK_MONOTONIC."""
+    """A kernel as self_healing tells it."""
 
-    run: int
+    run: Run
     state: str
-    started: float
     alive: bool
     reason: str
 
@@ -24,15 +25,17 @@ def well(row: Row, now: float) -> bool | None:
     """Did the run keep up, so that the next one must too? None: it is too young to tell."""
     if not row.alive or row.state not in GOOD:
         return False
-    return True if now - row.started >= SETTLE_S else None
+    return True if now - row.run.started >= SETTLE_S else None
 
 
 def verdict(run: int, row: Row | None, now: float, deadline: float) -> Verdict:
     """What the kernel's row says about the new code, which runs from the run after `run` on."""
     if row is None:  # a person stopped it, or it is gone: nobody can tell, and nobody needs it
         return "good"
-    if row.run > run + 1 or (row.run == run + 1 and not row.alive and row.state != "exited"):
+    newest = row.run.run
+    if newest > run + 1 or (newest == run + 1 and not row.alive and row.state != "exited"):
         return "worse"
-    if row.run == run + 1 and row.state in (*GOOD, "exited") and (now - row.started >= SETTLE_S or not row.alive):
+    settled = now - row.run.started >= SETTLE_S or not row.alive
+    if newest == run + 1 and row.state in (*GOOD, "exited") and settled:
         return "good"
-    return "worse" if now >= deadline and row.run > run else "good" if now >= deadline else ""
+    return "worse" if now >= deadline and newest > run else "good" if now >= deadline else ""

@@ -11,9 +11,10 @@ from typing import Any
 
 from graced.bus.protocol import Asked, Reply
 from graced.bus.verbs import Crash, File, TaskId
-from graced.core.vocabulary import OpenIncident
+from graced.core.vocabulary import OpenIncident, Perform
 from graced.members import runs
 from graced.members.duty import Duty, Handler
+from graced.members.kernel_actions import KernelActions
 from graced.members.mender import Mender
 from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
@@ -32,10 +33,17 @@ class CodingAgent(Duty):
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
         self._retrying = Retrying(shell, self._again)
+        self._actions = KernelActions(shell)
 
     def handlers(self) -> Mapping[str, Handler]:
         mine: dict[str, Handler] = {"task.add": self._add, "task.mend": self._mend, "task.undo": self._undo}
         return {**mine, **runs.handlers(self.shell)}
+
+    def perform(self, action: Perform) -> None:
+        if action.uses == "restart_kernel":
+            self._actions.restart(action)
+        else:
+            super().perform(action)
 
     def detail(self) -> dict[str, Any]:
         return {"scanned_at": self._scanning.at} if self._scanning.at else {}

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graced.bus.protocol import Asked, Reply, View
-from graced.core.vocabulary import Beat, Birth
+from graced.core.vocabulary import Beat, Birth, EndRun, Perform
+from graced.members.step_workers import StepOutcome
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -39,6 +40,13 @@ class Duty:
     def bear(self, birth: Birth) -> None:
         """Give birth to a member; the spawner alone can."""
         raise AssertionError(f"{self.shell.me} bears nobody")
+
+    def perform(self, action: Perform) -> None:
+        """Perform an action of a playbook that is a duty's; the outcome goes to `shell.playbooks.done`."""
+        self.shell.playbooks.done(action, StepOutcome(False, f"{self.shell.me} cannot do {action.uses}"))
+
+    def run_ended(self, end: EndRun) -> None:
+        """A run of a playbook that this member executed is over."""
 
     def terminated(self) -> None:
         """SIGTERM is a person's wish that this process ends; the others bring the member back."""

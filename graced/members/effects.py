@@ -34,8 +34,8 @@ from graced.core.vocabulary import (
     SendBeat,
     SendGrant,
     SendRevoke,
-    StepDone,
     TakeLock,
+    TakeTargets,
     TellRun,
     TreeDead,
     Unborn,
@@ -44,7 +44,6 @@ from graced.core.vocabulary import (
     Watch,
 )
 from graced.members import leasing
-from graced.members.performing import perform
 from graced.posix.proc import Identity
 from graced.spec.roles import DELEGATES
 from graced.store import tables
@@ -57,7 +56,6 @@ ANSWER_FLOOR_S: Final = 1.0
 VOTE_INTERVALS: Final = 2.0
 STUCK_S: Final = 10.0
 HEAD_STEP_S: Final = 0.01
-RESULTS_KEPT: Final = 64
 SIGKILL: Final = 9
 
 
@@ -110,14 +108,18 @@ class Effects:
                 }  # fmt: skip
                 shell.send(action.to, "run", args, self._patience)
             case Perform():
-                perform(shell, action, lambda *outcome: self._performed(action, *outcome))
+                shell.playbooks.perform(action)
+            case TakeTargets():
+                shell.playbooks.take_targets(action)
             case SaveRun():
                 note = action.note
                 blob = leasing.pack(note)
                 targets = " ".join(note.targets)
                 tables.save_run(shell.store, note.id, note.playbook, targets, shell.me, note.incident, blob, "running")
             case EndRun():
-                self._end_run(action)
+                tables.finish_run(shell.store, action.run)
+                shell.playbooks.ended(action)
+                shell.duty.run_ended(action)
             case OpenIncident():
                 tables.open_incident(
                     shell.store, action.id, shell.wall_iso(), action.subject, action.kind, action.evidence, action.tier
@@ -280,13 +282,3 @@ class Effects:
                 self._shell.take(LeaseAcked(agent, incident, bool(reply.data["held"])))
 
         self._shell.send(agent, verb, args, self._patience, answered)
-
-    def _performed(self, action: Perform, ok: bool, text: str, output: dict[str, Any]) -> None:
-        self._shell.take(StepDone(action.run, action.step, action.attempt, ok, text, output))
-
-    def _end_run(self, action: EndRun) -> None:
-        shell = self._shell
-        tables.finish_run(shell.store, action.run)
-        while len(shell.results) >= RESULTS_KEPT:
-            shell.results.pop(next(iter(shell.results)))
-        shell.results[action.run] = action

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Final, assert_never
 import msgspec
 
 from graced.bus.protocol import Asked, Reply, to_plain
-from graced.bus.verbs import EndOfRun, KernelRun, Sync
+from graced.bus.verbs import KernelRun, Sync
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs, RunsAction
 from graced.core.trees import spared
 from graced.core.vocabulary import Beat
-from graced.home.slots import Slot
+from graced.home.slots import Slot, identity_of
 from graced.members.duty import Handler
 from graced.members.keeping import Keeper
 from graced.members.news import News
 from graced.posix.proc import Identity
+from graced.spec.config import Stop
 from graced.spec.replicas import expand_replicas
+from graced.spec.run import Run
 
 if TYPE_CHECKING:
     from graced.members.outside import Tree, Watch
@@ -80,36 +82,35 @@ class Nursery:
         given: descriptors that systemd kept, by name; they are ours from now on.
         """
         self._seen_runs = self._trees.look().runs
-        slots = {slot.kernel: slot for slot in self._slots.stored()}
+        slots = {slot.run.kernel: slot for slot in self._slots.stored()}
         for kernel, run in sorted(self._seen_runs):  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
-            if kernel in self._specs and run.isdigit() and int(run) > (known.run if known else 0):
-                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+            if kernel in self._specs and run.isdigit() and int(run) > (known.run.run if known else 0):
+                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id))
         for slot in slots.values():
             self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
-        boot_id = self.shell.identity.boot_id
-        self.keeper.gather(given, [Identity(r.pid, r.start_ticks, boot_id) for r in alive])
+        self.keeper.gather(given, [identity_of(r.run) for r in alive])
 
     def _adopt_one(self, slot: Slot) -> None:
-        identity = Identity(slot.pid, slot.start_ticks, slot.boot_id)
-        if slot.pid == 0:
-            identity = self._trees.leader(slot.kernel, slot.run) or identity
+        run, kernel = slot.run, slot.run.kernel
+        identity = identity_of(run)
+        if run.pid == 0:
+            identity = self._trees.leader(kernel, run.run) or identity
         started = self._trees.started(identity)
-        running = Running(slot.kernel, slot.run, identity.pid, identity.start_ticks, started, alive=False, adopted=True)
-        died = partial(self._adopted_died, slot.kernel)
+        born = Run(kernel, run.run, identity.pid, identity.start_ticks, identity.boot_id, started)
+        running = Running(born, adopted=True)
+        died = partial(self._adopted_died, kernel)
         watch = self._processes.watch(identity, died) if identity.pid else None
-        if (
-            watch is None
-        ):  # its first process died while nobody was its parent: what it left must go before the next run
-            self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
-            if slot.boot_id == self.shell.identity.boot_id and (slot.kernel, str(slot.run)) in self._seen_runs:
+        if watch is None:  # it died while nobody was its parent: what it left must go before the next run
+            self.runs[kernel] = running = msgspec.structs.replace(running, exit=Exit())
+            if run.boot_id == self.shell.identity.boot_id and (kernel, str(run.run)) in self._seen_runs:
                 self._finish(running, Exit(), scan=True, witnessed=False)
             return
-        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
-        if slot.pid == 0:
-            self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
-        self._watches[slot.kernel] = watch
+        self.runs[kernel] = msgspec.structs.replace(running, alive=True)
+        if run.pid == 0:
+            self._slots.store(msgspec.structs.replace(slot, run=born))
+        self._watches[kernel] = watch
 
     def _adopted_died(self, kernel: str) -> None:
         self._watches.pop(kernel, None)
@@ -140,8 +141,8 @@ class Nursery:
         self.runs = orders.give(self.runs, order)
         return Reply(asked.id, True)
 
-    def _end_asked(self, args: EndOfRun, asked: Asked) -> Reply:
-        self.runs, actions = orders.stop(self.runs, args.kernel, args.run, args.signal, args.timeout)
+    def _end_asked(self, args: KernelRun, asked: Asked) -> Reply:
+        self.runs, actions = orders.stop(self.runs, args.kernel, args.run)
         self._do(actions)
         return Reply(asked.id, True)
 
@@ -171,21 +172,24 @@ class Nursery:
     # --- births
 
     def _launch(self, launch: Launch) -> None:
-        kernel, run = launch.kernel, launch.run
-        boot_id = self.shell.identity.boot_id
-        self._slots.store(Slot(kernel, run, 0, 0, boot_id))
+        kernel = launch.kernel
+        run = Run(kernel, launch.run, boot_id=self.shell.identity.boot_id)
+        self._slots.store(Slot(run))
         try:
-            pid = self._trees.launch(kernel, run, self.keeper.give)
+            pid = self._trees.launch(kernel, run.run, self.keeper.give)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
             text = getattr(error, "strerror", None) or str(error)
-            self.runs, actions = orders.not_launched(self.runs, kernel, run, text, self.shell.now())
+            now = self.shell.now()
+            self.runs, actions = orders.not_launched(self.runs, msgspec.structs.replace(run, started=now), text, now)
             self._do(actions)
             return
+        now = self.shell.now()
         identity = self._processes.identify(pid)
         ticks = identity.start_ticks if identity is not None else 0
-        self._slots.store(Slot(kernel, run, pid, ticks, boot_id))
+        born = msgspec.structs.replace(run, pid=pid, start_ticks=ticks, started=now)
+        self._slots.store(Slot(born))
         self._pids[pid] = kernel
-        self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, self.shell.now())
+        self.runs, actions = orders.launched(self.runs, born, now)
         self._do(actions)
 
     # --- deaths
@@ -220,17 +224,18 @@ class Nursery:
     def _exited(self, running: Running, exit: Exit) -> None:
         now = self.shell.now()
         self.runs, actions = orders.exited(
-            self.runs, running.kernel, running.pid, exit, now, stopping=self.shell.stopping
+            self.runs, running.kernel, running.run.pid, exit, now, stopping=self.shell.stopping
         )
         self._do(actions)
 
     def _end(self, end: EndTree) -> None:
         running = self.runs[end.kernel]
         if end.kernel not in self._endings:
-            ending = self._endings[end.kernel] = Ending(running, self.shell.now() + end.timeout)
-            identity = Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            ending.below = self._signal(identity, running, end.signal)
-            self.shell.after(end.timeout, lambda: self._advance(ending, self.shell.now()))
+            stop = self._specs[end.kernel].stop if end.kernel in self._specs else Stop()
+            ending = self._endings[end.kernel] = Ending(running, self.shell.now() + stop.timeout_s)
+            identity = identity_of(running.run)
+            ending.below = self._signal(identity, running, stop.signal)
+            self.shell.after(stop.timeout_s, lambda: self._advance(ending, self.shell.now()))
 
     def _advance(self, ending: Ending, now: float) -> None:
         """One step of an end. What takes a look at all of /proc stands in line: heartbeats must go on meanwhile."""
@@ -264,8 +269,8 @@ class Nursery:
         seen = self._trees.look()
         for ending in tuple(self._line):
             running = ending.running
-            there = (running.kernel, str(running.run)) in seen.runs or (
-                ending.witnessed and running.pid in seen.sessions
+            there = (running.kernel, str(running.run.run)) in seen.runs or (
+                ending.witnessed and running.run.pid in seen.sessions
             )
             ending.empty_looks = 0 if there or ending.exit is None else ending.empty_looks + 1
             if ending.empty_looks >= LOOKS:
@@ -284,10 +289,10 @@ class Nursery:
             self.shell.after(0.02, lambda: self._advance(ending, self.shell.now()))
             return
         if ending.tree is None:
-            identity = Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+            identity = identity_of(running.run)
             ending.tree = self._trees.tree(
-                identity, running.kernel, running.run,
-                session=running.pid if ending.witnessed else None,
+                identity, running.kernel, running.run.run,
+                session=running.run.pid if ending.witnessed else None,
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
             )  # fmt: skip
@@ -299,7 +304,7 @@ class Nursery:
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, self.shell.now()))
             return
         if ending.exit is None:
-            status = ending.tree.exits.get(running.pid)
+            status = ending.tree.exits.get(running.run.pid)
             code = os.waitstatus_to_exitcode(status) if status is not None else None
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
         self._ended(ending)
@@ -309,7 +314,7 @@ class Nursery:
         running = ending.running
         if self._endings.pop(running.kernel, None) is None:
             return
-        self._pids.pop(running.pid, None)
+        self._pids.pop(running.run.pid, None)
         self._exited(running, ending.exit or Exit())
         run = self._next_runs.pop(running.kernel, 0)
         if run:
@@ -337,27 +342,27 @@ class Nursery:
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""
-        return [p for p in self._trees.children() if p != running.pid and not self._another_s(p, running)]
+        return [p for p in self._trees.children() if p != running.run.pid and not self._another_s(p, running)]
 
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?"""
         if pid in self._pids or pid in self._known():
             return True
-        facts = self._trees.facts(pid, running.kernel, running.run, running.pid)
+        facts = self._trees.facts(pid, running.kernel, running.run.run, running.run.pid)
         others = any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
-        return spared(facts, running.kernel, running.run, others)
+        return spared(facts, running.kernel, running.run.run, others)
 
     def _tree_alive(self, running: Running) -> bool:
         """Is anything left of a run whose first process is dead?"""
         if not running.adopted:
             return bool(self._strays_of(running))
-        return self._trees.left(running.kernel, running.run, running.pid)
+        return self._trees.left(running.kernel, running.run.run, running.run.pid)
 
     def forward(self, number: int) -> None:
         """Sends a signal to the first process of every kernel."""
         for running in self.runs.values():
             if running.alive:
-                identity = Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+                identity = identity_of(running.run)
                 self._processes.signal(identity, number)
 
     # --- the rest

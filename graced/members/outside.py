@@ -16,6 +16,7 @@ from graced.home.locks import LockRecord
 from graced.home.paths import Home
 from graced.home.slots import Slot
 from graced.members.birth import Newborn
+from graced.members.step_workers import StepWork
 from graced.members.timers import Timers
 from graced.members.work import Stream, Work
 from graced.posix.proc import Identity, Status
@@ -187,6 +188,16 @@ class Locks(Protocol):
     def holder(self, target: str) -> LockRecord | None:
         """Who holds a restart lock, as far as its record tells."""
 
+    def take_target(self, target: str) -> bool:
+        """The lock of what a playbook works on, at once. Raises OSError when run/ is gone."""
+
+    def drop_target(self, target: str) -> None: ...
+
+    def holds_target(self, target: str) -> bool:
+        """Is it held, and does it exclude anybody? (run/ may have been deleted.)"""
+
+    def target_holder(self, target: str) -> LockRecord | None: ...
+
     def stopping(self) -> bool:
         """Is `graced stop` at work, or done?"""
 
@@ -279,6 +290,35 @@ class Workers(Protocol):
         """`told` at each word of the stream, `ended` when it is over. False when none can be started."""
 
 
+class Attempt(Protocol):
+    """An attempt of a playbook's step, which this process holds. `data`: what its worker has written."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+    def start(self, work: StepWork, again: bool, limit_s: float, ended: Callable[[bytes], None]) -> bool:
+        """A worker takes it over, and outlives this member. `ended` gets what it has written. False: none started."""
+
+
+class Attempts(Protocol):
+    """What is on disk of the attempts of playbooks' steps; see graced.members.step_workers."""
+
+    def take(self, run: str, step: int, attempt: int) -> Attempt | None:
+        """None while somebody is at it. Raises OSError."""
+
+    def write_note(self, run: str, step: int, attempt: int, data: bytes) -> None:
+        """Raises OSError."""
+
+    def read_note(self, run: str, step: int, attempt: int) -> bytes:
+        """Raises OSError when there is none."""
+
+    def forget(self, run: str) -> None: ...
+
+    def forget_all(self) -> None: ...
+
+
 # --- an outer supervisor, descriptors
 
 
@@ -358,6 +398,9 @@ class Outside(Protocol):
 
     @property
     def workers(self) -> Workers: ...
+
+    @property
+    def attempts(self) -> Attempts: ...
 
     @property
     def supervisor(self) -> Supervisor: ...

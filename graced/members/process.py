@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Never
 
 from graced.core.intensity import Policy
 from graced.core.state import new_state
-from graced.core.vocabulary import Ready, Resumed, RunNote, Timing
+from graced.core.vocabulary import Fired, Ready, Resumed, RunNote, Timing
 from graced.home.locks import LockRecord, RoleLock, read_record
 from graced.home.paths import Home
 from graced.members import leasing, recorded
@@ -26,7 +26,7 @@ from graced.members.birth import Newborn
 from graced.members.duty import Duty
 from graced.members.linux.outside import Linux
 from graced.members.shell import LOST_EXIT, Shell
-from graced.members.told import emergency_left
+from graced.members.told import emergency_left, triggered_lately
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
 from graced.posix.undecodable import UNDECODABLE
@@ -180,10 +180,14 @@ def begin(outside: "Outside", incarnation: int, birth: Newborn, duty_for: DutyFo
     shell.send_beat(shell.now())
     shell.greet()  # the first thing that others wait for
     shell.begin(duty_for(shell))
+    if birth.fresh and role == "spawner":
+        shell.playbooks.begin_anew()
     for name in others(role):
         shell.take(shell.found(name))
         shell.bus.welcome()
     shell.store.patience_s = BIRTH_PATIENCE_S
+    if role in HEALERS and not birth.fresh:
+        shell.take(Fired(triggered_lately(shell.audit.lately, shell.now(), shell.wall())))
     shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
     shell.store.patience_s = 0.0

@@ -25,9 +25,12 @@ def handlers(shell: "Shell") -> Mapping[str, Handler]:
             return Reply(asked.id, False, error=f"no playbook {playbook}")
         shell.take(RunAsked(request, playbook, args.target, args.tier, args.by, args.vars))
         name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
-        shell.requests[request] = name  # a recovery is named after what died, not after who asked for it
-        while len(shell.requests) > REQUESTS_KEPT:
-            shell.requests.pop(next(iter(shell.requests)))
+        requests = shell.playbooks.requests
+        requests[request] = name  # a recovery is named after what died, not after who asked for it
+        while len(requests) > REQUESTS_KEPT:
+            requests.pop(next(iter(requests)))
+        shell.audit.flush()  # what is accepted is not forgotten, whoever dies next
+        shell.store.flush()
         return Reply(asked.id, True, {"accepted": True})
 
     def result(args: Request, asked: Asked) -> Reply:
@@ -36,10 +39,10 @@ def handlers(shell: "Shell") -> Mapping[str, Handler]:
         if run is not None:
             steps = _plain(engine.told(run))
             return Reply(asked.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
-        id = shell.requests.get(request, request)
-        if id not in shell.results:
+        id = shell.playbooks.requests.get(request, request)
+        if id not in shell.playbooks.results:
             return Reply(asked.id, False, error=f"no run {request}")
-        end = shell.results[id]
+        end = shell.playbooks.results[id]
         return Reply(asked.id, True, {"running": False, "ok": end.ok, "text": end.text, "steps": _plain(end.steps)})
 
     return {"run": begin, "run.result": result}

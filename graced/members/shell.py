@@ -12,18 +12,20 @@ import msgspec
 
 from graced.bus.protocol import Ask, Asked, Reply, decode_beat, encode, to_plain
 from graced.bus.verbs import VERBS, BeatSent, Nothing, Reason, Vote
-from graced.core import member
+from graced.core import member, triggers
 from graced.core.state import State, Stepped
-from graced.core.vocabulary import Beat, Died, EndRun, Event, Found, Heard, MemberAction, Stopping, Tick
+from graced.core.vocabulary import Beat, Died, Event, Found, Heard, MemberAction, Perform, StepDone, Stopping, Tick
 from graced.members import viewing
 from graced.members.duty import Duty, Handler
 from graced.members.effects import Effects
+from graced.members.playbooks import Playbooks
+from graced.members.step_workers import StepOutcome
 from graced.members.timers import Timers
 from graced.posix.clock import wall_iso
 from graced.posix.proc import Identity
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
-from graced.spec.roles import others
+from graced.spec.roles import HEALERS, others
 
 if TYPE_CHECKING:
     from graced.members.outside import Outside, Watch
@@ -54,13 +56,12 @@ class Shell:
         self.step: Callable[[State, Event, float], Stepped] = member.step  # (one that records takes its place)
         self.duty: Duty = Duty(self)
         self.effects = Effects(self)
-        self.act: Callable[[MemberAction], None] = self.effects.do
+        self._sees_triggers = me in HEALERS
+        self.playbooks = Playbooks(self)
         self.forks = me == "spawner"  # SQLite must not be open across its forks
         self.exit_code: int | None = None
         self.lag = 0.0
         self.seq = 0
-        self.requests: dict[str, str] = {}  # request -> run
-        self.results: dict[str, EndRun] = {}  # of runs that somebody asked for
         self._handlers: dict[str, Handler] = {}
         self._events: deque[Event] = deque()
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
@@ -159,6 +160,15 @@ class Shell:
             for action in actions:
                 self.act(action)
             self._events.popleft()
+
+    def act(self, action: MemberAction) -> None:
+        self.effects.do(action)
+        happened = triggers.seen(action) if self._sees_triggers else None
+        if happened is not None:
+            self.take(happened)
+
+    def step_done(self, done: Perform, how: StepOutcome) -> None:
+        self.take(StepDone(done.run, done.step, done.attempt, how.ok, how.text, how.output, how.applies))
 
     def want_beat(self, *, urgent: bool) -> None:
         self._beat_wanted = True
@@ -334,6 +344,10 @@ class Shell:
         reply = handler(args, Asked(ask.id, ask.sender, address))
         if reply is not None:
             self.bus.reply(address, reply)
+
+    def ask_itself(self, verb: str, args: msgspec.Struct) -> Reply | None:
+        """What this very member answers to a command."""
+        return self._handlers[verb](args, Asked("", self.me, b""))
 
     def _status(self, args: Nothing, asked: Asked) -> Reply:
         return Reply(asked.id, True, to_plain(self.duty.extend(viewing.view(self))))

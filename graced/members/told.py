@@ -5,13 +5,15 @@ A record and the row that says it was written are in two files, and kill -9 fall
 an emergency that was begun, and whose progress was never stored.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from graced.audit.lately import Line
 from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
 from graced.core.vocabulary import Action, Record, RunNote
+from graced.spec.playbook import TRIGGERS
 from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 LOOK_BYTES: Final = 128 * 1024
@@ -93,3 +95,21 @@ def _done(told: list[Line]) -> tuple[str, ...]:
             case "recovery.succeeded":
                 done.append(SUCCEEDED)
     return tuple(dict.fromkeys(done))
+
+
+def triggered_lately(lately: Lately, now: float, wall: float) -> tuple[tuple[str, str, str, float], ...]:
+    """(playbook, target, run, when) of what triggers started, oldest first. now, wall: as for `emergency_left`."""
+    found: list[tuple[str, str, str, float]] = []
+    for record in lately(("playbook.started",), LOOK_BYTES):
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):  # a record that somebody has touched
+            data = record.data
+            if data["on"] in TRIGGERS:
+                at = now - max(0.0, wall - datetime.fromisoformat(record.at).timestamp())
+                found.append((str(data["playbook"]), str(data["targets"][0]), str(data["run"]), at))
+    return tuple(reversed(found))
+
+
+def finished_lately(lately: Lately, run: str) -> dict[str, Any] | None:
+    """The data of `playbook.finished` of that run, if it stands in the last LOOK_BYTES of the log."""
+    records = lately(("playbook.finished",), LOOK_BYTES)
+    return next((record.data for record in records if record.data.get("run") == run), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from graced.bus.protocol import Reply
-from graced.core.ladder import inside
+from graced.core.kernels.ladder import inside
 from graced.core.trials import GOOD, SETTLE_S, Row, verdict, well
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Kernel
@@ -78,7 +78,7 @@ class Trials:
                     self._over(task, "")
                 return
             rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
-            runs = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
+            runs = {n: r.run.run for n, r in rows.items() if r.alive and r.state in GOOD}
             ended = self._read(note)
             self._notes[task] = note
             self._join(task, {**runs, **ended}, frozenset(ended))
@@ -128,7 +128,7 @@ class Trials:
         trial.patience = trial.patience or now + SETTLE_S + 2 * LOOK_S
 
         def seen(row: Row | None) -> None:
-            if trial.resumed and row is not None and row.run > trial.run:
+            if trial.resumed and row is not None and row.run.run > trial.run:
                 trial.since = now
                 return
             was_well = row is not None and well(row, self._shell.now())
@@ -137,7 +137,7 @@ class Trials:
             if row is None or not was_well:
                 self._end(trial, "")
                 return
-            trial.run, trial.since = row.run, now
+            trial.run, trial.since = row.run.run, now
             self._remember(trial)
             self._renew(trial)
 
@@ -156,7 +156,7 @@ class Trials:
         def seen(row: Row | None) -> None:
             if (
                 row is not None
-                and row.run == trial.run
+                and row.run.run == trial.run
                 and row.alive
                 and self._shell.now() - trial.since > SEND_TIMEOUT_S
             ):

@@ -7,11 +7,13 @@ order did not bring the kernel back, and the watchdog has lent it `restart_kerne
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from graced.core.second_watcher import Row, Watched, died, seen_alive, starts, waits
+from graced.core.second_watcher import Row, Watched, counts, died, out_of_hands, seen_alive, waits
+from graced.core.vocabulary import Happened, Perform
+from graced.home.slots import identity_of
 from graced.members.delegates import Delegate
+from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
-from graced.posix.proc import Identity
 from graced.spec.replicas import expand_replicas
 from graced.store import tables
 
@@ -53,29 +55,48 @@ class Trigger(Delegate):
         watched, slot = self._watched[name], self.shell.slots.read(name)
         if slot is None:
             return
-        if slot.pid and slot.run >= watched.run:
-            identity = Identity(slot.pid, slot.start_ticks, slot.boot_id)
-            watch = self.shell.processes.watch(identity, partial(self._died, name))
+        run = slot.run
+        if run.pid and run.run >= watched.run:
+            watch = self.shell.processes.watch(identity_of(run), partial(self._died, name))
             if watch is not None:
                 self._watches[name] = watch
-                self._watched[name] = seen_alive(watched, slot.run)
+                self._watched[name] = seen_alive(watched, run.run)
                 return
         if self.shell.state.held and not waits(watched, self.shell.interval, now):
-            self._start(name, slot.run + 1, now)
+            self._start(name, run.run, now)
 
     def _died(self, name: str) -> None:
         self._watches.pop(name, None)
         self._watched[name] = died(self._watched[name], self.shell.now())
         self._next = 0.0
 
+    def perform(self, action: Perform) -> None:
+        """`restart_kernel`, for kernels that it watches: those are the ones that it may restart at all."""
+        spec = self._specs.get(str(action.args.get("kernel")))
+        if action.uses != POWER or spec is None:
+            super().perform(action)
+            return
+        EmergencyRestart(self.shell, action, spec, lambda how: self.shell.playbooks.done(action, how)).look()
+
+    def _run_playbooks(self, name: str, run: int) -> None:
+        """What `kernel.crashed` starts, in the place of self_healing, by the power to run playbooks."""
+        facts = {"evidence": "exit", "run": run}
+        for incident in tuple(self.shell.state.held):
+            key = f"{name}-run{run}"
+            self.shell.take(Happened("kernel.crashed", name, key, incident, facts, grant=incident))
+
     def _start(self, name: str, run: int, now: float) -> None:
+        """`run`: the newest, which is dead."""
         shell = self.shell
         stored = tables.kernels(shell.store).get(name)
         row = None if stored is None else Row(stored.state, stored.stopped_by_person)
-        policy = policy_of(self._specs[name].restarts or shell.config.restarts)
         healthy = shell.state.peers["self_healing"].state == "healthy"
-        counted = starts(self._watched[name], row, policy, now, healer_healthy=healthy)
+        if not out_of_hands(row, healer_healthy=healthy):
+            return
+        self._run_playbooks(name, run)
+        policy = policy_of(self._specs[name].restarts or shell.config.restarts)
+        counted = counts(self._watched[name], policy, now)
         if counted is None or not self.may(POWER, name):
             return
         self._watched[name] = counted
-        shell.send("spawner", "kernel.start", {"kernel": name, "run": run}, SEND_TIMEOUT_S)
+        shell.send("spawner", "kernel.start", {"kernel": name, "run": run + 1}, SEND_TIMEOUT_S)

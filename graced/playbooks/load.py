@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
 from graced.playbooks.expression import ExpressionError, names_in, parse_expression
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
-from graced.spec.playbook import Playbook
+from graced.spec.actions import BUILT_IN, ActionSpec
+from graced.spec.playbook import RESERVED, TRIGGERS, Playbook, Step
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text
 from graced.yaml_source.problem import Problem, Problems, clip, did_you_mean, nearest
@@ -61,14 +61,35 @@ def _load(text: str, filename: str, known: Known, problems: Problems) -> Playboo
         spot = root_spot(root)
         playbook = PLAYBOOK.read(spot, Reading(before))
         _check_steps(root, known, before)
+        if isinstance(playbook, Playbook):
+            _check_triggers(root, playbook, before)
         if isinstance(playbook, Playbook) and not before:
-            return msgspec.structs.replace(playbook, file=filename)
+            return msgspec.structs.replace(
+                playbook, file=filename, steps=tuple(_powered(s, known) for s in playbook.steps)
+            )
     for problem in before.sorted():
         problems.add(problem)
     return None
 
 
+def _powered(step: Step, known: Known) -> Step:
+    """A user's action that needs a power needs it wherever it is used: only here its function is at hand."""
+    spec = known[step.uses]
+    return msgspec.structs.replace(step, power=spec.power) if spec.function and not step.power else step
+
+
 # --- what no key can tell by itself ------------------------------------------------------------------------
+
+
+def _check_triggers(root: Node, playbook: Playbook, problems: Problems) -> None:
+    """Graced's own triggers start the playbooks that bring its members back, and no other."""
+    pair = root.pair("on")
+    for trigger in playbook.on:
+        owner = RESERVED.get(trigger.name, playbook.name)
+        if owner != playbook.name and pair is not None:
+            spot = Spot(pair[1], "on", pair[0])
+            hint = "known are " + ", ".join(TRIGGERS)
+            Reading(problems).fault(spot, f"the trigger {trigger.name} starts {owner} alone", hint)
 
 
 def _check_steps(root: Node, known: Known, problems: Problems) -> None:
@@ -186,7 +207,7 @@ def shipped_folder() -> str:
     return installed if os.path.isdir(installed) else os.path.join(os.path.dirname(package), "playbooks")
 
 
-def shipped(known: Known = CORE_ACTIONS) -> dict[str, Playbook]:
+def shipped(known: Known = BUILT_IN) -> dict[str, Playbook]:
     """The playbooks that come with graced, by name. Raises PlaybookError if they are damaged."""
     problems = Problems()
     found = _folder(shipped_folder(), known, problems)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graced.core.intensity import Policy
+from graced.core.kernels import view
 from graced.core.orders import Exit
 from graced.core.vocabulary import Action, Event, Record, Timing
 from graced.sim.breach import Breach
@@ -305,13 +306,15 @@ def _unsettled_kernels(world: World) -> str:
     assert isinstance(healing, Healing)
     if healing.synced != world.wires.bound["spawner"].core.incarnation:
         return "self_healing is not in step with the spawner"
-    for name, kernel in healing.kernels.items():
+    for kernel in healing.kernels.values():
+        name, word = kernel.name, view.state(kernel)
         process = world.kernels.get(name)
-        if (process.pid if process else 0) != kernel.pid:
-            return f"{name} is {process}, self_healing believes pid {kernel.pid}"
-        due = kernel.wanted and kernel.state not in ("failed", "exited") and healing.may_run(name)
+        pid = kernel.run.pid if kernel.alive else 0
+        if (process.pid if process else 0) != pid:
+            return f"{name} is {process}, self_healing believes pid {pid}"
+        due = kernel.wanted and word not in ("failed", "exited") and healing.may_run(name)
         if due and process is None:
-            return f"{name} is wanted and not alive ({kernel.state}: {kernel.reason})"
+            return f"{name} is wanted and not alive ({word}: {view.reason(kernel)})"
         if not due and process is not None:
-            return f"{name} is not wanted and alive ({kernel.state})"
+            return f"{name} is not wanted and alive ({word})"
     return ""

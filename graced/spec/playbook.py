@@ -1,8 +1,39 @@
 """What a playbook is, once read and checked. Times are seconds."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
+
+from graced.spec.roles import EMERGENCY_PLAYBOOK, EMERGENCY_TRIGGER, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
+
+TRIGGERS: Final[dict[str, str]] = {
+    "kernel.crashed": "a run of a kernel failed; the target is the kernel",
+    "kernel.ladder": "restarts do not help a kernel any more, its ladder begins; the target is the kernel",
+    "member.down": "a member of graced is dead or silent; the target is the member",
+    "task.failed": "the coding agent could not mend a file; the target is the file",
+}
+"""What starts a playbook by itself, and what the target of the run is then."""
+
+NOT_YET: Final[dict[str, str]] = {
+    "kernel.unhealthy": "no kernel has a health check yet",
+    "schedule": "playbooks have no schedule yet",
+}
+"""Triggers that a later version will have: refused until then, as one that never fires is worse than none."""
+
+RESERVED: Final[dict[str, str]] = {MUTUAL_TRIGGER: MUTUAL_PLAYBOOK, EMERGENCY_TRIGGER: EMERGENCY_PLAYBOOK}
+"""Triggers that start one playbook alone, by graced's own tables."""
+
+
+class Trigger(Struct, frozen=True):
+    """A trigger that starts a playbook, for targets that match one of the globs `only` (none: for all).
+
+    It does so at most `at_most` times for one target within `within_s`.
+    """
+
+    name: str
+    only: tuple[str, ...] = ()
+    at_most: int = 3
+    within_s: float = 600.0
 
 
 class Step(Struct, frozen=True):
@@ -31,13 +62,13 @@ class Step(Struct, frozen=True):
 
 
 class Playbook(Struct, frozen=True):
-    """`on`: names of the triggers that start it. `vars`: names and defaults of what steps may refer to; whoever starts
+    """`on`: the triggers that start it. `vars`: names and defaults of what steps may refer to; whoever starts
     it may set them. `slo_s`: it is meant to be over within. `file`: where it was read from, for people."""
 
     name: str
     description: str = ""
     slo_s: float = 300.0
-    on: tuple[str, ...] = ()
+    on: tuple[Trigger, ...] = ()
     vars: dict[str, Any] = {}
     steps: tuple[Step, ...] = ()
     file: str = ""

@@ -43,6 +43,7 @@ POWERS: Final[dict[Member, tuple[str, ...]]] = {
 MUTUAL_PLAYBOOK: Final = "healer_mutual_restart"
 EMERGENCY_PLAYBOOK: Final = "emergency_healer_recovery"
 MUTUAL_TRIGGER: Final = "healer_mutual_recovery"
+EMERGENCY_TRIGGER: Final = "healer_emergency"
 
 
 def others(me: Member) -> tuple[Member, ...]:

@@ -8,6 +8,7 @@ from graced.bus.protocol import KernelView, View
 from graced.home.presence import Presence
 from graced.posix.proc import Usage
 from graced.spec.config import Kernel
+from graced.spec.run import Run
 
 ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
 """States of a kernel that has a process."""
@@ -24,9 +25,7 @@ class Clocks(Struct, frozen=True):
 class RunFact(Struct, frozen=True):
     """The newest run of a kernel, by its slot in the home and /proc. `alive`: that very process."""
 
-    run: int
-    pid: int
-    start_ticks: int
+    run: Run
     alive: bool
 
 

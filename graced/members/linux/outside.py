@@ -13,6 +13,7 @@ from graced.home.locks import RoleLock
 from graced.home.paths import Home
 from graced.home.slots import KernelSlots
 from graced.members.birth import Newborn
+from graced.members.linux.attempts import Attempts
 from graced.members.linux.files import Files
 from graced.members.linux.loop import Loop
 from graced.members.linux.place import Locks
@@ -62,6 +63,7 @@ class Linux:
         self.syncer = Syncer(role, self.audit, self.store)
         self.files = Files(home)
         self.workers = Workers(role, self.loop, self.timers)
+        self.attempts = Attempts(home, self.workers)
         self.supervisor = Supervisor(self.workers)
         self.on_signals = self.loop.on_signals
         self._role, self._interval_s = role, config.timing.heartbeat_interval_s

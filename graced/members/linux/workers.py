@@ -1,4 +1,5 @@
-"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member."""
+"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member
+unless it is told to outlive it."""
 
 import contextlib
 import gc
@@ -23,8 +24,15 @@ class Workers:
         self._member, self._loop, self._timers = member, loop, timers
 
     def run(self, work: Work, timeout: float, done: Callable[[bytes], None]) -> bool:
+        return self.start(lambda fd: answer(fd, work.do()), timeout, done)
+
+    def start(
+        self, work: Callable[[int], None], timeout: float, done: Callable[[bytes], None],
+        keep: tuple[int, ...] = (), outlives: bool = False,
+    ) -> bool:  # fmt: skip
+        """`done` gets what `work` writes to its descriptor. False when no worker can be forked."""
         try:
-            pid, fd = start(self._member, lambda fd: answer(fd, work.do()))
+            pid, fd = start(self._member, work, keep, outlives)
         except OSError:
             return False
         self.collect(pid, fd, timeout, done)
@@ -80,10 +88,13 @@ class Workers:
         return True
 
 
-def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
+def start(
+    member: str, work: Callable[[int], None], keep: tuple[int, ...] = (), outlives: bool = False
+) -> tuple[int, int]:
     """Fork a worker that calls `work(fd)` and ends; what it writes to fd is read from the descriptor returned.
 
-    The worker dies with its member: it is told so by the kernel (PR_SET_PDEATHSIG). Returns (pid, fd); raises OSError.
+    The worker dies with its member, unless it `outlives` it: the kernel tells it (PR_SET_PDEATHSIG). `keep`: further
+    descriptors that it has. Returns (pid, fd); raises OSError.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
@@ -99,10 +110,11 @@ def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
         return pid, reader
     try:
         proc.set_title(f"graced: {member} worker")
-        gc.disable()  # garbage of the parent's, a socket say, must not be closed here by numbers that are others' by now
+        gc.disable()  # garbage of the parent's, a socket say, must not close numbers that are others' by now
         signal.set_wakeup_fd(-1)
-        close_all_but((writer,))
-        _die_with(parent)
+        close_all_but((writer, *keep))
+        if not outlives:
+            _die_with(parent)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         work(writer)

@@ -42,7 +42,7 @@ class Storms(Check):
         self.births[role] = [*born, member]
         early = edge - ATTEMPT_S
         again = sum(m.process.born > early for r in ("spawner", "watchdog") for m in self.births.get(r, ())) + sum(
-            e.at > early and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
+            e.at > early and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.disk.audit[-400:]
         )
         if len(failed) > world.policy.max_restarts + 2 + FORCED * again and role != "spawner":
             raise Breach("storm", f"{role} was born {len(failed)} times without becoming healthy")

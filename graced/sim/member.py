@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from graced.core.state import INFINITY, State, Stepped
-from graced.core.vocabulary import Beat, Event, LeaseGiven, LeaseTaken, Ready
+from graced.core.vocabulary import Beat, Event, LeaseGiven, LeaseTaken, Ready, StepDone
 from graced.home.locks import LockRecord
 from graced.members.birth import Newborn
 from graced.members.duty import Duty
@@ -195,6 +195,8 @@ class Member:
         world = self.world
         if world.trace is not None:
             world.trace(self, event, stepped[1])
+        if isinstance(event, StepDone) and event.ok and event.run in state.runs:  # a rung may start its kernel anew
+            world.asked("mended", state.runs[event.run].targets)
         if isinstance(event, (LeaseGiven, LeaseTaken, Ready)):
             world.clock.after(0.0, self._tell_checks, event)
         return stepped

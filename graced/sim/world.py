@@ -71,7 +71,7 @@ class World:
         self.stops = 0  # `graced stop`s that were announced so far
         self.stopping = False  # one is announced, and has not died
         self.granted_at: dict[tuple[str, str], float] = {}  # (agent, incident) -> when a grant was last sent
-        self.crashes = 0  # members that were made to die between two effects: each may leave one record or write undone
+        self.crashes = 0  # records and writes that may be lost with members that died before they were written
         self.checks = checks
         self.trace: Trace | None = None
         self.say: Callable[[str], None] | None = None
@@ -207,6 +207,8 @@ class World:
         member = self.members.pop(process.pid, None)
         if member is not None:
             self.wires.lost(member)
+            if member.begun:  # what it could not write yet is lost
+                self.crashes += member.outside.audit.pending + member.outside.store.pending
         elif self.kernels.get(process.name) is process:
             del self.kernels[process.name]
         for check in self.checks:
@@ -282,6 +284,10 @@ class World:
             self.asked(ask.verb.removeprefix("kernels."), tuple(ask.args["names"]))
         elif ask.verb == "kernels.restart":  # of a playbook
             self.asked("restart", tuple(ask.args["names"]))
+        elif ask.verb == "kernel.mended":
+            self.asked("mended", tuple(name for path in ask.args["paths"] for name in self.kernels_of(path)))
+        elif ask.verb == "kernel.renew":
+            self.asked("mended", tuple(ask.args["names"]))
 
     def replied(self, member: Member, address: bytes, reply: Reply) -> None:
         for check in self.checks:

@@ -26,10 +26,11 @@ class Watched(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """What self_healing stored of the kernel."""
+    """What self_healing stored of the kernel. `history`: of the restarts that it counted."""
 
     state: str
     stopped_by_person: bool
+    history: History = History()
 
 
 def seen_alive(watched: Watched, run: int) -> Watched:
@@ -45,14 +46,19 @@ def waits(watched: Watched, interval: float, now: float) -> bool:
     return watched.alive or not watched.dead_at or now - watched.dead_at <= GRACE_INTERVALS * interval
 
 
-def out_of_hands(row: Row | None, *, healer_healthy: bool) -> bool:
+def out_of_hands(row: Row, *, healer_healthy: bool) -> bool:
     """Is nobody else there who would start it, and is it meant to run?"""
-    return not healer_healthy and row is not None and not row.stopped_by_person and row.state in MEANT_TO_RUN
+    return not healer_healthy and not row.stopped_by_person and row.state in MEANT_TO_RUN
 
 
-def counts(watched: Watched, policy: Policy, now: float) -> Watched | None:
-    """The kernel with a start counted that its intensity allows now; else None."""
-    verdict = weigh(watched.history, policy, 0.0, now)
+def counts(watched: Watched, row: Row, policy: Policy, now: float) -> Watched | None:
+    """The kernel with a start counted that its intensity allows now, whoever started it before; else None."""
+    verdict = weigh(_both(watched.history, row.history), policy, 0.0, now)
     if verdict.spent or now < watched.dead_at + verdict.wait:
         return None
     return replace(watched, history=verdict.history)
+
+
+def _both(ours: History, theirs: History) -> History:
+    restarts = sorted({*ours.restarts, *theirs.restarts})
+    return History(tuple(restarts), tuple(sorted({*ours.short, *theirs.short})))

@@ -7,6 +7,7 @@ order did not bring the kernel back, and the watchdog has lent it `restart_kerne
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from graced.core.kernels import memory
 from graced.core.second_watcher import Row, Watched, counts, died, out_of_hands, seen_alive, waits
 from graced.core.vocabulary import Happened, Perform
 from graced.home.slots import identity_of
@@ -89,14 +90,17 @@ class Trigger(Delegate):
         """`run`: the newest, which is dead."""
         shell = self.shell
         stored = tables.kernels(shell.store).get(name)
-        row = None if stored is None else Row(stored.state, stored.stopped_by_person)
+        row = None
+        if stored is not None:
+            counted = memory.restarts_of(stored.memory, shell.identity.boot_id)
+            row = Row(stored.state, stored.stopped_by_person, counted)
         healthy = shell.state.peers["self_healing"].state == "healthy"
-        if not out_of_hands(row, healer_healthy=healthy):
+        if row is None or not out_of_hands(row, healer_healthy=healthy):
             return
         self._run_playbooks(name, run)
         policy = policy_of(self._specs[name].restarts or shell.config.restarts)
-        counted = counts(self._watched[name], policy, now)
-        if counted is None or not self.may(POWER, name):
+        started = counts(self._watched[name], row, policy, now)
+        if started is None or not self.may(POWER, name):
             return
-        self._watched[name] = counted
+        self._watched[name] = started
         shell.send("spawner", "kernel.start", {"kernel": name, "run": run + 1}, SEND_TIMEOUT_S)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Life = Literal["running", "stopped", "hung", "gone"]
 
 BOOT_ID: Final = "simulated-boot"
+TICKS_A_SECOND: Final = 100
 PIDFD_S: Final = (0.0002, 0.002)  # from a death to the poll that sees it
 REAP_S: Final = (0.0003, 0.0015)  # from a child's death to its SIGCHLD in the parent's loop
 
@@ -46,7 +47,7 @@ class Process:
 
     def __init__(self, pid: int, name: str, born: float, parent: "Process | None") -> None:
         self.pid, self.name, self.born, self.parent = pid, name, born, parent
-        self.ticks = int(born * 100)
+        self.ticks = int(born * TICKS_A_SECOND)
         self.session = pid
         self.life: Life = "running"
         self.ended = 0.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from graced.core.trees import Facts
 from graced.members.outside import Give
 from graced.posix.proc import Identity
-from graced.sim.machine import Process
+from graced.sim.machine import TICKS_A_SECOND, Process
 
 if TYPE_CHECKING:
     from graced.sim.member import Member
@@ -85,8 +85,7 @@ class Trees:
         return min(leaders, key=lambda p: p.pid).identity if leaders else None
 
     def started(self, identity: Identity) -> float:
-        process = self._machine.find(identity)
-        return process.born if process is not None else 0.0
+        return identity.start_ticks / TICKS_A_SECOND
 
     def children(self) -> list[int]:
         process = self._member.process

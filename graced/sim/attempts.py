@@ -9,6 +9,7 @@ from msgspec import Struct
 from graced.core.vocabulary import Perform
 from graced.members.playbooks import Step
 from graced.members.step_workers import BEGUN, StepOutcome, StepWork
+from graced.playbooks.actions import BUILT_IN
 from graced.sim.machine import Process
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ class Attempt:
         worker = world.machine.fork("step", self._member.process)  # (not `worker`: it outlives its member)
         kept.worker, kept.data = worker, BEGUN
         worker.watchers.append((self._member.process, lambda: ended(kept.data)))
-        world.performed(self._key, work.action, again)
+        if again and not repeatable(work.action):
+            kept.data = msgspec.msgpack.encode(StepOutcome(False, "nobody knows whether it was done"))
+            world.clock.after(world.random.uniform(*STEP_S), world.machine.kill, worker)
+            return True
+        world.performed(self._key, work.action)
         world.clock.after(world.random.uniform(*STEP_S), self._over, worker, work.action)
         world.clock.after(limit_s, world.machine.kill, worker)
         return True
@@ -57,6 +62,11 @@ class Attempt:
             helps = self._member.world.random.random() < HELPS
             self._kept.data = msgspec.msgpack.encode(StepOutcome(helps, f"{action.uses} was done"))
             self._member.world.machine.kill(worker)
+
+
+def repeatable(action: Perform) -> bool:
+    """May it be done again where nobody knows whether it was done?"""
+    return BUILT_IN[action.uses].repeatable or bool(action.args.get("repeatable"))
 
 
 class Attempts:

@@ -264,9 +264,9 @@ class World:
     def kernels_of(self, path: str) -> tuple[str, ...]:
         return tuple(name for name, spec in self.specs.items() if path in spec.sources)
 
-    def performed(self, key: Key, action: Perform, again: bool) -> None:
+    def performed(self, key: Key, action: Perform) -> None:
         for check in self.checks:
-            check.performed(key, action, again)
+            check.performed(key, action)
 
     # --- people and commands
 

@@ -42,8 +42,8 @@ class Check:
 
     def replied(self, member: "Member", address: bytes, reply: Reply) -> None: ...
 
-    def performed(self, key: tuple[str, int, int], action: Perform, again: bool) -> None:
-        """A worker begins an attempt (run, step, attempt); `again`: it was begun before."""
+    def performed(self, key: tuple[str, int, int], action: Perform) -> None:
+        """A worker performs an attempt (run, step, attempt)."""
 
     def leased(self, member: "Member") -> None: ...
 

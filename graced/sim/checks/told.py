@@ -1,0 +1,53 @@
+"""What happened to kernels stands in the audit log once, whoever died meanwhile; and no row runs ahead of its record."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from graced.sim.breach import Breach
+from graced.sim.checks.base import Check
+from graced.store import tables
+
+if TYPE_CHECKING:
+    from graced.sim.disk import Entry
+    from graced.sim.member import Member
+    from graced.sim.world import World
+
+KINDS: Final = ("kernel.started", "kernel.exited")
+
+
+class Told(Check):
+    def begin(self, world: "World") -> None:
+        super().begin(world)
+        self.told: Counter[tuple[str, str, int]] = Counter()
+        self.launched_runs: set[tuple[str, int]] = set()
+
+    def launched(self, kernel: str, run: int) -> None:
+        self.launched_runs.add((kernel, run))
+
+    def recorded(self, entry: "Entry") -> None:
+        if entry.kind not in KINDS:
+            return
+        key = (entry.kind, entry.data["kernel"], entry.data["run"])
+        self.told[key] += 1
+        if self.told[key] > 1:
+            raise Breach("told", f"{entry.member}[{entry.pid}] tells of {key} once more")
+
+    def stored(self, member: "Member") -> None:
+        """A row that says a run lives is written after the record of its start."""
+        if member.role != "self_healing":
+            return
+        for name, row in tables.kernels(self.world.reader).items():
+            run = row.run
+            if run.pid and (name, run.run) in self.launched_runs and not self.told["kernel.started", name, run.run]:
+                raise Breach("told", f"the row of {name} says run {run.run}, and no record tells of its start")
+
+    def settled(self) -> None:
+        alive = {p.marks for p in self.world.kernels.values()}
+        missing = [
+            (kind, kernel, run)
+            for kernel, run in sorted(self.launched_runs)
+            for kind in KINDS
+            if not self.told[kind, kernel, run] and (kind == "kernel.started" or (kernel, str(run)) not in alive)
+        ]
+        if len(missing) > self.world.crashes:
+            raise Breach("told", f"nobody told of {missing}")

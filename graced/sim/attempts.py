@@ -9,8 +9,8 @@ from msgspec import Struct
 from graced.core.vocabulary import Perform
 from graced.members.playbooks import Step
 from graced.members.step_workers import BEGUN, StepOutcome, StepWork
-from graced.playbooks.actions import BUILT_IN
 from graced.sim.machine import Process
+from graced.spec.actions import BUILT_IN
 
 if TYPE_CHECKING:
     from graced.sim.member import Member

@@ -1,4 +1,4 @@
-"""What happened to kernels stands in the audit log once, whoever died meanwhile; and no row runs ahead of its record."""
+"""What happened to kernels is in the audit log once, whoever died meanwhile; and no row runs ahead of its record."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Final

@@ -208,7 +208,10 @@ class World:
         if member is not None:
             self.wires.lost(member)
             if member.begun:  # what it could not write yet is lost
-                self.crashes += member.outside.audit.pending + member.outside.store.pending
+                lost = member.outside.audit.pending + member.outside.store.pending
+                self.crashes += lost
+                if lost:
+                    self.asked("forget", tuple(self.specs))
         elif self.kernels.get(process.name) is process:
             del self.kernels[process.name]
         for check in self.checks:

@@ -29,7 +29,10 @@ class Storms(Check):
             raise Breach("storm", f"{kernel} was started {len(times)} times within {policy.window:g} s")
 
     def asked(self, what: str, names: tuple[str, ...]) -> None:
-        """A person's starts do not count, and clear the count, of what the kernel depends on too; a mend its own."""
+        """A person's starts do not count, and clear the count, of what the kernel depends on too; a mend its own.
+
+        What a full disk did not take, and died with its member, is forgotten.
+        """
         for name in names if what in ("stop", "mended") else self.world.specs:
             self.starts[name] = []
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from graced.core.kernels import readiness
-from graced.core.kernels.state import Done, Failed
+from graced.core.kernels.state import Done, Failed, Up
 from graced.members.self_healing import SelfHealing
 from graced.spec.roles import MEMBERS
 from graced.store import tables
@@ -73,6 +73,8 @@ def unsettled_kernels(world: "World") -> str:
             return f"{name} is wanted and not alive ({kernel.phase}: {kernel.reason})"
         if not due and process is not None:
             return f"{name} is not wanted and alive ({kernel.phase})"
+        if isinstance(kernel.phase, Up) and not kernel.phase.ready and kernel.spec.ready.when == "started":
+            return f"{name} is alive and not ready"
     return ""
 
 

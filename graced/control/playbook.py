@@ -56,7 +56,7 @@ def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], t
     Raises Refusal when it is refused, or its executor died and it went on elsewhere.
     """
     request = f"person-{os.urandom(6).hex()}"
-    target = variables.get("target")
+    target = variables.get("target", playbook.vars.get("target"))
     args = {
         "request": request, "playbook": playbook.name, "target": str(target) if target else "", "tier": 1,
         "by": "person", "vars": dict(variables),

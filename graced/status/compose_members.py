@@ -7,6 +7,7 @@ very process, and that process must be alive and not stopped.
 from typing import Any, Final
 
 from graced.bus.protocol import PeerView
+from graced.home.playbooks import NEEDED
 from graced.home.presence import Presence
 from graced.posix.clock import wall_iso
 from graced.spec.roles import MEMBERS, SURVIVORS
@@ -85,8 +86,9 @@ def _well_again(g: Gathered, name: str) -> bool:
 
 
 def targets(g: Gathered) -> frozenset[str]:
-    """Members that a playbook run is at work on, as far as anybody tells."""
-    told = [target for view in g.views.values() for run in view.runs for target in run.get("targets", ())]
+    """Members that a recovery is at work on, as far as anybody tells."""
+    recoveries = [run for view in g.views.values() for run in view.runs if run.get("playbook") in NEEDED]
+    told = [target for run in recoveries for target in run.get("targets", ())]
     silent = [
         target
         for executor, on in g.unfinished.items()

@@ -6,9 +6,11 @@ from msgspec import Struct
 
 from graced.bus.protocol import KernelView
 from graced.home.paths import Home
+from graced.home.playbooks import NEEDED
 from graced.home.slots import Slot, identity_of
 from graced.posix import proc
 from graced.spec.config import Kernel
+from graced.status.approvals import open_approvals
 from graced.status.facts import ALIVE, Code, Recoveries, RunFact, Tasks
 from graced.store import tables
 from graced.store.db import Store
@@ -28,6 +30,7 @@ class Stored(Struct, frozen=True):
     recoveries: Recoveries = Recoveries()
     code: Code = Code()
     tasks: Tasks = Tasks()
+    approvals: int = 0
 
 
 def reader(home: Home) -> Store:
@@ -55,7 +58,8 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         store.close()
     unfinished: dict[str, tuple[str, ...]] = {}
     for run in runs:
-        unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
+        if run.playbook in NEEDED:
+            unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
     return Stored(
         {name: _view(row, specs.get(name)) for name, row in rows.items()},
         {name: identity_of(row.run) for name, row in rows.items() if row.run.pid > 0},
@@ -63,6 +67,7 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         Recoveries(*(counts.get(f"recoveries.{kind}", 0) for kind in ("mutual", "emergency", "kernel"))),
         Code(files, broken),
         Tasks(*(tasks.get(state, 0) for state in ("queued", "running", "done", "failed", "undone"))),
+        len(open_approvals(runs)),
     )
 
 

@@ -76,6 +76,7 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
         recoveries=stored.recoveries,
         code=_code(stored.code, views),
         tasks=stored.tasks,
+        approvals=stored.approvals,
         audit_records=records,
         audit_head=head,
         stopping=announced(home),

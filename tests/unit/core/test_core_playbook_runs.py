@@ -10,6 +10,7 @@ from graced.core import engine, leases, powers
 from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
+    Decided,
     Died,
     EndRun,
     Fired,
@@ -27,7 +28,7 @@ from graced.core.vocabulary import (
     TargetsTaken,
 )
 from graced.spec.actions import BUILT_IN
-from graced.spec.playbook import Playbook, Step, Trigger
+from graced.spec.playbook import Approve, Playbook, Step, Trigger
 from graced.spec.roles import DELEGATES, POWERS
 
 
@@ -285,3 +286,81 @@ def test_a_start_from_nothing_ends_what_was_under_way() -> None:
     assert not of(actions, Perform)
     assert told(actions, "playbook.finished")[0]["text"] == "graced was stopped meanwhile"
     assert only(actions, EndRun).ok is False
+
+
+# --- a person is asked
+
+
+def approving(**keys: Any) -> Playbook:
+    return Playbook("p", slo_s=5.0, vars={"who": "x"}, steps=(say("a", approve=Approve(60.0, **keys)), say("b")))
+
+
+def asked_for(actions: list[Action]) -> str:
+    return str(told(actions, "approval.requested")[0]["id"])
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_step_waits_for_a_persons_answer(approve: bool) -> None:
+    state, actions = run(healer(approving()), ask("p"))
+    assert not of(actions, Perform)
+    id = asked_for(actions)
+    state, actions = run(state, Ready(), now=NOW + 30)
+    assert not of(actions, Perform)
+    assert not told(actions, "escalated"), "a run that waits for a person is not late"
+    state, actions = run(state, Decided(id, approve, "me"), now=NOW + 31)
+    assert told(actions, "approval.decided")[0]["by"] == "me"
+    assert bool(of(actions, Perform)) is approve
+    assert bool(told(actions, "playbook.finished")) is not approve
+    _, actions = run(state, Decided(id, not approve, "late"), now=NOW + 32)
+    assert not told(actions, "approval.decided"), "the first answer counts"
+
+
+@pytest.mark.parametrize("otherwise", ["approve", "deny"])
+def test_without_an_answer_the_default_is_done(otherwise: str) -> None:
+    state, actions = run(healer(approving(otherwise=otherwise)), ask("p"))
+    _, actions = run(state, Ready(), now=NOW + 61)
+    assert told(actions, "approval.decided")[0]["by"] == "no answer"
+    assert bool(of(actions, Perform)) is (otherwise == "approve")
+
+
+def test_the_question_outlives_the_executor_and_is_asked_once() -> None:
+    state, actions = run(healer(approving()), ask("p"))
+    id = asked_for(actions)
+    state, actions = successor(state, actions)
+    assert not told(actions, "approval.requested")
+    assert not of(actions, Perform)
+    _, actions = run(state, Decided(id, True, "me"))
+    assert only(actions, Perform).step == 0
+
+
+# --- what comes after a failure, and after too long
+
+
+def test_a_failed_step_has_another_make_up_for_it() -> None:
+    steps = (say("drain"), say("deploy", on_failure="undrain"), say("never"), say("undrain"))
+    state, actions = run(healer(Playbook("p", vars={"who": "x"}, steps=steps)), ask("p"))
+    state, actions = run(state, ended(actions))
+    state, actions = run(state, ended(actions, ok=False))
+    assert only(actions, Perform).step == 3
+    _, actions = run(state, ended(actions))
+    states = {name: state for name, state, _ in only(actions, EndRun).steps}
+    assert states == {"drain": "ok", "deploy": "failed", "never": "pending", "undrain": "ok"}
+    assert told(actions, "playbook.finished")[0]["ok"] is False
+
+
+def test_what_makes_up_for_a_failure_is_done_in_no_other_case() -> None:
+    steps = (say("deploy", on_failure="undrain"), say("undrain"), say("last"))
+    state, actions = run(healer(Playbook("p", vars={"who": "x"}, steps=steps)), ask("p"))
+    state, actions = run(state, ended(actions))
+    assert only(actions, Perform).step == 2
+    _, actions = run(state, ended(actions))
+    assert only(actions, EndRun).ok
+
+
+def test_a_run_past_its_slo_calls_a_person_once() -> None:
+    state, _ = run(healer(Playbook("p", slo_s=5.0, vars={"who": "x"}, steps=(say("a", timeout_s=60),))), ask("p"))
+    assert state.due <= NOW + 5.0
+    state, actions = run(state, Ready(), now=NOW + 5.1)
+    assert "within its SLO of 5 s" in told(actions, "escalated")[0]["text"]
+    _, actions = run(state, Ready(), now=NOW + 6.0)
+    assert not told(actions, "escalated")

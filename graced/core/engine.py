@@ -266,7 +266,8 @@ def wake_at(run: Run) -> float:
     """When time alone can change the run; infinity if only events can."""
     if not run.locked:
         return run.lock_at
-    slo = [] if run.dead or SLOW in run.marks else [run.started + run.playbook.slo_s]
+    asked = any(not approval.decided for approval in run.approvals)
+    slo = [] if run.dead or asked or SLOW in run.marks else [run.started + run.playbook.slo_s]
     times = (
         slo
         + [p.at for p in run.steps if p.state == "pending" and p.at]

@@ -222,8 +222,9 @@ KERNEL_KEYS: Final = (
     ]), "{}", "what it may use"),
     Key("stop", Record(s.Stop, [
         Key("signal", _SIGNAL, "TERM", "what asks it to end"),
+        Key("to", Choice("main", "tree"), "main", "whom the signal goes to: its first process, or all of it"),
         Key("timeout", duration(), "10s", "then KILL, to the whole tree"),
-        Key("command", _COMMAND, "null", "run before the signal"),
+        Key("command", _COMMAND, "null", "run before the signal, with its first process as $MAINPID"),
     ]), "{}", "how it is stopped"),
     Key("reload", ReloadShape(), "restart", "what `graced reload NAME` does"),
     Key("restart_mode", Choice("stop_first", "overlap"), "stop_first", "overlap: no gap between old and new"),

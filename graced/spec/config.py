@@ -132,9 +132,11 @@ class Limits(Struct, frozen=True):
 
 
 class Stop(Struct, frozen=True):
-    """`command`, if any, is run first; then `signal` (a number); after `timeout_s` KILL to the whole tree."""
+    """`command`, if any, is run first; then `signal` (a number) to the first process or, `to` "tree", to all of them;
+    after `timeout_s` KILL to the whole tree."""
 
     signal: int = 15
+    to: Literal["main", "tree"] = "main"
     timeout_s: float = 10.0
     command: Argv | None = None
 

@@ -3,6 +3,7 @@
 The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc.
 """
 
+import errno
 import os
 import signal
 from collections import deque
@@ -34,6 +35,10 @@ TREE_STEP_S: Final = 0.002
 LOOK_S: Final = 0.02  # between two looks for what a first process that ended has left
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+WANTS: Final = frozenset({
+    errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
+})  # fmt: skip
+"""Of a birth: what it wanted may be there the next time."""
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 
 
@@ -182,7 +187,8 @@ class Nursery:
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
             text = getattr(error, "strerror", None) or str(error)
             now = monotonic()
-            self.runs, actions = orders.not_launched(self.runs, msgspec.structs.replace(run, started=now), text, now)
+            unborn, wanting = msgspec.structs.replace(run, started=now), _is_want(error)
+            self.runs, actions = orders.not_launched(self.runs, unborn, text, now, wanting=wanting)
             self._act(actions)
             return
         now = monotonic()
@@ -433,6 +439,14 @@ class Nursery:
 
     def wake_at(self) -> float:
         return float("inf")
+
+
+def _is_want(error: OSError | ValueError) -> bool:
+    """Did a birth fail for want of something that comes back by itself: memory, descriptors, a port, the folder?"""
+    if not isinstance(error, OSError):
+        return False
+    folder_is_away = error.errno == errno.ENOENT and str(error.strerror).startswith("cwd ")
+    return error.errno in WANTS or folder_is_away
 
 
 def _started(identity: proc.Identity) -> float:

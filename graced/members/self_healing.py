@@ -12,6 +12,7 @@ from graced.core.kernels.machine import Kernels, Taken
 from graced.core.kernels.state import Failed, Kernel, Stopped, Tally, new_kernel
 from graced.core.kernels.vocabulary import (
     Asked,
+    CountRestart,
     End,
     Examine,
     GiveOrder,
@@ -52,6 +53,7 @@ class SelfHealing(Duty):
         self.kernels = Kernels()
         self._synced = 0  # incarnation of the spawner whose news we have
         self._syncing = False
+        self._alone_since = 0.0  # since when there is no spawner; 0: there is one
         self._seen = 0  # number of the last news taken
         self._rungs = Rungs(shell, lambda: self.kernels, self._take)
         self._actions = KernelActions(shell, self._rungs.restart)
@@ -109,7 +111,8 @@ class SelfHealing(Duty):
             self._seen = 0
             self._news(reply.data["news"])
             for plain in reply.data["runs"]:
-                self._take(Told(msgspec.convert(plain, Running)), monotonic())
+                self._take(Told(msgspec.convert(plain, Running), since=self._alone_since), monotonic())
+            self._alone_since = 0.0
 
         self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
 
@@ -172,7 +175,7 @@ class SelfHealing(Duty):
                 case "exited":
                     event = RunEnded(
                         running.run, running.exit or Exit(), bool(item["by_order"]), random.uniform(-1, 1),
-                        self.shell.stopping, str(item["text"]),
+                        self.shell.stopping, str(item["text"]), bool(item.get("wanting")),
                     )  # fmt: skip
                 case _:
                     event = Told(running, refused=True)
@@ -182,6 +185,8 @@ class SelfHealing(Duty):
 
     def tend(self, now: float) -> None:
         self._keep_rows()
+        if self.shell.state.peers["spawner"].down:
+            self._alone_since = self._alone_since or now
         if self._synced and not self.shell.state.stopping:
             self._do(self.kernels.tend(now))
             self._rungs.tend(now)
@@ -217,6 +222,8 @@ class SelfHealing(Duty):
                 self._tell("kernel.end", {"kernel": action.kernel, "run": action.run})
             case Save():
                 self._save(action.kernel)
+            case CountRestart():
+                tables.count_restart(self.shell.store, action.kernel, action.run)
             case _:
                 return self._rungs.acted(action)
         return True

@@ -8,6 +8,7 @@ from graced.core.kernels.state import Climbing, Evidence, new_kernel
 from graced.core.kernels.vocabulary import (
     Asked,
     BeginRung,
+    CountRestart,
     End,
     Examine,
     Examined,
@@ -143,7 +144,7 @@ class Healing(Member):
                 event = Told(report.running, refused=True)
             case "exited":
                 noise, exit = self.world.random.uniform(-1, 1), report.running.exit or Exit()
-                event = RunEnded(run, exit, report.by_order, noise, self.core.stopping, report.text)
+                event = RunEnded(run, exit, report.by_order, noise, self.core.stopping, report.text, report.wanting)
         self._take(event, report.at)
 
     # --- kernels
@@ -191,7 +192,7 @@ class Healing(Member):
         if self.world.say is not None and isinstance(action, (Start, End, GiveOrder)):
             self.world.tell(f"{self!r:22} {action}")
         match action:
-            case Save():
+            case Save() | CountRestart():
                 self.keep_write(action)
             case Start():
                 self._tell_spawner(lambda s: s.start_kernel(action.kernel, action.run))

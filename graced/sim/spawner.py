@@ -176,7 +176,9 @@ class Spawner(Member):
         process = self.world.launch(action.kernel, action.run)
         run = Run(action.kernel, action.run, boot_id=BOOT, started=now)
         if process is None:
-            self.runs, more = orders.not_launched(self.runs, run, "no such program", now)
+            self.runs, more = orders.not_launched(
+                self.runs, run, "no such program", now, wanting=self.world.manners[action.kernel].wanting
+            )
         else:
             process.reapers.append(self._child_died)
             born = replace(run, pid=process.pid, start_ticks=process.ticks)

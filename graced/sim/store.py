@@ -5,7 +5,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graced.core.kernels import memory
-from graced.core.kernels.vocabulary import Save
+from graced.core.kernels.vocabulary import CountRestart, Save
 from graced.core.orders import Running
 from graced.core.vocabulary import (
     Action,
@@ -48,6 +48,7 @@ class Store:
         self.runs: dict[str, tuple[str, RunNote]] = {}  # id -> executor, progress
         self.incidents: dict[str, Incident] = {}
         self.counters: dict[str, int] = {}
+        self.counted: dict[str, int] = {}  # kernel -> the newest run that was counted as a restart
         self.rows: dict[str, str] = {}
         self.slots: dict[str, Running] = {}
 
@@ -70,6 +71,10 @@ class Store:
                 if incident is not None and not incident.counted:
                     incident.counted = True
                     self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
+            case CountRestart():
+                if action.run > self.counted.get(action.kernel, 0):
+                    self.counted[action.kernel] = action.run
+                    self.counters["recoveries.kernel"] = self.counters.get("recoveries.kernel", 0) + 1
             case Save():
                 self.rows[action.kernel.name] = memory.of(action.kernel, BOOT)
             case NoteStep():

@@ -52,10 +52,12 @@ Trace = Callable[[Member, Event, tuple[Action, ...]], None]
 
 
 class Manners(Struct):
-    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `stubborn`: it ignores TERM."""
+    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `missing`: until a moment no birth
+    succeeds, `wanting`: for want of something. `stubborn`: it ignores TERM."""
 
     crashing: float = 0.0
     missing: float = 0.0
+    wanting: bool = False
     stubborn: bool = False
 
 

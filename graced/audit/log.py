@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from graced.audit import tail
-from graced.audit.head import Head, keep_head, kept_head
+from graced.audit.head import Head, kept_head
 from graced.audit.layout import LOCK_NAME, NOT_REGULAR, SEGMENT_MAX_BYTES, open_segment, segment_name, segments
 from graced.audit.record import GENESIS, NAME_MAX, encode_data, seal
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
@@ -94,7 +94,6 @@ class AuditLog:
         self._reports: dict[str, None] = {}  # hashes of `audit.broken` records, in the order in which they were seen
         self._fresh = True  # nothing is known yet but what an earlier process kept
         self._unsynced: set[str] = set()
-        self._syncing: Head | None = None
 
     # --- what is known
 
@@ -125,18 +124,11 @@ class AuditLog:
     def sync_target(self) -> list[str]:
         """Paths to be synced (fdatasync; fsync for a folder) by a worker, at most once a second. Clears `dirty`."""
         paths, self._unsynced = sorted(self._unsynced), set()
-        self._syncing = Head(self._seq, self._head, next(reversed(self._reports), "")) if paths else None
         return paths
 
-    def synced(self) -> Head | None:
-        """The worker is done with the last `sync_target`: no power loss takes its records back, so their head is kept.
-
-        Returns that head; None when there is none that is new.
-        """
-        head, self._syncing = self._syncing, None
-        if head is not None and head.seq:
-            keep_head(self.folder, head)
-        return head
+    def sync_head(self) -> Head | None:
+        """The head that is on disk once what `sync_target` gave is synced: to be kept by the worker (`keep_head`)."""
+        return Head(self._seq, self._head, next(reversed(self._reports), "")) if self._seq else None
 
     def holder(self) -> LockRecord | None:
         """Who wrote itself into the lock: for one whose records stay pending, and who would know if that is a stopped

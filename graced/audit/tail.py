@@ -147,7 +147,7 @@ def _last_record(
 
 
 def _tell_garbage(fd: int, offset: int, name: str, broken: list[tuple[str, str]], last: bool) -> None:
-    """Tells of the line at `offset`, where the whole records end; `_tail` tells of an unended one in the last segment."""
+    """Tells of the line at `offset`, where the whole records end; of an unended one at the log's end `_tail` tells."""
     text = os.pread(fd, RECORD_MAX_BYTES + 1, offset)
     line, newline, _ = text.partition(b"\n")
     if not text or (last and not newline):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from graced.audit import anchor
 from graced.audit.log import AuditLog
 from graced.bus.protocol import Ask, Reply, decode_beat, encode, to_plain
 from graced.bus.sockets import Bus
@@ -79,6 +80,8 @@ class Shell:
         self.store = Store(home.db, deferred=True)
         self.kept = KeptFiles(home)
         self.syncer = Syncer(me)
+        if me == "watchdog" and config.audit.anchor is not None:  # one teller is enough
+            self.syncer.tell_head = anchor.teller(config.audit.anchor, home)
         self.polls = PollSet()
         self.after = self.polls.after
         self.add_reader = self.polls.add

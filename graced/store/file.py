@@ -1,6 +1,5 @@
 """state.db while it is open: is it still the file that the path names, and what to do about an error."""
 
-import contextlib
 import os
 import sqlite3
 from enum import Enum
@@ -18,6 +17,7 @@ from graced.store.opening import (
     set_aside,
     sides_of,
     whole,
+    write_back_at_close,
 )
 from graced.store.schema import VERSION, version
 
@@ -116,8 +116,7 @@ class File:
     def close(self) -> None:
         """Closes in good order: the last of all to close writes the WAL back, synced. It may wait for the disk."""
         if self._conn is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._conn.execute("PRAGMA synchronous=NORMAL")
+            write_back_at_close(self._conn, True)
         self.drop()
 
     def forget(self) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from graced.posix.clock import monotonic
 from graced.spec.config import Config
 from graced.status.compose import compose
 from graced.status.gather import gather
+from graced.status.structs import Status
 from graced.store import tables
 from graced.store.db import Store
 
@@ -39,14 +40,14 @@ POLL_S: Final = 0.04
 STORE_PATIENCE_S: Final = 1.0
 LOG_LINES: Final = 3
 
-Report = Callable[[dict[str, Any]], None]
+Report = Callable[[Status], None]
 Tell = Callable[[str], None]
 
 
 class Outcome(Struct, frozen=True):
     """`why`: one line when it is not as it should be, else empty. `already`: it was running before."""
 
-    status: dict[str, Any]
+    status: Status
     already: bool
     why: str = ""
 
@@ -116,13 +117,13 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         g = gather(home)
         found = compose(g)
         report(found)
-        if found["healthy"] and not _crash_looping(found, first):
+        if found.healthy and not _crash_looping(found, first):
             return Outcome(found, False)
         # Before self_healing speaks, `failed` is what an earlier life left on the disk.
-        failed = [n for n, k in found["kernels"].items() if k["state"] == "failed"] if "self_healing" in g.views else []
+        failed = [n for n, k in found.kernels.items() if k.state == "failed"] if "self_healing" in g.views else []
         if failed:
             return Outcome(found, False, f"{', '.join(failed)}: failed for good")
-        if found["mode"] == "stopped":
+        if found.mode == "stopped":
             stopped = os.path.exists(home.stopping)
             why = "it was stopped meanwhile" if stopped else "all of it has ended" + _log_end(home)
             return Outcome(found, False, why)
@@ -131,10 +132,10 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         time.sleep(POLL_S)
 
 
-def _crash_looping(found: dict[str, Any], first: dict[str, int]) -> bool:
+def _crash_looping(found: Status, first: dict[str, int]) -> bool:
     """Is a kernel ready only because it was just started once more? `first`: the run of each that was seen first."""
-    again = [k for n, k in found["kernels"].items() if k["pid"] and k["run"] > first.setdefault(n, k["run"])]
-    return any((k["uptime_s"] or 0.0) < SETTLED_S for k in again)
+    again = [k for n, k in found.kernels.items() if k.pid and k.run > first.setdefault(n, k.run)]
+    return any((k.uptime_s or 0.0) < SETTLED_S for k in again)
 
 
 def await_recovery(home: Home, report: Report) -> Outcome:
@@ -144,9 +145,9 @@ def await_recovery(home: Home, report: Report) -> Outcome:
     while True:
         found = compose(gather(home))
         report(found)
-        if found["mode"] == "normal":
+        if found.mode == "normal":
             return Outcome(found, True)
-        if found["mode"] == "stopped":
+        if found.mode == "stopped":
             return Outcome(found, True, "it has ended meanwhile")
         if monotonic() >= deadline:
             return Outcome(found, True, f"the recovery has not ended within {limit_s:g} s")

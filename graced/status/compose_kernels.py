@@ -4,16 +4,16 @@ self_healing's own view is best; without it, the disk. Either is checked against
 is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
 """
 
-from typing import Any, Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
 from graced.status.compose_members import since_ticks
-from graced.status.facts import ALIVE, Gathered, RunFact
+from graced.status.facts import Gathered, RunFact
+from graced.status.structs import ALIVE, WELL, KernelState, KernelStatus
 
-WELL: Final = frozenset({"ready", "healthy"})
 PASSED: Final = frozenset({"exited", "scheduled"})
 """Meant to be as it is: does not count against `healthy`."""
 
@@ -84,21 +84,20 @@ def _running_state(spec: Kernel | None) -> str:
     return "starting" if spec is not None and spec.ready.when != "started" else "ready"
 
 
-def kernel_row(g: Gathered, kernel: KernelView) -> dict[str, Any]:
-    """What `status` shows of it."""
+def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:
     started_at, uptime_s = since_ticks(kernel.start_ticks if kernel.pid else 0, g.clocks)
     usage = g.usages.get(kernel.pid) if kernel.pid else None
-    return {
-        "pid": kernel.pid or None,
-        "state": kernel.state,
-        "run": kernel.run,
-        "reason": kernel.reason,
-        "started_at": started_at,
-        "uptime_s": uptime_s,
-        "restarts": kernel.restarts,
-        "exit": kernel.exit,
-        "critical": kernel.critical,
-        "rung": kernel.rung,
-        "rss_bytes": usage.rss_bytes if usage else None,
-        "cpu_s": usage.cpu_s if usage else None,
-    }
+    return KernelStatus(
+        pid=kernel.pid or None,
+        state=cast(KernelState, kernel.state),
+        run=kernel.run,
+        reason=kernel.reason,
+        started_at=started_at,
+        uptime_s=uptime_s,
+        restarts=kernel.restarts,
+        exit=kernel.exit,
+        critical=kernel.critical,
+        rung=kernel.rung,
+        rss_bytes=usage.rss_bytes if usage else None,
+        cpu_s=usage.cpu_s if usage else None,
+    )

@@ -7,13 +7,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from graced.audit.read import head
 from graced.bus.protocol import KernelView
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.posix.padded_record import read_slot
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Kernel
-from graced.status.facts import ALIVE, Code, Recoveries, RunFact, Tasks
+from graced.status.facts import RunFact
+from graced.status.structs import ALIVE, Code, Recoveries, Tasks
 from graced.store import tables
 from graced.store.db import Store
 
@@ -117,8 +119,6 @@ def _view(row: tables.KernelRow, spec: Kernel | None) -> KernelView:
 
 def audit_end(home: Home) -> tuple[int, str]:
     """(records, hash of the last); zeros where there is no log to be read."""
-    from graced.audit.read import head
-
     try:
         return head(home.audit)
     except OSError:

@@ -14,8 +14,8 @@ from graced.control.errors import EX_FAILED
 from graced.control.names import expand
 from graced.control.people import start_kernels
 from graced.control.start import Outcome
+from graced.home.environment import for_spawner
 from graced.home.kept import kept_config, running_kernels
-from graced.home.launch import spawner_environ
 from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix import notify
@@ -105,4 +105,4 @@ def _become_spawner(home: Home, lock: Any) -> NoReturn:
     lock.close()
     sys.stdout.flush()
     argv = [sys.executable, "-P", "-c", BE_SPAWNER, home.root]
-    os.execve(sys.executable, argv, spawner_environ(home, os.environ))
+    os.execve(sys.executable, argv, for_spawner(home, os.environ))

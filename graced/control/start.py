@@ -11,15 +11,15 @@ from msgspec import Struct
 from graced.control.errors import Refusal, about
 from graced.control.keep import keep, keep_base, only, playbooks_of
 from graced.control.names import expand, needed
-from graced.home.announce import other_stop, retract
 from graced.home.kept import kept_config, running_kernels
 from graced.home.launch import launch_spawner
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import anyone, presences
-from graced.members.logtail import last_lines
+from graced.home.stopping import other_stop, retract
 from graced.posix import proc
 from graced.posix.clock import monotonic
+from graced.posix.log_end import last_lines
 from graced.spec.config import Config
 from graced.status.compose import compose
 from graced.status.gather import gather
@@ -78,7 +78,9 @@ def prepare(
             lock.close()
             return None
         stopped_well = os.path.exists(home.stopping)
-        retract(home)
+        stopper = retract(home)
+        if stopper is not None:
+            raise Refusal(f"graced is being stopped (by pid {stopper.pid}); start it when that is done")
         keep(home, only(config, chosen) if chosen else config, playbooks, environ)
         keep_base(home, _incarnations(home))
         _release(home, None if stopped_well else chosen)

@@ -19,11 +19,11 @@ from graced.control.census import Census, Found
 from graced.control.deaths import Deaths, end_all
 from graced.control.ending import KernelEnd, by_kernel, waves
 from graced.control.errors import Refusal
-from graced.home.announce import announce, conclude, other_stop
 from graced.home.kept import kept_config, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
+from graced.home.stopping import announce, conclude, other_stop
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity

@@ -57,10 +57,6 @@ class Stopped(Struct, frozen=True):
     kernels: list[str]
     members: list[str]
 
-    @property
-    def nothing(self) -> bool:
-        return not self.kernels and not self.members
-
 
 def stop_all(
     home: Home, progress: Progress = lambda done, total, what: None, beside: Identity | None = None

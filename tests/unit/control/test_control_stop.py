@@ -51,7 +51,7 @@ def dead(*identities: proc.Identity) -> bool:
 
 def test_nothing_running_is_said_and_nothing_is_written(home: Home) -> None:
     before = sorted(os.listdir(home.run))
-    assert stop_all(home).nothing
+    assert stop_all(home) == Stopped([], [])
     assert sorted(os.listdir(home.run)) == before
 
 
@@ -142,7 +142,7 @@ def test_a_slot_whose_pid_was_reused_kills_nobody(home: Home, ward: Ward) -> Non
     stranger = ward.python(SLEEP)
     write_run(home, "web", 1, proc.Identity(stranger.pid, stranger.start_ticks - 1, stranger.boot_id))
     write_role(home, "watchdog", proc.Identity(stranger.pid, stranger.start_ticks, "another-boot"))
-    assert stop_all(home).nothing
+    assert stop_all(home) == Stopped([], [])
     assert proc.alive(stranger)
 
 
@@ -219,4 +219,4 @@ def test_two_stops_do_the_work_of_one(home: Home, ward: Ward) -> None:
     first = ward.python(code, home.root, flag)
     wait_for(lambda: os.path.exists(flag))
     stopped = stop_all(home)
-    assert dead(first) and not stopped.nothing
+    assert dead(first) and stopped != Stopped([], [])

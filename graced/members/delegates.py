@@ -60,7 +60,7 @@ class Architect(Delegate):
     def lent(self, incident: str) -> None:
         if not self.may("analyze_failure", incident):
             return
-        from graced.members.logtail import last_lines
+        from graced.posix.log_end import last_lines
 
         for name in ("self_healing", "coding_agent"):
             lines = last_lines(self.shell.home.log(name), LAST_LINES)

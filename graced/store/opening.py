@@ -77,8 +77,7 @@ def open_writer(path: str) -> Opened:
         conn.execute("PRAGMA synchronous=NORMAL")
         conn.execute("PRAGMA wal_autocheckpoint=0")
         write_back_at_close(conn, False)
-        if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            conn.execute("PRAGMA journal_mode=WAL")  # it stays as it is where files cannot be shared memory
+        _use_wal(conn)
         migrate(conn)
     except Newer:
         conn.close()
@@ -183,6 +182,15 @@ def _create_locked(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + suffix)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    # Here and not by whoever opens it: that takes the whole file, and all who open a new one come at the same moment.
+    with contextlib.closing(connect(path, "mode=rw")) as conn:
+        _use_wal(conn)
+
+
+def _use_wal(conn: sqlite3.Connection) -> None:
+    """As it is already, but for a new file. It stays as it is where files cannot be shared memory."""
+    if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        conn.execute("PRAGMA journal_mode=WAL")
 
 
 def set_aside(path: str, inode: Inode) -> str | None:

@@ -1,16 +1,24 @@
 """The sync worker of a member: what it does beside fdatasync(2)."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from graced.audit.log import AuditLog
 from graced.members.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 from graced.store import checkpoint
 from graced.store.db import Store
 
+Member = tuple[Store, AuditLog, Syncer]
 
-def member(folder: Path) -> tuple[Store, AuditLog, Syncer]:
-    return Store(str(folder / "state.db")), AuditLog(str(folder), "watchdog", os.getpid(), 1), Syncer("watchdog")
+
+@pytest.fixture
+def member(tmp_path: Path) -> Iterator[Member]:
+    store = Store(str(tmp_path / "state.db"))
+    yield store, AuditLog(str(tmp_path), "watchdog", os.getpid(), 1), Syncer("watchdog")
+    store.close()
 
 
 def fill(store: Store) -> int:
@@ -32,8 +40,8 @@ def work(syncer: Syncer, audit: AuditLog, store: Store, now: float) -> None:
     syncer.reaped(pid)
 
 
-def test_the_worker_writes_a_large_wal_back_and_the_member_goes_on(tmp_path: Path) -> None:
-    store, audit, syncer = member(tmp_path)
+def test_the_worker_writes_a_large_wal_back_and_the_member_goes_on(member: Member) -> None:
+    store, audit, syncer = member
     last = fill(store)
     work(syncer, audit, store, 100.0)
     assert not checkpoint.wanted(store.path)
@@ -41,8 +49,8 @@ def test_the_worker_writes_a_large_wal_back_and_the_member_goes_on(tmp_path: Pat
     assert store.findings == []
 
 
-def test_a_checkpoint_is_not_begun_again_at_once(tmp_path: Path) -> None:
-    store, audit, syncer = member(tmp_path)
+def test_a_checkpoint_is_not_begun_again_at_once(member: Member) -> None:
+    store, audit, syncer = member
     fill(store)
     work(syncer, audit, store, 100.0)
     fill(store)

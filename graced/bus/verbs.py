@@ -68,6 +68,7 @@ class NewsItem(Struct, frozen=True):
     at: Seconds
     text: str
     by_order: bool
+    wanting: bool = False
 
 
 class News(Struct, frozen=True):
@@ -85,6 +86,14 @@ class RunWanted(Struct, frozen=True):
     by: Name
     target: Name = ""
     vars: dict[str, Any] = {}
+
+
+class Answer(Struct, frozen=True):
+    """A person's answer to an approval."""
+
+    id: Name
+    approve: bool
+    by: Name
 
 
 class Request(Struct, frozen=True):
@@ -163,6 +172,7 @@ VERBS: Final[dict[str, Verb]] = {
     "kernel.renew": Verb(Names, _of("self_healing"), "the next run begins, as the sources were mended"),
     "run": Verb(RunWanted, HEALER, "{accepted}"),
     "run.result": Verb(Request, HEALER, "{running, steps}, and once it is over {ok, text}"),
+    "approve": Verb(Answer, HEALER | {"trigger"}, "{id, playbook, run}: a person's answer"),
     "grant": Verb(SignedLease, DELEGATE, "{held}"),
     "revoke": Verb(Incident, DELEGATE, "{held: false}"),
     "task.mend": Verb(Crash, _of("coding_agent"), "{id, state, text}: a kernel crashes over it"),

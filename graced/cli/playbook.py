@@ -128,7 +128,8 @@ def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json:
     if not anyone(home):
         raise not_running(home.root)
     tell = (lambda step: None) if as_json else (lambda step: click.echo(_step_line(step)))
-    result = run_playbook(home, playbook, variables, tell)
+    given = {word.partition("=")[0] for word in extra}  # the rest are the defaults of those who run it
+    result = run_playbook(home, playbook, {name: variables[name] for name in given}, tell)
     if as_json:
         print_json(result)
     else:

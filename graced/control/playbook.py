@@ -37,7 +37,8 @@ def dry_steps(playbook: Playbook, variables: Mapping[str, Any]) -> list[dict[str
         rows.append(
             {
                 "name": step.name, "uses": step.uses, "with": given, "when": step.when, "until": step.until,
-                "retries": step.retries, "parallel": step.parallel, "power": step.power, "approve": step.approve,
+                "retries": step.retries, "parallel": step.parallel, "power": step.power,
+                "approve": step.approve is not None, "on_failure": step.on_failure,
             }
         )  # fmt: skip
     return rows
@@ -56,7 +57,7 @@ def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], t
     Raises Refusal when it is refused, or its executor died and it went on elsewhere.
     """
     request = f"person-{os.urandom(6).hex()}"
-    target = variables.get("target")
+    target = variables.get("target", playbook.vars.get("target"))
     args = {
         "request": request, "playbook": playbook.name, "target": str(target) if target else "", "tier": 1,
         "by": "person", "vars": dict(variables),
@@ -65,6 +66,7 @@ def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], t
     deadline = monotonic() + SLO_FACTOR * playbook.slo_s
     heard = monotonic()
     told: dict[str, dict[str, Any]] = {}
+    waiting: set[str] = set()
     while monotonic() < deadline:
         reply = ask(home, EXECUTOR, "run.result", {"request": request}, ANSWER_S)
         if reply is not None and not reply.ok:  # its executor died after the end of the run
@@ -82,6 +84,11 @@ def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], t
                 if step["state"] in ENDED and step["step"] not in told:
                     told[step["step"]] = dict(step)
                     tell(told[step["step"]])
+                elif step["state"] == "waiting" and step["step"] not in waiting:
+                    waiting.add(step["step"])
+                    tell(dict(step))
+            if any(step["state"] == "waiting" for step in reply.data.get("steps", ())):
+                deadline = monotonic() + SLO_FACTOR * playbook.slo_s  # a person takes the time that a person takes
             if not reply.data["running"]:
                 result = {"ok": bool(reply.data["ok"]), "text": str(reply.data["text"])}
                 return {"request": request, "playbook": playbook.name, **result, "steps": list(told.values())}

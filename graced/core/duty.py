@@ -204,7 +204,9 @@ def _resumed(state: State, note: RunNote, now: float) -> Run:
         note.id, state.playbooks[note.playbook], note.targets, note.tier, note.incident, now,
         dead=note.dead, request=note.request, by=note.by or "takeover",
     )  # fmt: skip
-    return engine.resume(replace(blank, vars=note.vars, event=note.event, grant=note.grant), note)
+    return engine.resume(
+        replace(blank, vars=note.vars, event=note.event, grant=note.grant, approvals=note.approvals), note
+    )
 
 
 def _conclude_orphans(state: State, now: float) -> Stepped:

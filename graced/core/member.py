@@ -9,13 +9,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from graced.core import asking, duty, engine, leases, liveness, restart, runs, triggers, votes
+from graced.core import approvals, asking, duty, engine, leases, liveness, restart, runs, triggers, votes
 from graced.core.liveness import Peer
 from graced.core.state import INFINITY, State, Stepped, with_peer, without
 from graced.core.steps import begun, revoke_strays, tend_grants
 from graced.core.vocabulary import (
     AnswerVote,
     Born,
+    Decided,
     Died,
     DropLock,
     Event,
@@ -143,6 +144,8 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
             return asking.asked(state, event, now)
         case TargetsTaken():
             return asking.locked(state, event, now)
+        case Decided():
+            return approvals.decided(state, event, now)
         case Happened():
             return triggers.happened(state, event, now)
         case Fired():

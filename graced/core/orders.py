@@ -77,13 +77,17 @@ class EndTree(Action, frozen=True):
 
 
 class Report(Action, frozen=True):
-    """News for self_healing, kept until it has taken it. `by_order`: the next run is being started already."""
+    """News for self_healing, kept until it has taken it. `by_order`: the next run is being started already.
+
+    `text`: why a birth failed; `wanting`: for want of something that may come back.
+    """
 
     what: Literal["born", "exited", "refused"]
     running: Running
     at: float
     text: str = ""
     by_order: bool = False
+    wanting: bool = False
 
 
 RunsAction = Launch | EndTree | Report
@@ -117,10 +121,10 @@ def launched(runs: Runs, run: Run, now: float) -> Step:
     return {**runs, run.kernel: new}, (Report("born", new, now),)
 
 
-def not_launched(runs: Runs, run: Run, text: str, now: float) -> Step:
+def not_launched(runs: Runs, run: Run, text: str, now: float, *, wanting: bool = False) -> Step:
     """The birth failed (no such program, no such user ...): the run is used up, with an exit as a shell gives it."""
     new = Running(run, exit=Exit(code=127))
-    return {**runs, run.kernel: new}, (Report("exited", new, now, text=text),)
+    return {**runs, run.kernel: new}, (Report("exited", new, now, text=text, wanting=wanting),)
 
 
 def exited(runs: Runs, kernel: str, pid: int, exit: Exit, now: float, *, stopping: bool = False) -> Step:

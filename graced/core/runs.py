@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from graced.core import asking, duty, engine, powers
+from graced.core import approvals, asking, duty, engine, powers
 from graced.core.ends import finish, verified
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run
@@ -27,6 +27,9 @@ def advance(state: State, now: float) -> Stepped:
     for id in tuple(state.runs):
         state, more = asking.tend(state, state.runs[id], now)
         actions += more
+        if id in state.runs:
+            state, more = _watch_slo(state, state.runs[id], now)
+            actions += more
         if id not in state.runs:
             continue
         for index in engine.running(state.runs[id]):
@@ -41,6 +44,19 @@ def advance(state: State, now: float) -> Stepped:
             state, more = finish(state, run, now)
             actions += more
     return state, tuple(actions)
+
+
+def _watch_slo(state: State, run: Run, now: float) -> Stepped:
+    """A run that takes longer than it is meant to calls a person, once; not while it waits for one."""
+    if run.dead or engine.SLOW in run.marks or run.ok is not None or now - run.started <= run.playbook.slo_s:
+        return state, ()
+    if approvals.open_ones(run):
+        return state, ()
+    at = ", ".join(run.playbook.steps[i].name for i in engine.running(run)) or "waiting"
+    text = f"{run.playbook.name} is not over within its SLO of {run.playbook.slo_s:g} s; it is at: {at}"
+    data = {"incident": run.incident, "subject": run.target or run.playbook.name, "text": text, "run": run.id}
+    run = engine.mark(run, engine.SLOW)
+    return with_run(state, run), (Record("escalated", data), SaveRun(engine.saved(run)))
 
 
 def _must_wait(state: State, run: Run, now: float) -> bool:
@@ -65,6 +81,12 @@ def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
     new = asking.targets_of(step, args) - set(run.targets)
     if new and not run.dead:
         return with_run(state, asking.unlocked(run, tuple(sorted(new)), now)), ()
+    if step.approve is not None:
+        may, (state, actions) = approvals.gate(state, run, index, step, known, now)
+        if not may:
+            return state, actions
+        state, more = _attempt(state, state.runs[run.id], index, replace(step, with_=args), now)
+        return state, (*actions, *more)
     return _attempt(state, run, index, replace(step, with_=args), now)
 
 
@@ -89,9 +111,6 @@ def _attempt(state: State, run: Run, index: int, step: Step, now: float) -> Step
 
 def _have_performed(state: State, run: Run, index: int, step: Step, now: float) -> Stepped:
     """By a worker or the duty. That the attempt begins is stored first: a successor takes the same one up."""
-    if step.approve:
-        text = "it waits for an approval, which this version cannot ask for"
-        return _settle(state, run.id, index, False, text, now)
     progress = run.steps[index]
     told = {k: v for k, v in asking.variables(state, run).items() if k not in ("steps", "event")}
     context = RunContext(run.playbook.name, step.name, run.target, run.incident, run.by, told)

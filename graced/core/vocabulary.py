@@ -29,6 +29,19 @@ class StepNote(Struct, frozen=True, array_like=True):
     text: str
 
 
+class Approval(Struct, frozen=True, array_like=True):
+    """A question to a person, before a step. `until`: CLOCK_MONOTONIC. `decided`: approve | deny; empty while open."""
+
+    id: str
+    step: str
+    ask: str
+    asked: float
+    until: float
+    otherwise: str
+    decided: str = ""
+    by: str = ""
+
+
 class RunNote(Struct, frozen=True, array_like=True):
     """A playbook run as its executor's heartbeat tells it; enough for a survivor to go on with a recovery.
 
@@ -50,6 +63,7 @@ class RunNote(Struct, frozen=True, array_like=True):
     event: dict[str, Any] = {}
     vars: dict[str, Any] = {}
     steps: tuple[StepNote, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
 
 class Beat(Struct, frozen=True, array_like=True):
@@ -233,6 +247,14 @@ class Fired(Event, frozen=True):
     """What the audit log says of runs that triggers started lately: (playbook, target, request, at)."""
 
     runs: tuple[tuple[str, str, str, float], ...]
+
+
+class Decided(Event, frozen=True):
+    """A person's answer to an approval."""
+
+    id: str
+    approve: bool
+    by: str
 
 
 class TargetsTaken(Event, frozen=True):

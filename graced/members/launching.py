@@ -66,6 +66,10 @@ class Launcher:
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 
+    def unmarked(self, kernel: Kernel) -> dict[str, str]:
+        """The kernel's environment without the marks of a run: for a command beside it."""
+        return environment_of(self._base, kernel)
+
     def launch(self, name: str, run: int, give: Give) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""
         kernel = self.kernels.get(name)

@@ -3,6 +3,7 @@
 The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc.
 """
 
+import errno
 import os
 import signal
 from collections import deque
@@ -15,6 +16,7 @@ import msgspec
 from graced.bus.protocol import Asked, Reply, to_plain
 from graced.bus.verbs import KernelRun, Sync
 from graced.core import orders
+from graced.core.kernels.ending import Course, step
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs, RunsAction
 from graced.core.trees import spared
 from graced.core.vocabulary import Beat
@@ -32,24 +34,31 @@ if TYPE_CHECKING:
     from graced.members.shell import Shell
 
 TREE_STEP_S: Final = 0.002
+LOOK_S: Final = 0.02  # between two looks for what a first process that ended has left
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+WANTS: Final = frozenset({
+    errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
+})  # fmt: skip
+"""Of a birth: what it wanted may be there the next time."""
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 
 
 class Ending:
-    """The end of one run's tree: politely until `kill_at`, then by TreeKill until it is known empty.
+    """The end of one run's tree: as its `course` says; once that is over (None), by TreeKill until it is known empty.
 
     `witnessed`: the death of its first process was seen as it happened. Only then does its session number name its
     session: one that died unseen may have left its number to a stranger.
     """
 
-    def __init__(self, running: Running, kill_at: float, witnessed: bool = True) -> None:
+    def __init__(self, running: Running, course: Course | None = None, witnessed: bool = True) -> None:
         self.running = running
+        self.course = course
         self.witnessed = witnessed
-        self.kill_at = kill_at
         self.exit: Exit | None = None
         self.tree: Tree | None = None
+        self.command = 0  # pid of stop.command while it runs
+        self.signalled: set[Identity] = set()
         self.empty_looks = 0
         self.below: list[Identity] = []  # what hung below its first process when the end began
 
@@ -65,6 +74,7 @@ class Nursery:
         self._specs = expand_replicas(shell.config)
         self.keeper = Keeper(shell, self._specs)
         self._pids: dict[int, str] = {}
+        self._commands: dict[int, str] = {}  # stop.command that runs, by pid
         self._watches: dict[str, Watch] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
         self._scheduled = False
@@ -180,7 +190,8 @@ class Nursery:
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
             text = getattr(error, "strerror", None) or str(error)
             now = self.shell.now()
-            self.runs, actions = orders.not_launched(self.runs, msgspec.structs.replace(run, started=now), text, now)
+            unborn, wanting = msgspec.structs.replace(run, started=now), _is_want(error)
+            self.runs, actions = orders.not_launched(self.runs, unborn, text, now, wanting=wanting)
             self._do(actions)
             return
         now = self.shell.now()
@@ -195,6 +206,10 @@ class Nursery:
     # --- deaths
 
     def reaped(self, pid: int, wait_status: int) -> None:
+        kernel = self._commands.pop(pid, None)
+        if kernel is not None:
+            self._commanded(kernel, pid)
+            return
         kernel = self._pids.pop(pid, None)
         if kernel is None:
             return  # an orphan of some kernel that ended by itself
@@ -210,7 +225,7 @@ class Nursery:
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
         if scan or self._strays():
-            ending = self._endings[running.kernel] = Ending(running, 0.0, witnessed)
+            ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)
             ending.exit = exit
             self._advance(ending, self.shell.now())
             return
@@ -218,7 +233,7 @@ class Nursery:
 
     def _strays(self) -> bool:
         """Children that are neither members nor first processes of runs: somebody's orphans, maybe this run's."""
-        known = self._known()
+        known = self._known().union(self._commands)
         return any(pid not in self._pids and pid not in known for pid in self._trees.children())
 
     def _exited(self, running: Running, exit: Exit) -> None:
@@ -229,13 +244,48 @@ class Nursery:
         self._do(actions)
 
     def _end(self, end: EndTree) -> None:
-        running = self.runs[end.kernel]
+        running, now = self.runs[end.kernel], self.shell.now()
         if end.kernel not in self._endings:
-            stop = self._specs[end.kernel].stop if end.kernel in self._specs else Stop()
-            ending = self._endings[end.kernel] = Ending(running, self.shell.now() + stop.timeout_s)
-            identity = identity_of(running.run)
-            ending.below = self._signal(identity, running, stop.signal)
-            self.shell.after(stop.timeout_s, lambda: self._advance(ending, self.shell.now()))
+            spec = self._specs.get(end.kernel)
+            course = Course(spec.stop if spec is not None else Stop(), now)
+            ending = self._endings[end.kernel] = Ending(running, course)
+            ending.below = self._everyone(running)
+            self._urge(ending, now)
+            self.shell.after(course.stop.timeout_s, lambda: self._advance(ending, self.shell.now()))
+
+    def _urge(self, ending: Ending, now: float) -> bool:
+        """What is due before its time is over; False once it is."""
+        while ending.course is not None:
+            main = ending.exit is None
+            ending.course, act = step(ending.course, now, command=ending.command in self._commands, main=main)
+            match act:
+                case "command" if not self._command(ending):
+                    continue  # passed over, as the signal comes next
+                case "main":
+                    self._signal(ending, [identity_of(ending.running.run)])
+                case "tree":
+                    self._signal(ending, self._everyone(ending.running))
+                case "kill":
+                    ending.course = None
+            return act != "kill"
+        return False
+
+    def _command(self, ending: Ending) -> bool:
+        kernel = ending.running.kernel
+        try:
+            pid = self._trees.stop_command(kernel, ending.running.run.pid)
+        except (OSError, ValueError):
+            return False
+        self._commands[pid], ending.command = kernel, pid
+        return True
+
+    def _commanded(self, kernel: str, pid: int) -> None:
+        """A stop.command is over."""
+        ending = self._endings.get(kernel)
+        if ending is not None and ending.command == pid and self._urge(ending, self.shell.now()):
+            return
+        if ending is not None:
+            self._advance(ending, self.shell.now())
 
     def _advance(self, ending: Ending, now: float) -> None:
         """One step of an end. What takes a look at all of /proc stands in line: heartbeats must go on meanwhile."""
@@ -282,12 +332,12 @@ class Nursery:
         running = ending.running
         if self._endings.get(running.kernel) is not ending:
             return
-        polite = now < ending.kill_at and ending.exit is None
-        if polite:
-            return
-        if ending.exit is not None and now < ending.kill_at and self._tree_alive(running):
-            self.shell.after(0.02, lambda: self._advance(ending, self.shell.now()))
-            return
+        if self._urge(ending, now):
+            if ending.exit is None:
+                return
+            if ending.command in self._commands or self._tree_alive(running):
+                self.shell.after(LOOK_S, lambda: self._advance(ending, self.shell.now()))
+                return
         if ending.tree is None:
             identity = identity_of(running.run)
             ending.tree = self._trees.tree(
@@ -296,7 +346,11 @@ class Nursery:
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
             )  # fmt: skip
-        ending.kill_at = 0.0
+        ending.course = None
+        if ending.command in self._commands:
+            command = self._processes.identify(ending.command)
+            if command is not None:
+                self._processes.signal(command, signal.SIGKILL)
         left = [identity for identity in ending.below if self._processes.alive(identity)]
         for identity in left:  # known by its ancestry, whatever marks it has washed off
             self._processes.signal(identity, signal.SIGKILL)
@@ -320,25 +374,26 @@ class Nursery:
         if run:
             self._start(running.kernel, run, self.shell.now())
 
-    def _signal(self, root: Identity, running: Running, number: int) -> list[Identity]:
-        """Once to every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
+    def _everyone(self, running: Running) -> list[Identity]:
+        """Every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
         strays = [] if running.adopted else self._strays_of(running)
-        tops = [root, *(i for pid in strays if (i := self._processes.identify(pid)) is not None)]
-        # All of it is looked up before the first signal: a dead parent's children are found below it no more.
-        below = [
-            self._processes.identify(pid)
-            for top in tops
-            if self._processes.alive(top)
-            for pid in self._trees.below(top.pid)
-        ]
-        everyone = [*tops, *(identity for identity in below if identity is not None)]
-        for identity in everyone:
+        tops = [identity_of(running.run), *(i for pid in strays if (i := self._processes.identify(pid)) is not None)]
+        living = [top for top in tops if self._processes.alive(top)]
+        below = [self._processes.identify(pid) for top in living for pid in self._trees.below(top.pid)]
+        return [*tops, *(identity for identity in below if identity is not None)]
+
+    def _signal(self, ending: Ending, whom: list[Identity]) -> None:
+        """Each of them once; all were looked up before, as a dead parent's children are found below it no more."""
+        assert ending.course is not None
+        number = ending.course.stop.signal
+        for identity in whom:
+            if identity in ending.signalled:
+                continue
+            ending.signalled.add(identity)
             self._processes.signal(identity, number)
-            if (
-                number != signal.SIGKILL and self._processes.status(identity) == "stopped"
-            ):  # it takes none but KILL and CONT
+            # One that is stopped takes none but KILL and CONT.
+            if number != signal.SIGKILL and self._processes.status(identity) == "stopped":
                 self._processes.signal(identity, signal.SIGCONT)
-        return everyone
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""
@@ -346,7 +401,7 @@ class Nursery:
 
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?"""
-        if pid in self._pids or pid in self._known():
+        if pid in self._pids or pid in self._commands or pid in self._known():
             return True
         facts = self._trees.facts(pid, running.kernel, running.run.run, running.run.pid)
         others = any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
@@ -377,3 +432,11 @@ class Nursery:
 
     def wake_at(self) -> float:
         return float("inf")
+
+
+def _is_want(error: OSError | ValueError) -> bool:
+    """Did a birth fail for want of something that comes back by itself: memory, descriptors, a port, the folder?"""
+    if not isinstance(error, OSError):
+        return False
+    folder_is_away = error.errno == errno.ENOENT and str(error.strerror).startswith("cwd ")
+    return error.errno in WANTS or folder_is_away

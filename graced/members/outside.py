@@ -143,6 +143,9 @@ class Trees(Protocol):
     def launch(self, kernel: str, run: int, give: Give) -> int:
         """The pid of a new run. Raises OSError or ValueError with a sentence."""
 
+    def stop_command(self, kernel: str, main_pid: int) -> int:
+        """Start the kernel's `stop.command`; its pid. Raises OSError or ValueError."""
+
     def look(self) -> Look: ...
 
     def leader(self, kernel: str, run: int) -> Identity | None:

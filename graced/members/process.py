@@ -80,7 +80,10 @@ def timing_of(config: Config) -> Timing:
 
 def policy_of(restarts: Restarts) -> Policy:
     b = restarts.backoff
-    return Policy(restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter)
+    return Policy(
+        restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter,
+        restarts.give_up,
+    )  # fmt: skip
 
 
 def kept_config(home: Home) -> Config:

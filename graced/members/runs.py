@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from graced.bus.protocol import Asked, Reply
-from graced.bus.verbs import Request, RunWanted
+from graced.bus.verbs import Answer, Request, RunWanted
 from graced.core import engine
-from graced.core.vocabulary import RunAsked
+from graced.core.approvals import open_ones
+from graced.core.vocabulary import Decided, RunAsked
 from graced.members.duty import Handler
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ REQUESTS_KEPT: Final = 64
 
 
 def handlers(shell: "Shell") -> Mapping[str, Handler]:
-    """`run` and `run.result`."""
+    """`run`, `run.result` and `approve`."""
 
     def begin(args: RunWanted, asked: Asked) -> Reply:
         request, playbook = args.request, args.playbook
@@ -45,7 +46,22 @@ def handlers(shell: "Shell") -> Mapping[str, Handler]:
         end = shell.playbooks.results[id]
         return Reply(asked.id, True, {"running": False, "ok": end.ok, "text": end.text, "steps": _plain(end.steps)})
 
-    return {"run": begin, "run.result": result}
+    return {"run": begin, "run.result": result, "approve": approval(shell)}
+
+
+def approval(shell: "Shell") -> Handler:
+    """`approve`: a person's answer to a run that waits for it."""
+
+    def answer(args: Answer, asked: Asked) -> Reply:
+        run = next((r for r in shell.state.runs.values() for a in open_ones(r) if a.id == args.id), None)
+        if run is None:
+            return Reply(asked.id, False, error=f"no approval {args.id} waits here")
+        shell.take(Decided(args.id, args.approve, args.by))
+        shell.audit.flush()
+        shell.store.flush()
+        return Reply(asked.id, True, {"id": args.id, "playbook": run.playbook.name, "run": run.id})
+
+    return answer
 
 
 def _plain(steps: tuple[tuple[str, str, str], ...]) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from graced.core.kernels.state import Failed, Kernel, Stopped, Tally, new_kernel
 from graced.core.kernels.vocabulary import (
     Asked,
     BeginRung,
+    CountRestart,
     End,
     Examine,
     GiveOrder,
@@ -56,6 +57,7 @@ class SelfHealing(Duty):
         self.kernels = Kernels()
         self._synced = 0  # incarnation of the spawner whose news we have
         self._syncing = False
+        self._alone_since = 0.0  # since when there is no spawner; 0: there is one
         self._seen = 0  # number of the last news taken
         self._rungs = Rungs(shell, lambda: self.kernels, self._take)
         self._actions = KernelActions(shell, self._rungs.restart)
@@ -113,7 +115,8 @@ class SelfHealing(Duty):
             self._seen = 0
             self._news(msgspec.convert(reply.data["news"], tuple[NewsItem, ...]))
             for plain in reply.data["runs"]:
-                self._take(Told(msgspec.convert(plain, Running)), self.shell.now())
+                self._take(Told(msgspec.convert(plain, Running), since=self._alone_since), self.shell.now())
+            self._alone_since = 0.0
 
         self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
 
@@ -176,7 +179,7 @@ class SelfHealing(Duty):
                 case "exited":
                     event = RunEnded(
                         running.run, running.exit or Exit(), item.by_order, self.shell.random.uniform(-1, 1),
-                        self.shell.stopping, item.text,
+                        self.shell.stopping, item.text, item.wanting,
                     )  # fmt: skip
                 case _:
                     event = Told(running, refused=True)
@@ -186,6 +189,8 @@ class SelfHealing(Duty):
 
     def tend(self, now: float) -> None:
         self._keep_rows()
+        if self.shell.state.peers["spawner"].down:
+            self._alone_since = self._alone_since or now
         if self._synced and not self.shell.state.stopping:
             self._do(self.kernels.tend(now))
             self._rungs.tend(now)
@@ -221,6 +226,8 @@ class SelfHealing(Duty):
                 self._tell("kernel.end", {"kernel": action.kernel, "run": action.run})
             case Save():
                 self._save(action.kernel)
+            case CountRestart():
+                tables.count_restart(self.shell.store, action.kernel, action.run)
             case Examine() | BeginRung() | Keep():
                 self._rungs.do(action)
             case Record() | OpenIncident() | NoteStep() | CloseIncident() | Bump():

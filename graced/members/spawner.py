@@ -21,7 +21,6 @@ from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.duty import heard_elsewhere
 from graced.core.outer import Wish
 from graced.core.vocabulary import Beat, Birth, Born, Died, Event, Unborn
-from graced.home import playbooks as kept
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.members import process
@@ -31,6 +30,7 @@ from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DUTIES
 from graced.members.shell import LOST_EXIT, Shell
+from graced.playbooks import kept
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
 from graced.spec.roles import MEMBERS, START_ORDER

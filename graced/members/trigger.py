@@ -4,6 +4,7 @@ It sees their deaths by its own pidfds, and acts only where nobody else can: sel
 order did not bring the kernel back, and the watchdog has lent it `restart_kernel`.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,9 @@ from graced.core.kernels import memory
 from graced.core.second_watcher import Row, Watched, counts, died, out_of_hands, seen_alive, waits
 from graced.core.vocabulary import Happened, Perform
 from graced.home.slots import identity_of
+from graced.members import runs
 from graced.members.delegates import Delegate
+from graced.members.duty import Handler
 from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
@@ -70,6 +73,9 @@ class Trigger(Delegate):
         self._watches.pop(name, None)
         self._watched[name] = died(self._watched[name], self.shell.now())
         self._next = 0.0
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {**super().handlers(), "approve": runs.approval(self.shell)}
 
     def perform(self, action: Perform) -> None:
         """`restart_kernel`, for kernels that it watches: those are the ones that it may restart at all."""

@@ -100,13 +100,26 @@ def _check_steps(root: Node, known: Known, problems: Problems) -> None:
     variables = {key.text for key, _ in declared.pairs} if declared is not None else set()
     if not steps.items:
         reading.fault(Spot(steps, "steps", steps), "has no step")
+    names = [name.text for step in steps.items if (name := step.get("name")) is not None and name.kind == "scalar"]
     for index, step in enumerate(steps.items):
         spot = Spot(step, f"steps[{index}]", step)
         _check_uses(spot, known, reading)
         _check_names(spot, variables, reading)
+        _check_failure(spot, names, reading)
         parallel = step.pair("parallel")
         if index == 0 and parallel is not None and parallel[1].value() is True:
             reading.fault(spot.under(*parallel), "the first step has none before it to start together with")
+
+
+def _check_failure(spot: Spot, names: list[str], reading: Reading) -> None:
+    """What makes up for a failure is another step, which needs nobody to make up for it."""
+    pair, own = spot.node.pair("on_failure"), spot.node.get("name")
+    if pair is None or pair[1].kind != "scalar" or not pair[1].text or pair[1].text in ("stop", "continue"):
+        return
+    others = [name for name in names if own is None or name != own.text]
+    if pair[1].text not in others:
+        message = f"must be one of stop, continue, or the name of another step, not {clip(pair[1].text)}"
+        reading.fault(spot.under(*pair), message, nearest(pair[1].text, ["stop", "continue", *others]))
 
 
 def _check_uses(spot: Spot, known: Known, reading: Reading) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from graced.playbooks.expression import ExpressionError, parse_expression
 from graced.spec.actions import KNOWN_POWERS
-from graced.spec.playbook import NOT_YET, RESERVED, TRIGGERS, Playbook, Step, Trigger
+from graced.spec.playbook import NOT_YET, RESERVED, TRIGGERS, Approve, Playbook, Step, Trigger
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import clip, nearest
 from graced.yaml_source.record import Key, Record
@@ -91,6 +91,16 @@ def trigger_fault(name: str) -> tuple[str, str]:
     return f"there is no trigger {clip(name)}", hint or "known are " + ", ".join(TRIGGERS)
 
 
+_APPROVE: Final = Record(
+    Approve,
+    [
+        Key("timeout", duration(SHORTEST_S), "1d", "how long the answer is waited for"),
+        Key("otherwise", Choice("deny", "approve"), "deny", "what is done without an answer"),
+        Key("ask", Written(), '""', "the question"),
+    ],
+    wants="a mapping with `timeout`, `otherwise`, `ask`",
+)
+
 _LIMITS: Final = Record(
     dict,
     [
@@ -100,6 +110,18 @@ _LIMITS: Final = Record(
     ],
     wants="a mapping with `only`, `at_most`, `within`",
 )
+
+
+class ApproveShape(Either):
+    """true, false, or how long a person is waited for and what is done without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__(scalar=Flag(), mapping=_APPROVE)
+        self.wants = "true, false, or a mapping with `timeout`, `otherwise`, `ask`"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        value = super().read(spot, reading)
+        return (Approve() if value else None) if isinstance(value, bool) else value
 
 
 class OnShape(Either):
@@ -138,9 +160,14 @@ STEP: Final = Record(
         Key("timeout", Nullable(duration(SHORTEST_S)), "null", "of each attempt"),
         Key("parallel", Flag(), "false", "starts together with the step before it"),
         Key("until", Nullable(Condition()), "null", "an attempt after which this is false has failed"),
-        Key("on_failure", Choice("stop", "continue"), "stop", "what comes after the last attempt failed"),
+        Key(
+            "on_failure",
+            Text("stop, continue, or the name of a step", _name),
+            "stop",
+            "what comes after the last attempt failed",
+        ),
         Key("power", Nullable(Choice(*KNOWN_POWERS)), "null", "the power without which it may not run"),
-        Key("approve", Flag(), "false", "a person is asked first"),
+        Key("approve", ApproveShape(), "false", "a person is asked first"),
     ],
     {"run": "write uses: run_command, with: {command: ...}", "if": "write `when`", "args": "write `with`"},
 )

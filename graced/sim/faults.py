@@ -263,6 +263,7 @@ def _crash_loop(world: World) -> str:
 def _missing(world: World) -> str:
     name = _kernel(world)
     world.manners[name].missing = world.clock.now + world.random.uniform(0.1, 1.0)
+    world.manners[name].wanting = world.random.random() < 0.5
     return f"the program of {name} is missing for a while"
 
 

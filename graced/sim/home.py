@@ -33,7 +33,13 @@ TIMINGS: Final = (  # interval, timeout, check, emergency_confirm: in seconds
 STOP: Final = Stop(timeout_s=1.0)
 KERNELS: Final = (
     Spec("web", ("web",), stop=STOP, sources=(f"{ROOT}/web.py",), cwd="/"),
-    Spec("job", ("job",), restart="on-failure", exit_codes=ExitCodes((0,), (3,)), stop=STOP),
+    Spec(
+        "job",
+        ("job",),
+        restart="on-failure",
+        exit_codes=ExitCodes((0,), (3,)),
+        stop=Stop(timeout_s=1.0, command=("bye",)),
+    ),
     Spec("db", ("db",), critical=True, stop=STOP, sources=(f"{ROOT}/db.py",)),
     Spec("api", ("api",), depends_on=(Dependency("db"),), stop=STOP),
     Spec("init", ("init",), restart="on-failure", ready=Ready(when="exited")),

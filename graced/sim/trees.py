@@ -74,6 +74,10 @@ class Trees:
         self._member.touch()  # between a birth and its slot
         return pid
 
+    def stop_command(self, kernel: str, main_pid: int) -> int:
+        self._member.touch()
+        return self._member.world.stop_command(kernel, self._member.process).pid
+
     def look(self) -> Look:
         processes = self._machine.processes.values()
         return Look(

@@ -1,5 +1,6 @@
 """One simulated home: the machine, the bus, the disk, the members and the kernels, and the person who starts it."""
 
+import errno
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -32,11 +33,13 @@ Trace = Callable[[Member, Event, tuple[MemberAction, ...]], None]
 class Manners(Struct):
     """How a kernel behaves: `crashing` until a moment it dies soon after each start; `stubborn`: it ignores TERM.
 
-    `leaves`: a child of it, in a session of its own, outlives it.
+    `missing`: until a moment no birth succeeds, `wanting`: for want of something. `leaves`: a child of it, in a session
+    of its own, outlives it.
     """
 
     crashing: float = 0.0
     missing: float = 0.0
+    wanting: bool = False
     stubborn: bool = False
     leaves: bool = False
 
@@ -231,6 +234,8 @@ class World:
         for check in self.checks:
             check.launched(kernel, run)
         if now < manners.missing:
+            if manners.wanting:
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
             raise FileNotFoundError(2, f"command {kernel}: no such file")
         process = self.machine.fork(kernel, spawner)
         process.marks = (kernel, str(run))
@@ -256,6 +261,15 @@ class World:
         """A kernel is told to end; a stubborn one does not."""
         if not self.manners[process.name].stubborn:
             self.clock.after(self.random.uniform(*POLITE_S), self.exit_kernel, process, Exit(signal=signal))
+
+    def stop_command(self, kernel: str, spawner: Process) -> Process:
+        """It ends by itself after a while, and tells its kernel to end."""
+        command = self.machine.fork("stop.command", spawner)
+        self.clock.after(self.random.uniform(0.01, 0.6), self.exit_kernel, command, Exit(code=0))
+        process = self.kernels.get(kernel)
+        if process is not None:
+            self.terminate(process, 15)
+        return command
 
     def change_source(self, path: str, text: str) -> None:
         self.tell(f"{path}: {self.sources.files[path]} -> {text}")

@@ -36,6 +36,14 @@ class Trigger(Struct, frozen=True):
     within_s: float = 600.0
 
 
+class Approve(Struct, frozen=True):
+    """A person is asked before a step. `ask`: the question. Without an answer for `timeout_s`, `otherwise` is done."""
+
+    timeout_s: float = 86_400.0
+    otherwise: Literal["approve", "deny"] = "deny"
+    ask: str = ""
+
+
 class Step(Struct, frozen=True):
     """One step.
 
@@ -43,7 +51,8 @@ class Step(Struct, frozen=True):
     `when` false: the step is skipped. `retries` is the number of attempts in all, `delay_s` the wait between two of
     them, `timeout_s` the limit of each (None: the engine's). An attempt that was performed but leaves `until` false has
     failed. `parallel`: it starts together with the step before it; the steps after them wait for both.
-    `on_failure`: after the last attempt, `stop` ends the playbook, `continue` goes on (it has failed all the same).
+    `on_failure`: after the last attempt, `stop` ends the playbook, `continue` goes on; the name of another step: that
+    one makes up for it, and is done in no other case, then the playbook ends. It has failed in all three.
     `power`: the delegated power without which the step may not run. `approve`: a person is asked first.
     """
 
@@ -56,9 +65,9 @@ class Step(Struct, frozen=True):
     timeout_s: float | None = None
     parallel: bool = False
     until: str | None = None
-    on_failure: Literal["stop", "continue"] = "stop"
+    on_failure: str = "stop"
     power: str | None = None
-    approve: bool = False
+    approve: Approve | None = None
 
 
 class Playbook(Struct, frozen=True):

@@ -357,3 +357,50 @@ def test_a_rung_outlives_the_death_of_its_executor(make: Make) -> None:
     assert lines(path) == ["in", "out"]
     assert len(finished(one, "my_playbook")) == 1
     one.stop_and_prove()
+
+
+# --- a person is asked
+
+
+def approvals(one: Graced) -> list[dict[str, Any]]:
+    return list(json.loads(one.ok("approvals", "--json").out)["approvals"])
+
+
+def test_a_step_waits_for_graced_approve_and_outlives_its_executor(make: Make) -> None:
+    one = home(make)
+    path = one.folder / "said"
+    ask = {"approve": {"timeout": "1h", "ask": "Shall {{ target }} go?"}}
+    write(one, "careful", [{"name": "go", **says(path, "gone"), **ask}], vars={"target": "one"})
+    one.start()
+    command = one.spawn("playbook", "run", "careful")
+    until(lambda: approvals(one), RUN_S, one.story, 0.2)
+    one.kill("self_healing")
+    one.await_healthy(newer={"self_healing": 1})
+    (waiting,) = approvals(one)
+    assert (waiting["ask"], waiting["target"], waiting["otherwise"]) == ("Shall one go?", "one", "deny")
+    assert one.status()["approvals"] == 1
+    assert not lines(path)
+    assert one.run("approve", "nonsense").code == 4
+    assert "approved: go of careful" in one.ok("approve", waiting["id"]).out
+    done = finish(command)
+    assert done.code == 0, f"{done.out} {done.err} {one.story()}"
+    assert f"graced approve {waiting['id']}" in done.out
+    assert lines(path) == ["gone"]
+    assert one.status()["approvals"] == 0
+    assert [r["data"]["decided"] for r in one.audited("approval.decided", id=waiting["id"])] == ["approve"]
+    one.stop_and_prove()
+
+
+def test_a_denied_step_has_failed(make: Make) -> None:
+    one = home(make)
+    path = one.folder / "said"
+    write(one, "careful", [{"name": "go", **says(path, "gone"), "approve": True}])
+    one.start()
+    command = one.spawn("playbook", "run", "careful")
+    until(lambda: approvals(one), RUN_S, one.story, 0.2)
+    one.ok("deny", approvals(one)[0]["id"])
+    done = finish(command)
+    assert done.code == 1
+    assert "denied by a person" in done.out
+    assert not lines(path)
+    one.stop_and_prove()

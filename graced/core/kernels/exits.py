@@ -1,24 +1,28 @@
 """What the end of a run means: nothing more to do, again after a wait, or the ladder. And the runs nobody told of."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.core.intensity import History, weigh
+from graced.core.intensity import History, backoff, weigh
 from graced.core.kernels.state import Kernel
-from graced.core.kernels.vocabulary import KernelAction, KernelActions, RunEnded
+from graced.core.kernels.vocabulary import CountRestart, KernelAction, KernelActions, RunEnded
 from graced.core.orders import Exit
-from graced.core.vocabulary import Bump, CloseIncident, NoteStep, OpenIncident, Record
+from graced.core.vocabulary import CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Kernel as Spec
 from graced.spec.run import Run
 
+WANT_LEAST_S: Final = 0.1
+"""Between two births that fail for want of something, whatever the backoff says."""
+
 
 class Again(Struct, frozen=True):
-    """To be started again after `wait` seconds."""
+    """To be started again after `wait` seconds. `why`: what it waits for, where that is not its backoff."""
 
     wait: float
     history: History
+    why: str = ""
 
 
 class Over(Struct, frozen=True):
@@ -38,7 +42,13 @@ class GiveUp(Struct, frozen=True):
     why: str
 
 
-Fate = Again | Over | Climb | GiveUp
+class StillFailed(Struct, frozen=True):
+    """It was tried again after its ladder, in vain."""
+
+    why: str
+
+
+Fate = Again | Over | Climb | GiveUp | StillFailed
 
 
 def fate(kernel: Kernel, event: RunEnded, now: float) -> Fate:
@@ -46,8 +56,14 @@ def fate(kernel: Kernel, event: RunEnded, now: float) -> Fate:
     spec, history = kernel.spec, kernel.tally.history
     exit, reason = event.exit, event.text or str(event.exit)
     well = is_well(spec, exit)
+    if event.wanting:
+        policy = kernel.policy
+        wait = max(WANT_LEAST_S, backoff(policy.immediate + kernel.tally.wants + 1, policy, event.noise))
+        return Again(wait, history, reason)
     if not event.by_order and not _restartable(spec, exit, well):
         return Over() if well else GiveUp(f"{reason}; restart: {spec.restart}")
+    if kernel.tally.escalated:
+        return StillFailed(reason)
     if exit.code is not None and exit.code in spec.exit_codes.no_restart:
         return Climb(f"{exit} is in exit_codes.no_restart", history)
     if not well and "restart" not in spec.ladder:
@@ -59,6 +75,14 @@ def fate(kernel: Kernel, event: RunEnded, now: float) -> Fate:
         why = f"{reason}; restarted {policy.max_restarts} times within {policy.window:g} s"
         return Climb(why, verdict.history)
     return Again(verdict.wait, verdict.history)
+
+
+def tried_again(kernel: Kernel) -> bool:
+    """Is it tried again once its ladder is over? Only where its configuration wants a restart after that exit."""
+    spec = kernel.spec
+    code = kernel.exit.code if kernel.exit is not None else None
+    barred = kernel.policy.give_up or spec.restart == "never" or "restart" not in spec.ladder
+    return not barred and (code is None or code not in spec.exit_codes.no_restart)
 
 
 def is_well(spec: Spec, exit: Exit) -> bool:
@@ -97,17 +121,23 @@ def exit_data(exit: Exit | None) -> dict[str, int] | Literal["unknown"] | None:
     return {"signal": exit.signal} if exit.signal is not None else "unknown"
 
 
-def opened(kernel: Kernel, evidence: str) -> tuple[Kernel, KernelActions]:
+def opened(kernel: Kernel, evidence: str, now: float) -> tuple[Kernel, KernelActions]:
     """The kernel with an open incident, and how that is told if it was not open before."""
     if kernel.tally.incident:
         return kernel, ()
     incident = kernel.incident
-    new = replace(kernel, tally=replace(kernel.tally, incident=incident))
+    new = replace(kernel, tally=replace(kernel.tally, incident=incident, failed_at=now))
     return new, (OpenIncident(incident, kernel.name, "kernel", evidence, 1),)
 
 
-def recovered(incident: str, duration: float) -> KernelActions:
-    return CloseIncident(incident, "recovered", max(0.0, duration), 1), Bump("recoveries.kernel", incident)
+def recovered(kernel: Kernel) -> tuple[Kernel, KernelActions]:
+    """Its run holds: the incident is over. It took from the failure until that run's start."""
+    tally, run = kernel.tally, kernel.run
+    if not tally.incident:
+        return kernel, ()
+    note = NoteStep(tally.incident, "restart", True, f"run {run.run}, pid {run.pid}")
+    closed = CloseIncident(tally.incident, "recovered", max(0.0, run.started - tally.failed_at), 1)
+    return replace(kernel, tally=replace(tally, incident="", escalated=False)), (note, closed)
 
 
 def closed_by_person(kernel: Kernel, did: str, now: float) -> KernelActions:
@@ -136,10 +166,13 @@ def missed(kernel: Kernel, run: Run, *, ending: bool) -> tuple[Kernel, KernelAct
         lost, incident = Run(kernel.name, number), f"{kernel.name}-run{number}"
         if number > known:
             actions.append(started(lost))
+            if kernel.tally.incident:
+                actions.append(CountRestart(kernel.name, number))
         actions += [
             ended(lost, Exit(), "nobody saw it"),
             OpenIncident(incident, kernel.name, "kernel", str(Exit()), 1),
-            *recovered(incident, 0.0),
+            CloseIncident(incident, "recovered", 0.0, 1),
+            CountRestart(kernel.name, number + 1),
         ]
     times = (run.started,) * len(gap)
     tally = kernel.tally

@@ -105,7 +105,7 @@ class Kernels:
             case Told():
                 kernel = self.get(event.running.kernel)
                 if kernel is not None:
-                    yield from adoption.events(kernel, event.running)
+                    yield from adoption.events(kernel, event.running, event.since)
                     if event.refused:
                         yield StartRefused(kernel.name)
             case Asked():
@@ -180,7 +180,7 @@ class Kernels:
 
     def _look(self, name: str) -> Due:
         kernel = self._kernels[name]
-        if isinstance(kernel.phase, (Waiting, Starting)):
+        if isinstance(kernel.phase, (Waiting, Starting, Failed)):
             needs = (self._kernels[n] for n in graph.needs(kernel.spec) if n in self)
             room = self._parallel is None or len(self._starting) < self._parallel
             return Due(name, needs_ready=all(readiness.satisfied(need) for need in needs), room=room)
@@ -218,7 +218,7 @@ def due_at(kernel: Kernel, now: float) -> float:
         case Starting():
             return kernel.phase.asked + table.RESEND_S
         case Up():
-            return min(orders.changes_at(kernel, now), ladder.length_tells_at(kernel, now))
+            return min(orders.changes_at(kernel, now), ladder.length_tells_at(kernel, now), readiness.ready_at(kernel))
         case Ending(asked=asked) if asked:
             return asked + table.RESEND_S
         case Climbing():

@@ -10,7 +10,7 @@ def next_order(kernel: Kernel, now: float) -> Order:
     spec, run = kernel.spec, kernel.run
     report = Order(kernel.name, run.run)
     up = isinstance(kernel.phase, Up)
-    if not kernel.wanted or not up or spec.restart == "never" or "restart" not in spec.ladder:
+    if not kernel.wanted or not up or kernel.tally.escalated or spec.restart == "never" or "restart" not in spec.ladder:
         return report
     verdict = weigh(kernel.tally.history, kernel.policy, max(0.0, now - run.started), now)
     if verdict.spent or verdict.wait > 0:

@@ -2,11 +2,20 @@
 
 from graced.core.kernels.exits import ended_well
 from graced.core.kernels.state import Done, Kernel, Up
+from graced.spec.ready import hold_s
+from graced.spec.run import Run
 
 
-def at_birth(kernel: Kernel) -> Up:
-    """The phase of a run that was just born."""
-    return Up(ready=kernel.spec.ready.when != "exited")
+def phase_of(kernel: Kernel, run: Run, now: float) -> Up:
+    """The phase of a run that is alive."""
+    return Up(ready=kernel.spec.ready.when != "exited" and now >= run.started + hold_s(kernel.spec))
+
+
+def ready_at(kernel: Kernel) -> float:
+    """When time alone makes a run that is alive ready."""
+    if kernel.spec.ready.when != "started" or (isinstance(kernel.phase, Up) and kernel.phase.ready):
+        return float("inf")
+    return kernel.run.started + hold_s(kernel.spec)
 
 
 def satisfied(kernel: Kernel) -> bool:

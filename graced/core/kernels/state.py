@@ -86,14 +86,16 @@ class Evidence(Struct, frozen=True):
 class Tally(Struct, frozen=True):
     """What is counted and remembered of its failures.
 
-    `incident`: the open one, `failed_at` when its outage began. `rung`: the last that was taken, `tried` all of them
-    since a run of it last held.
+    `incident`: the open one, `failed_at` when its outage began, `escalated`: people were called for it. `wants`: births
+    in a row that failed for want of something. `rung`: the last that was taken, `tried`: all since a run of it held.
     """
 
     restarts: int = 0
     history: History = History()
     incident: str = ""
     failed_at: float = 0.0
+    escalated: bool = False
+    wants: int = 0
     rung: str | None = None
     tried: tuple[str, ...] = ()
     evidence: Evidence | None = None

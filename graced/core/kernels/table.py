@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from graced.core.intensity import History
+from graced.core.intensity import LONG_RUN_S, History, try_again
 from graced.core.kernels import exits, ladder, orders, readiness
 from graced.core.kernels.state import (
     Climbing,
@@ -26,6 +26,7 @@ from graced.core.kernels.state import (
 )
 from graced.core.kernels.vocabulary import (
     BeginRung,
+    CountRestart,
     Due,
     End,
     Examine,
@@ -76,14 +77,21 @@ def born(kernel: Kernel, event: RunBorn, now: float) -> Step:
         return kernel, ()
     kernel, missed = exits.missed(kernel, run, ending=isinstance(kernel.phase, Ending))
     actions: list[KernelAction] = [*missed, exits.started(run)]
-    tally = kernel.tally
-    if tally.incident:
-        actions.append(NoteStep(tally.incident, "restart", True, f"run {run.run}, pid {run.pid}"))
-        actions += exits.recovered(tally.incident, run.started - tally.failed_at)
-        tally = replace(tally, incident="")
-    up = readiness.at_birth(kernel)
+    if kernel.tally.incident:
+        actions.append(CountRestart(kernel.name, run.run))
+    up = readiness.phase_of(kernel, run, now)
     phase = Ending("stop", up) if kernel.stopped_by_person else up
-    return replace(kernel, phase=phase, run=run, tally=tally, order=None, reason="", kept=0), tuple(actions)
+    tally = replace(kernel.tally, wants=0)
+    new = replace(kernel, phase=phase, run=run, tally=tally, order=None, reason="", kept=0)
+    if up.ready:
+        new, recovered = _holds(new)
+        actions += recovered
+    return new, tuple(actions)
+
+
+def _holds(kernel: Kernel) -> Step:
+    """It is ready: that ends an incident, but one for which people were called, which takes a long run to end."""
+    return (kernel, ()) if kernel.tally.escalated else exits.recovered(kernel)
 
 
 def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
@@ -96,13 +104,11 @@ def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
     actions: list[KernelAction] = list(missed)
     if unseen:
         actions.append(exits.started(run))
-        if kernel.tally.incident:  # that start had ended it
-            actions += exits.recovered(kernel.tally.incident, run.started - kernel.tally.failed_at)
-            kernel = replace(kernel, tally=replace(kernel.tally, incident=""))
+        if kernel.tally.incident:
+            actions.append(CountRestart(kernel.name, run.run))
     actions.append(exits.ended(run, exit, event.text))
     reason = event.text or str(exit)
-    tally = replace(kernel.tally, failed_at=now)
-    down = replace(kernel, run=replace(run, pid=0, start_ticks=0), tally=tally, exit=exit, reason=reason, order=None)
+    down = replace(kernel, run=replace(run, pid=0, start_ticks=0), exit=exit, reason=reason, order=None)
     if (isinstance(phase, Ending) and phase.why == "stop") or not kernel.wanted:
         return replace(down, phase=Stopped(), wanted=False), tuple(actions)
     if event.stopping:
@@ -116,26 +122,32 @@ def _failed_or_over(down: Kernel, event: RunEnded, actions: list[KernelAction], 
     well = exits.is_well(down.spec, event.exit)
     found = exits.fate(down, event, now)
     if isinstance(found, exits.Over):
-        return replace(down, phase=Done(), wanted=False), tuple(actions)
+        over, recovered = exits.recovered(down)
+        return replace(over, phase=Done(), wanted=False), (*actions, *recovered)
     if isinstance(found, exits.GiveUp):
         return _notify(down, found.why, actions, now)
-    if not well and down.tally.incident and event.text:  # the start that was to end an incident failed
-        actions.append(NoteStep(down.tally.incident, "restart", False, event.text))
+    if isinstance(found, exits.StillFailed):
+        tally = replace(down.tally, restarts=down.tally.restarts + 1)
+        return replace(down, phase=_failed(down, now), reason=found.why, tally=tally), tuple(actions)
+    if not well and down.tally.incident:  # the start that was to end it did not
+        actions.append(NoteStep(down.tally.incident, "restart", False, down.reason))
     elif not well:
-        down, opened = exits.opened(replace(down, tally=replace(down.tally, incident="")), str(event.exit))
+        down, opened = exits.opened(down, down.reason, event.since or now)
         actions += opened
     tally = replace(down.tally, history=found.history)
     if isinstance(found, exits.Climb):
         return _climb(replace(down, tally=tally), found.why, actions, now)
-    tally = replace(tally, restarts=tally.restarts + 1, rung="restart")
-    return replace(down, phase=Waiting("", now + found.wait), tally=tally), tuple(actions)
+    tally = replace(tally, restarts=tally.restarts + 1, rung="restart", wants=tally.wants + event.wanting)
+    return replace(down, phase=Waiting(found.why, now + found.wait), tally=tally), tuple(actions)
 
 
 def found(kernel: Kernel, event: RunFound, now: float) -> Step:
     run, old = event.run, kernel.run
     if kernel.alive and (run.pid, run.started) == (old.pid, old.started):
-        return replace(kernel, order=event.order), ()  # a new spawner holds none: it is given again when it is due
-    up = readiness.at_birth(kernel)
+        known = isinstance(kernel.phase, Ending) or kernel.phase == Up()
+        phase: Phase = kernel.phase if known else readiness.phase_of(kernel, run, now)
+        return replace(kernel, phase=phase, order=event.order), ()  # a new spawner holds no order: it is given again
+    up = readiness.phase_of(kernel, run, now)
     why = "stop" if kernel.stopped_by_person else kernel.phase.why if isinstance(kernel.phase, Ending) else None
     phase = up if why is None else Ending(why, up)
     return replace(kernel, phase=phase, run=run, order=None, wanted=not kernel.stopped_by_person), ()
@@ -243,7 +255,7 @@ def _again(kernel: Kernel, why: str, now: float) -> Kernel:
     """To be started again, its count cleared; what was tried is remembered until a run gets long."""
     tally = kernel.tally
     rung = tally.rung if isinstance(kernel.phase, Climbing) else "fix_source"
-    tally = replace(tally, history=History(), rung=rung, tried=tally.tried or ("mended",))
+    tally = replace(tally, history=History(), rung=rung, tried=tally.tried or ("mended",), escalated=False)
     return replace(kernel, phase=Waiting("", now), reason=why, tally=tally)
 
 
@@ -254,7 +266,7 @@ def _climb(kernel: Kernel, why: str, actions: list[KernelAction], now: float) ->
     """Restarts are over for this kernel, which is down: what else is there?"""
     if not ladder.has_rungs(kernel):
         return _notify(kernel, why, actions, now)
-    kernel, opened = exits.opened(kernel, kernel.reason)
+    kernel, opened = exits.opened(kernel, kernel.reason, now)
     tally = replace(kernel.tally, evidence=None)
     new = replace(kernel, phase=Climbing(ladder.EXAMINE, now, now), reason=why, tally=tally)
     return new, (*actions, *opened, Examine(new.name, new.run.run))
@@ -263,7 +275,7 @@ def _climb(kernel: Kernel, why: str, actions: list[KernelAction], now: float) ->
 def _next_rung(kernel: Kernel, after: str, actions: list[KernelAction], now: float) -> Step:
     rung = ladder.following(kernel, after)
     if rung is None:
-        return _give_up(kernel, ladder.reason(kernel), actions)
+        return _give_up(kernel, ladder.reason(kernel), actions, now)
     return _begin(kernel, rung, actions, now)
 
 
@@ -271,32 +283,43 @@ def _begin(kernel: Kernel, rung: str, actions: list[KernelAction], now: float) -
     tally = replace(kernel.tally, rung=rung, tried=(*kernel.tally.tried, ladder.key(rung, kernel)))
     new = replace(kernel, phase=Climbing(rung, now, now), tally=tally, reason=ladder.reason(kernel))
     if rung == ladder.NOTIFY:
-        actions = [*actions, _escalated(new)]
+        new, escalated = _escalated(new)
+        actions = [*actions, *escalated]
     return new, (*actions, BeginRung(new.name, new.run.run, new.incident, rung))
 
 
 def _notify(kernel: Kernel, why: str, actions: list[KernelAction], now: float) -> Step:
     """Past all rungs but the last: a person."""
-    kernel, opened = exits.opened(kernel, kernel.reason)
+    kernel, opened = exits.opened(kernel, kernel.reason, now)
     actions, kernel = [*actions, *opened], replace(kernel, reason=why)
     if kernel.tally.evidence is None:  # what the log names may be mended later
         actions.append(Examine(kernel.name, kernel.run.run))
     if ladder.NOTIFY in kernel.spec.ladder:
         return _begin(kernel, ladder.NOTIFY, actions, now)
-    return _give_up(kernel, why, actions)
+    return _give_up(kernel, why, actions, now)
 
 
-def _give_up(kernel: Kernel, why: str, actions: list[KernelAction]) -> Step:
-    """The ladder's end."""
-    kernel = replace(kernel, reason=why)
-    if kernel.tally.rung != ladder.NOTIFY:
-        actions = [*actions, _escalated(kernel)]
-    incident, tally = kernel.incident, replace(kernel.tally, incident="")
-    return replace(kernel, phase=Failed(), tally=tally), (*actions, CloseIncident(incident, "escalated", 0.0, 1))
+def _give_up(kernel: Kernel, why: str, actions: list[KernelAction], now: float) -> Step:
+    """The ladder's end: tried again now and then, its incident open until it holds; or left to people for good."""
+    kernel, escalated = _escalated(replace(kernel, reason=why))
+    phase = _failed(kernel, now)
+    if phase.until is not None:
+        return replace(kernel, phase=phase), (*actions, *escalated)
+    closed = CloseIncident(kernel.incident, "escalated", max(0.0, now - kernel.tally.failed_at), 1)
+    tally = replace(kernel.tally, incident="", escalated=False)
+    return replace(kernel, phase=phase, tally=tally), (*actions, *escalated, closed)
 
 
-def _escalated(kernel: Kernel) -> Record:
-    return Record("escalated", {"incident": kernel.incident, "subject": kernel.name, "text": kernel.reason})
+def _failed(kernel: Kernel, now: float) -> Failed:
+    return Failed(now + try_again(kernel.policy) if exits.tried_again(kernel) else None)
+
+
+def _escalated(kernel: Kernel) -> Step:
+    """People are called once for each incident."""
+    if kernel.tally.escalated:
+        return kernel, ()
+    told = {"incident": kernel.incident, "subject": kernel.name, "text": kernel.reason}
+    return replace(kernel, tally=replace(kernel.tally, escalated=True)), (Record("escalated", told),)
 
 
 def examined(kernel: Kernel, event: Examined, now: float) -> Step:
@@ -348,11 +371,30 @@ def due_starting(kernel: Kernel, event: Due, now: float) -> Step:
 
 def due_up(kernel: Kernel, event: Due, now: float) -> Step:
     """What the run's length means, and the right order for its exit."""
-    kernel, actions = ladder.length_tells(kernel, now)
+    assert isinstance(kernel.phase, Up)
+    actions: list[KernelAction] = []
+    if now >= readiness.ready_at(kernel):
+        kernel, recovered = _holds(replace(kernel, phase=replace(kernel.phase, ready=True)))
+        actions += recovered
+    if kernel.tally.escalated and now - kernel.run.started >= LONG_RUN_S:
+        kernel, recovered = exits.recovered(kernel)
+        actions += recovered
+    kernel, kept = ladder.length_tells(kernel, now)
     order = orders.next_order(kernel, now)
     if order == kernel.order:
-        return kernel, actions
-    return replace(kernel, order=order), (*actions, GiveOrder(order))
+        return kernel, (*actions, *kept)
+    return replace(kernel, order=order), (*actions, *kept, GiveOrder(order))
+
+
+def due_failed(kernel: Kernel, event: Due, now: float) -> Step:
+    """Tried again, so that a kernel whose trouble has passed is not down for ever."""
+    assert isinstance(kernel.phase, Failed)
+    until = kernel.phase.until
+    if until is None or now < until:
+        return kernel, ()
+    if not event.needs_ready:
+        return replace(kernel, phase=_failed(kernel, now)), ()
+    return replace(kernel, phase=Starting(now)), (Start(kernel.name, kernel.run.run + 1),)
 
 
 def due_ending(kernel: Kernel, event: Due, now: float) -> Step:
@@ -417,7 +459,7 @@ TABLE: Final[Mapping[type[Phase], Mapping[type[KernelEvent], Rule]]] = {
     Failed: {
         RunBorn: born, RunEnded: ended, RunFound: found, StartRefused: nothing,
         PersonStarts: starts_down, PersonStops: stops_down, PersonRestarts: restarts_down,
-        Renewed: nothing, Mended: mended, Examined: examined, RungEnded: nothing, Due: nothing,
+        Renewed: nothing, Mended: mended, Examined: examined, RungEnded: nothing, Due: due_failed,
     },
     Done: {
         RunBorn: born, RunEnded: ended, RunFound: found, StartRefused: nothing,

@@ -27,6 +27,8 @@ class RunEnded(Event, frozen=True):
     """A run ended. `by_order`: the spawner has started the next one already, and its birth is told next.
 
     `noise`: a random number in [-1, 1] for the jitter. `text`: why its birth failed; empty for one that was born.
+    `wanting`: it failed for want of something that may come back (memory, a port, its folder), which is no crash.
+    `since`: when it may have ended, where nobody saw that; 0: just now.
     `stopping`: a `graced stop` did it; that is no failure, and should the stop die midway it is started again.
     """
 
@@ -36,6 +38,8 @@ class RunEnded(Event, frozen=True):
     noise: float = 0.0
     stopping: bool = False
     text: str = ""
+    wanting: bool = False
+    since: float = 0.0
 
 
 class RunFound(Event, frozen=True):
@@ -148,10 +152,14 @@ class SourcesRenewed(Event, frozen=True):
 
 
 class Told(Event, frozen=True):
-    """What the spawner says of a kernel's newest run; `refused`: in answer to a request that it did not take."""
+    """What the spawner says of a kernel's newest run; `refused`: in answer to a request that it did not take.
+
+    `since`: when there was last a spawner that would have told; 0: there was one all the time.
+    """
 
     running: Running
     refused: bool = False
+    since: float = 0.0
 
 
 # --- actions
@@ -203,6 +211,13 @@ class Keep(Action, frozen=True):
     proven: bool
 
 
+class CountRestart(Action, frozen=True):
+    """Count `run` as a restart after a failure; once, whoever tells of it again."""
+
+    kernel: str
+    run: int
+
+
 class Save(Action, frozen=True):
     """Store the kernel's row."""
 
@@ -210,7 +225,7 @@ class Save(Action, frozen=True):
 
 
 KernelAction = (
-    Start | GiveOrder | End | Examine | BeginRung | Keep | Save
+    Start | GiveOrder | End | Examine | BeginRung | Keep | Save | CountRestart
     | Record | OpenIncident | NoteStep | CloseIncident | Bump
 )  # fmt: skip
 """Every action of the kernels' machine; graced.members.self_healing carries each out."""

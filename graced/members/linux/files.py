@@ -3,12 +3,12 @@
 import os
 from typing import Final
 
+from graced.home.kept import read_key
 from graced.home.kept_files import KeptFiles
 from graced.home.paths import Home
-from graced.members.logtail import last_lines
 from graced.posix.files import write_whole
+from graced.posix.log_end import last_lines
 
-KEY_BYTES: Final = 64
 NOTE_MAX_BYTES: Final = 65536
 
 
@@ -20,8 +20,7 @@ class Files:
         self.real = os.path.realpath
 
     def key(self) -> bytes:
-        with open(self._home.key, "rb") as file:
-            return file.read(KEY_BYTES)
+        return read_key(self._home)
 
     def digest(self, path: str) -> str:
         from graced.mending.put import digest, read_source

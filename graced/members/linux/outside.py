@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from graced.audit import anchor
 from graced.audit.log import AuditLog
 from graced.bus.sockets import Bus
 from graced.home.locks import RoleLock
@@ -61,6 +62,8 @@ class Linux:
         self.store = Store(home.db, deferred=True)
         self.slots = KernelSlots(home)
         self.syncer = Syncer(role, self.audit, self.store)
+        if role == "watchdog" and config.audit.anchor is not None:  # one teller is enough
+            self.syncer.tell_head = anchor.teller(config.audit.anchor, home)
         self.files = Files(home)
         self.workers = Workers(role, self.loop, self.timers)
         self.attempts = Attempts(home, self.workers)

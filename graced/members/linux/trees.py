@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from graced.core.trees import Facts
+from graced.home import stop_command
 from graced.home.paths import Home
 from graced.members.launching import Give, Launcher
 from graced.members.linux.looking import Look, look
@@ -24,9 +25,16 @@ class Trees:
         self.below = proc.descendants
 
     def launch(self, kernel: str, run: int, give: Give) -> int:
+        return self._launcher_of().launch(kernel, run, give)
+
+    def stop_command(self, kernel: str, main_pid: int) -> int:
+        spec = self._launcher_of().kernels[kernel]
+        return stop_command.start(spec, self._launcher_of().unmarked(spec), main_pid)
+
+    def _launcher_of(self) -> Launcher:
         if self._launcher is None:
             self._launcher = Launcher(self._home, self._config)
-        return self._launcher.launch(kernel, run, give)
+        return self._launcher
 
     def look(self) -> Look:
         return look(self._home.id())

@@ -14,6 +14,7 @@ from graced.core.kernels.state import Evidence, new_kernel
 from graced.core.kernels.vocabulary import (
     Asked,
     BeginRung,
+    CountRestart,
     End,
     Examine,
     Examined,
@@ -29,7 +30,7 @@ from graced.core.kernels.vocabulary import (
     Told,
 )
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Bump, CloseIncident, NoteStep, OpenIncident, Record
+from graced.core.vocabulary import Action, CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Dependency, ExitCodes, Ready
 from graced.spec.config import Kernel as Spec
 from graced.spec.run import Run
@@ -162,6 +163,6 @@ def _action(action: Action) -> str:
             return f"note {action.incident} {action.step} {'ok' if action.ok else 'not ok'}"
         case CloseIncident():
             return f"close {action.id} {action.state} {action.duration:g} s"
-        case Bump():
-            return f"count {action.incident}"
+        case CountRestart():
+            return f"count {action.run}"
     raise TypeError(action)

@@ -18,7 +18,7 @@ from graced.playbooks.load import (
     shipped_folder,
 )
 from graced.spec.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
-from graced.spec.playbook import Playbook, Step, Trigger
+from graced.spec.playbook import Approve, Playbook, Step, Trigger
 from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
 
 
@@ -85,7 +85,7 @@ steps:
     timeout: 2s
     until: result.output.code == 0
     on_failure: continue
-    approve: yes
+    approve: {timeout: 1h, otherwise: approve}
   - name: two
     uses: restart_kernel
     with: {kernel: "{{ who }}"}
@@ -103,7 +103,8 @@ def test_every_key_of_a_playbook() -> None:
             Step(
                 "one", "run_command", {"command": ["echo", "{{ x }}"], "env": {"A": "{{ who }}"}},
                 when="{{ x }} == 1 and who in ['web']", retries=4, delay_s=0.25, timeout_s=2.0,
-                until="result.output.code == 0", on_failure="continue", approve=True,
+                until="result.output.code == 0", on_failure="continue",
+                approve=Approve(3600.0, "approve"),
             ),
             Step(
                 "two", "restart_kernel", {"kernel": "{{ who }}"},

@@ -25,6 +25,7 @@ class Playbooks:
         self._locks: dict[str, list[str]] = {}  # run -> targets
         self.requests: dict[str, str] = {}  # request -> run
         self.results: dict[str, EndRun] = {}
+        self.over: list[str] = []  # runs whose end state.db may not have yet
 
     # --- targets
 
@@ -80,10 +81,19 @@ class Playbooks:
         """The run is over: its locks are free, its result is there for whoever asks."""
         for target in self._locks.pop(end.run, ()):
             self._shell.locks.drop_target(target)
-        self._workers.forget(end.run)
+        self.over.append(end.run)
         while len(self.results) >= RESULTS_KEPT:
             self.results.pop(next(iter(self.results)))
         self.results[end.run] = end
+
+    def stored(self) -> None:
+        """state.db has the ends of all runs: only now may what shows which steps were done be forgotten.
+
+        Before that a successor of this member would go on with the run, and do its steps once more.
+        """
+        for run in self.over:
+            self._workers.forget(run)
+        self.over.clear()
 
     def begin_anew(self) -> None:
         """At a start from nothing, what earlier runs left."""

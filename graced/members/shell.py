@@ -382,6 +382,8 @@ class Shell:
             self.store.flush()
             if self.forks:
                 self.store.release()
+        if self.playbooks.over and not self.store.pending:
+            self.playbooks.stored()
         self.syncer.wrote(now)
         self.syncer.tend(now)
         if (self.audit.pending or self.store.pending) and not self._retrying:

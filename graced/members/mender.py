@@ -149,6 +149,7 @@ class Mender:
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
         unfinished = {t.id for t in tables.tasks(self._shell.store) if t.state in ("running", "queued")}
+        self._shell.audit.flush()  # what waits for the store is written with this, and comes after its records
         if tables.resume(self._shell.store, self._agent) is None:
             self._next = self._shell.now() + RETRY_S
             return
@@ -162,6 +163,7 @@ class Mender:
     def _claim(self, now: float) -> None:
         config = self._shell.config
         apply = config.coding_agent.apply
+        self._shell.audit.flush()
         task = tables.claim_next(self._shell.store, self._agent) if apply != "off" else None
         if task is None:
             waiting = apply != "off" and self._shell.store.pending

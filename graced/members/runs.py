@@ -30,8 +30,7 @@ def handlers(shell: "Shell") -> Mapping[str, Handler]:
         requests[request] = name  # a recovery is named after what died, not after who asked for it
         while len(requests) > REQUESTS_KEPT:
             requests.pop(next(iter(requests)))
-        shell.audit.flush()  # what is accepted is not forgotten, whoever dies next
-        shell.store.flush()
+        shell.write_down()  # what is accepted is not forgotten, whoever dies next
         return Reply(asked.id, True, {"accepted": True})
 
     def result(args: Request, asked: Asked) -> Reply:
@@ -57,8 +56,7 @@ def approval(shell: "Shell") -> Handler:
         if run is None:
             return Reply(asked.id, False, error=f"no approval {args.id} waits here")
         shell.take(Decided(args.id, args.approve, args.by))
-        shell.audit.flush()
-        shell.store.flush()
+        shell.write_down()
         return Reply(asked.id, True, {"id": args.id, "playbook": run.playbook.name, "run": run.id})
 
     return answer

@@ -154,7 +154,7 @@ class SelfHealing(Duty):
         runs_before = {n: self.kernels[n].run.run for n in names}
         self._take(Asked(what, names), self.shell.now())
         self.tend(self.shell.now())
-        self.shell.store.flush()
+        self.shell.write_down()
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
         return Reply(asked.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 

@@ -368,6 +368,11 @@ class Shell:
         """Seconds since 1970 as people read them; now without any."""
         return wall_iso(self.wall() if at is None else at)
 
+    def write_down(self) -> None:
+        """At once, for a command that is answered only then: the records, and after them the rows."""
+        if self.audit.flush():
+            self.store.flush()
+
     def _flush(self, now: float) -> None:
         wrote = self.audit.pending
         if wrote:

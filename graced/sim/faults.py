@@ -187,6 +187,16 @@ def _deafen(world: World) -> str:
     return f"{target} does not hear {source} for {span:.3f} s"
 
 
+def deafen_spawner(world: World) -> str:
+    """Somebody is born again, and the spawner alone does not hear the newborn, for longer than it gives to newborns."""
+    role = world.random.choice([r for r in MEMBERS if r != "spawner"])
+    until = world.clock.now + 4 * max(5.0, 10 * _interval(world))
+    world.wires.disturbances.append(Disturbance(until, "beats", role, "spawner", lose=True))
+    for process in _holders(world, (role,)):
+        _strike(world, process, "is killed")
+    return f"kill {role}; the spawner does not hear its successor"
+
+
 def _late_beats(world: World) -> str:
     return _disturb(world, "beats", delay=world.random.uniform(0.1, 2.5) * _interval(world))
 
@@ -381,4 +391,7 @@ PROFILES: Final[dict[str, tuple[tuple[tuple[float, Fault], ...], float]]] = {
     "calm": (FAULTS, 20.0),
     "kills": (((6, _kill), (2, kill_healers), (2, _kill_subset)), 30.0),
     "stops": (((6, _stop_for_good), (2, _stop_healers)), 60.0),
+    "deaf": (((1, deafen_spawner),), 250.0),
+    "mends": (((4, _break_source), (3, _kill), (2, _kill_worker), (2, _kill_kernel), (1, _save_source)), 8.0),
+    "runs": (((4, _run_playbook), (3, _kill), (2, _kill_worker), (1, kill_healers), (1, _fill), (1, _crash)), 2.0),
 }

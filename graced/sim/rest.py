@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graced.core.kernels import readiness
 from graced.core.kernels.state import Done, Failed, Up
 from graced.members.self_healing import SelfHealing
+from graced.members.spawner import Spawner
 from graced.spec.roles import MEMBERS
 from graced.store import tables
 
@@ -61,6 +62,8 @@ def unsettled_kernels(world: "World") -> str:
     assert isinstance(healing, SelfHealing)
     if healing._synced != world.wires.bound["spawner"].shell.incarnation:
         return "self_healing is not in step with the spawner"
+    spawner = world.wires.bound["spawner"].duty
+    assert isinstance(spawner, Spawner)
     for name, kernel in ((name, healing.kernels[name]) for name in healing.kernels):
         process = world.kernels.get(name)
         believed = kernel.run.pid if kernel.alive else 0
@@ -73,6 +76,8 @@ def unsettled_kernels(world: "World") -> str:
             return f"{name} is wanted and not alive ({kernel.phase}: {kernel.reason})"
         if not due and process is not None:
             return f"{name} is not wanted and alive ({kernel.phase})"
+        if kernel.alive and spawner.nursery.runs[name].order != kernel.order:
+            return f"the spawner holds another order for {name} than {kernel.order}"
         if isinstance(kernel.phase, Up) and not kernel.phase.ready and kernel.spec.ready.when == "started":
             return f"{name} is alive and not ready"
     return ""

@@ -103,6 +103,7 @@ def bound_s(world: World) -> float:
     """
     timing = world.timing
     facts = EXTRA_S + FACT_INTERVALS * timing.interval
+    facts += max((d.until - world.clock.now for d in world.wires.disturbances), default=0.0)
     hung = any(m.process.life == "hung" for m in world.members.values())
     if hung or world.wires.disturbances or world.broken:
         return facts + timing.timeout + timing.confirm

@@ -32,7 +32,7 @@ class Tree:
         found = self._own() if self._subreaper else self._marked()
         for process in found:
             self._member.touch()
-            self._member.world.machine.kill(process)
+            self._member.world.kill(process, self._member, f"as one of the tree of {self._marks}")
         if self._subreaper:
             self._reap()
         return not found

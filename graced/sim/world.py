@@ -127,6 +127,7 @@ class World:
             for process in [m.process for m in self.members.values()]:
                 self.machine.kill(process)
             self.asked("stop", tuple(self.specs))
+            self.asked("anew", ())
             self.start()
 
     # --- members

@@ -39,7 +39,7 @@ class Storms(Check):
 
         What a full disk did not take, and died with its member, is forgotten.
         """
-        for name in names if what in ("stop", "mended") else self.world.specs:
+        for name in names if what in ("stop", "mended", "anew") else self.world.specs:
             self.starts[name] = []
 
     def forked(self, member: "Member") -> None:

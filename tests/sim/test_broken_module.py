@@ -6,9 +6,9 @@ import pytest
 
 from graced.core import births
 from graced.core.intensity import Policy
+from graced.members.spawner import Spawner
 from graced.sim.checks import all_checks
 from graced.sim.home import config_of
-from graced.members.spawner import Spawner
 from graced.sim.rest import unsettled
 from graced.sim.run import playbooks
 from graced.sim.world import World

@@ -3,9 +3,9 @@
 import itertools
 
 import pytest
+from support.mutants import CORE, MUTANTS, PLUGS, PROFILE
 
 from graced.sim.run import FAULTS_A_SEED, simulate
-from support.mutants import CORE, MUTANTS, PLUGS, PROFILE
 
 SEEDS = 200  # at most, until the bug shows
 PROFILES = (("all", FAULTS_A_SEED), ("stops", 8))  # each seed is run with both, where a mutant has no own

@@ -352,7 +352,7 @@ class Supervisor(Protocol):
 
 
 class Shelf(Protocol):
-    """Descriptors that outlive the spawner; see graced.members.shelf."""
+    """Descriptors that outlive the spawner; see graced.members.linux.shelf."""
 
     def tend(self, now: float) -> None: ...
 

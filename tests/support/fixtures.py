@@ -54,7 +54,7 @@ def assert_conforms(recorded: Path) -> None:
     """The pure core answers each recorded event as the member did."""
     differ = []
     for path in sorted(recorded.glob("*.steps")):
-        steps, difference = replay(path.read_bytes())
+        _, difference = replay(path.read_bytes())
         differ += [f"{path.name}: {difference}"] if difference else []
     assert differ == []
 

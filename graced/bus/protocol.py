@@ -104,6 +104,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "self_healing coding_agent",
         "{request} -> {running, steps}, and once it is over {ok, text}",
     ),
+    "approve": ("self_healing coding_agent trigger", "{id, approve, by}: a person's answer -> {id, playbook, run}"),
     "grant": ("architect parliament trigger", "a signed lease -> {held}"),
     "revoke": ("architect parliament trigger", "{incident} -> {held: false}"),
     "kernel.mended": ("self_healing", "{paths}: they compile now -> rows as kernel.look"),

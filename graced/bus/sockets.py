@@ -68,9 +68,10 @@ class Bus:
 
     def rebind(self) -> None:
         """After run/ was deleted and made again: new socket files, the old connections live on."""
-        for socket, kind in ((self._router, "cmd"), (self._xpub, "hb")):
+        commands, heartbeats = self.home.endpoint(self.me, "cmd"), self.home.endpoint(self.me, "hb")
+        for socket, address in ((self._router, commands), (self._xpub, heartbeats)):
             with contextlib.suppress(zmq.ZMQError):
-                socket.unbind(self.home.endpoint(self.me, kind))
+                socket.unbind(address)
         self._bind()
 
     # --- heartbeats

@@ -32,6 +32,7 @@ from graced.core.vocabulary import (
     SendGrant,
     SendRevoke,
     TakeLock,
+    TakeTargets,
     TellRun,
     TreeDead,
     Unborn,
@@ -284,16 +285,17 @@ def _tell_run(shell: Shell, a: TellRun) -> None:
 
 
 def _perform(shell: Shell, a: Perform) -> None:
-    from graced.members import workers
+    shell.playbooks.perform(a)
 
-    workers.perform(shell, a)
+
+def _take_targets(shell: Shell, a: TakeTargets) -> None:
+    shell.playbooks.take_targets(a)
 
 
 def _end_run(shell: Shell, a: EndRun) -> None:
     tables.finish_run(shell.store, a.run)
-    while len(shell.results) >= 64:
-        shell.results.pop(next(iter(shell.results)))
-    shell.results[a.run] = a
+    shell.playbooks.ended(a)
+    shell.duty.run_ended(a)
 
 
 # --- records
@@ -332,6 +334,7 @@ EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {
     Probe: _probe,
     Look: _look,
     TakeLock: _take_lock,
+    TakeTargets: _take_targets,
     DropLock: _drop_lock,
     Kill: _kill,
     Birth: _birth,

@@ -18,13 +18,13 @@ import msgspec
 
 from graced.core.intensity import Policy
 from graced.core.state import new_state
-from graced.core.vocabulary import Resumed, RunNote, Timing
+from graced.core.vocabulary import Fired, Resumed, RunNote, Timing
 from graced.home.locks import LockRecord, RoleLock, read_record
 from graced.home.paths import Home
 from graced.members import effects, leasing
 from graced.members.duty import Duty
 from graced.members.shell import LOST_EXIT, Shell
-from graced.members.told import emergency_left
+from graced.members.told import emergency_left, triggered_lately
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
@@ -152,10 +152,14 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
     shell.send_beat(monotonic())
     shell.greet()  # the first thing that others wait for
     shell.duty = duty_for(shell)
+    if birth.fresh and role == "spawner":
+        shell.playbooks.begin_anew()
     for name in others(role):
         shell.take(shell.found(name))
         shell.bus.welcome()
     shell.store.patience_s = BIRTH_PATIENCE_S
+    if role in HEALERS and not birth.fresh:
+        shell.take(Fired(triggered_lately(home.audit, monotonic(), time.time())))
     shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
     shell.store.patience_s = 0.0

@@ -1,6 +1,8 @@
-"""The rungs of a kernel's ladder in the real world: BeginRung in, RungEnded out.
+"""The rungs of a kernel's ladder in the real world: BeginRung in, a run of the playbook of that name, RungEnded out.
 
-Reading the end of a log is done at once; whatever reads or writes sources is done in a worker.
+Also what the rungs that ship use: `mend_source`, for a SyntaxError and its kin in a file that may be mended, and
+`restore_source`, for every other failure of a kernel whose sources changed since it was healthy. Reading the end of a
+log is done at once; whatever reads or writes sources is done in a worker.
 """
 
 import os
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from graced.bus.protocol import Reply
+from graced.core.kernels.ladder import NOTIFY
 from graced.core.kernels.machine import Kernels, Taken
 from graced.core.kernels.state import Evidence, Kernel
 from graced.core.kernels.vocabulary import (
@@ -22,8 +25,11 @@ from graced.core.kernels.vocabulary import (
     RungOutcome,
     SourcesMended,
 )
-from graced.core.vocabulary import Action
+from graced.core.vocabulary import Action, EndRun, Perform, RunAsked
 from graced.members import workers
+from graced.members.kernel_actions import LADDER
+from graced.members.step_workers import StepOutcome
+from graced.members.told import finished_lately
 from graced.mending.excluded import is_barred, is_within
 from graced.mending.failure import Failure, failure_of, tail_of
 from graced.mending.snapshot import Restored, Snapshots
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 
 SEND_TIMEOUT_S: Final = 5.0
 WORK_TIMEOUT_S: Final = 50.0
+ASK_AGAIN_S: Final = 0.5
+"""The coding agent is asked how its task stands."""
 CLOCK_SLACK_S: Final = 1.0
 """A file's times are coarser than a clock's, and wall time may have been set."""
 
@@ -51,13 +59,12 @@ class Rungs:
         self._barred = (shell.home.root,)
         self._written: dict[str, float] = {}  # kernel -> when its log ended, seconds of 1970
         self._next_look = 0.0
+        self._begun: dict[str, BeginRung] = {}  # run of a playbook -> the rung that it is
 
     def acted(self, action: Action) -> bool:
         match action:
             case Examine():
                 self._shell.after(0.0, lambda: self._examine(action))  # not in the middle of a step's other actions
-            case BeginRung("notify"):
-                self._shell.after(0.0, lambda: self._ended(action, "held_on", self._reason(action)))
             case BeginRung():
                 self._shell.after(0.0, lambda: self._begin(action))
             case Keep():
@@ -84,24 +91,75 @@ class Rungs:
         self._written[kernel.name] = written
         return failure_of(text, kernel.spec.cwd)
 
-    # --- the rungs
+    # --- a rung is a run of a playbook
 
     def _begin(self, action: BeginRung) -> None:
-        """Whether a rung applies is found out here: fix_source is for a SyntaxError and its kin in a file that may be
-        mended, restore_source for every other failure of a kernel whose sources changed since it was healthy."""
+        """Begin its run, once: a repeat, and a successor's, finds it by its name, at work or over."""
         kernel = self._kernels().get(action.kernel)
         if kernel is None or kernel.run.run != action.run:
             return
-        failure = self._failure(kernel)
-        match action.rung:
-            case "fix_source" if failure.syntax and self._mendable(kernel, failure.path):
-                self._unless_barred(action, kernel, failure)
-            case "restore_source" if not failure.syntax and kernel.spec.sources:
-                self._restore(action, kernel)
-            case _:
-                self._ended(action, "not_applicable")
+        run = f"{action.incident}.{action.rung}.{action.run}"
+        self._begun[run] = action
+        if run in self._shell.state.runs:
+            return
+        end = self._shell.playbooks.results.get(run)
+        if end is not None:
+            self.run_ended(end)
+            return
+        told = finished_lately(self._shell.home.audit, run)
+        if told is not None:
+            ok, did = bool(told.get("ok")), bool(told.get("did"))
+            outcome: RungOutcome = "failed" if not ok else "held_on" if did else "not_applicable"
+            self._ended(action, outcome, str(told.get("text", "")))
+            return
+        playbook = self._shell.state.playbooks.get(action.rung)
+        if playbook is None:
+            self._ended(action, "failed", f"there is no playbook {action.rung}")
+            return
+        facts = {"kernel": action.kernel, "run": action.run, "rung": action.rung, "reason": kernel.reason}
+        given = {"target": action.kernel} if "target" in playbook.vars else {}
+        asked = RunAsked(run, action.rung, action.kernel, 1, LADDER, given, action.incident, facts)
+        self._shell.take(asked)
 
-    def _unless_barred(self, action: BeginRung, kernel: Kernel, failure: Failure) -> None:
+    def run_ended(self, end: EndRun) -> None:
+        """A run is over: if it is a rung, that is how the rung ended."""
+        action = self._begun.pop(end.run, None)
+        if action is None:
+            return
+        did = any(state in ("ok", "failed") for _, state, _ in end.steps)
+        text = end.text if not end.ok else _said(end.outcomes)
+        self._ended(action, "failed" if not end.ok else "held_on" if did else "not_applicable", text)
+
+    def restart(self, action: Perform) -> int | None:
+        """A step of a rung restarts its kernel: with that the rung has done its work. Gives the run that had failed.
+
+        None: which rung that is was not told yet, to this successor of who began it.
+        """
+        begun = self._begun.get(action.run)
+        if begun is None:
+            return None
+        run = self._shell.state.runs.get(action.run)
+        self._ended(begun, "held_on", _said(run.vars.get("steps", {})) if run is not None else "")
+        return begun.run
+
+    def _ended(self, action: BeginRung, outcome: RungOutcome, text: str = "") -> None:
+        if action.rung == NOTIFY and outcome == "not_applicable":
+            outcome, text = "held_on", "it is in the audit log alone: `notify` in graced.yaml is empty"
+        restart = outcome == "held_on" and action.rung != NOTIFY
+        event = RungEnded(action.kernel, action.run, action.incident, action.rung, outcome, text, restart)
+        self._take(event, monotonic())
+
+    # --- the actions of the rungs that ship
+
+    def mend(self, action: Perform) -> None:
+        """Have the coding agent mend the file over which the kernel fell."""
+        kernel = self._kernel_of(action)
+        if kernel is None:
+            return
+        failure = self._failure(kernel)
+        if not (failure.syntax and self._mendable(kernel, failure.path)):
+            self._passed_over(action, f"{kernel.name} did not fail over source that may be mended")
+            return
         config, sources = self._shell.config, kernel.spec.sources
         if not config.coding_agent.exclude:
             self._fix(action, kernel, failure)
@@ -114,7 +172,9 @@ class Rungs:
             if barred is False:
                 self._fix(action, kernel, failure)
             elif barred is True:
-                self._ended(action, "not_applicable")
+                self._passed_over(action, f"{failure.path} is excluded")
+            else:
+                self._done(action, StepOutcome(False, "the look at what is excluded gave no result"))
 
         self._work(("examine", kernel.name), work, done)
 
@@ -123,24 +183,35 @@ class Rungs:
         within = is_within(path, config, kernel.spec.sources)
         return config.coding_agent.apply == "fix" and within and is_python(path)
 
-    def _fix(self, action: BeginRung, kernel: Kernel, failure: Failure) -> None:
+    def _fix(self, action: Perform, kernel: Kernel, failure: Failure) -> None:
         """Asked again until it is over: neither agent nor message need live long."""
-
-        def answered(reply: Reply | None) -> None:
-            if reply is None:
-                return
-            state = str(reply.data["state"]) if reply.ok else "failed"
-            if state in ("queued", "running"):
-                return
-            text = str(reply.data["text"]) if reply.ok else reply.error
-            self._ended(action, "held_on" if state == "done" else "failed", text)
-
         # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
         args = {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": _began(kernel)}
-        self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
+        until = monotonic() + action.timeout
 
-    def _restore(self, action: BeginRung, kernel: Kernel) -> None:
-        keep_in = os.path.join(self._shell.home.root, "kept", action.incident)
+        def ask() -> None:
+            if monotonic() < until and action.run in self._shell.state.runs:
+                self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
+
+        def answered(reply: Reply | None) -> None:
+            state = "queued" if reply is None else str(reply.data["state"]) if reply.ok else "failed"
+            if reply is None or state in ("queued", "running"):
+                self._shell.after(ASK_AGAIN_S, ask)
+                return
+            text = str(reply.data["text"]) if reply.ok else reply.error
+            self._done(action, StepOutcome(state == "done", text))
+
+        ask()
+
+    def restore(self, action: Perform) -> None:
+        """Put the sources back as they were when the kernel was healthy, if they have changed since."""
+        kernel = self._kernel_of(action)
+        if kernel is None:
+            return
+        if self._failure(kernel).syntax or not kernel.spec.sources:
+            self._passed_over(action, f"{kernel.name} has no sources, or fell over a mistake that can be mended")
+            return
+        keep_in = os.path.join(self._shell.home.root, "kept", action.context.incident)
         snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
 
         def work(fd: int) -> None:
@@ -148,31 +219,40 @@ class Rungs:
             workers.answer(fd, snapshots.restore(kernel.name, keep_in) if changed else False)
 
         def done(data: Any) -> None:
-            if data is None:  # the worker died: asked for again
-                return
-            if data is False:
-                self._ended(action, "not_applicable")
-                return
-            restored = msgspec.convert(data, Restored)
-            if restored.problem:
-                self._ended(action, "failed", restored.problem)
-                return
-            told = {"kernel": action.kernel, "files": restored.files[:50], "kept_in": restored.kept_in}
-            self._shell.audit.append("source.restored", told)
-            names = ", ".join(restored.files[:5]) + (", …" if len(restored.files) > 5 else "")
-            text = f"{names}: as when it was healthy; the newer versions are in {restored.kept_in}"
-            self._ended(action, "held_on", text)
+            if data is None:
+                self._done(action, StepOutcome(False, "the worker that restores gave no result"))
+            elif data is False:
+                self._passed_over(action, "nothing changed since it was healthy")
+            else:
+                self._restored(action, kernel.name, msgspec.convert(data, Restored))
 
         self._work(("restore", kernel.name), work, done)
 
-    def _ended(self, action: BeginRung, outcome: RungOutcome, text: str = "") -> None:
-        restart = outcome == "held_on" and action.rung != "notify"
-        event = RungEnded(action.kernel, action.run, action.incident, action.rung, outcome, text, restart)
-        self._take(event, monotonic())
+    def _restored(self, action: Perform, kernel: str, restored: Restored) -> None:
+        if restored.problem:
+            self._done(action, StepOutcome(False, restored.problem))
+            return
+        told = {"kernel": kernel, "files": restored.files[:50], "kept_in": restored.kept_in}
+        self._shell.audit.append("source.restored", told)
+        names = ", ".join(restored.files[:5]) + (", …" if len(restored.files) > 5 else "")
+        text = f"{names}: as when it was healthy; the newer versions are in {restored.kept_in}"
+        self._done(action, StepOutcome(True, text))
 
-    def _reason(self, action: BeginRung) -> str:
-        kernel = self._kernels().get(action.kernel)
-        return kernel.reason if kernel is not None else ""
+    def _kernel_of(self, action: Perform) -> Kernel | None:
+        """The kernel that the action names; None after telling that there is none."""
+        name = str(action.args.get("kernel"))
+        kernel = self._kernels().get(name)
+        if kernel is None:
+            self._done(action, StepOutcome(False, f"no kernel {name}"))
+        return kernel
+
+    def _passed_over(self, action: Perform, why: str) -> None:
+        self._done(action, StepOutcome(True, why, applies=False))
+
+    def _done(self, action: Perform, outcome: StepOutcome) -> None:
+        self._shell.playbooks.done(action, outcome)
+
+    # --- snapshots
 
     def _keep(self, action: Keep) -> None:
         kernel = self._kernels()[action.kernel]
@@ -220,6 +300,11 @@ class Rungs:
 
         if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
+
+
+def _said(outcomes: dict[str, dict[str, Any]]) -> str:
+    """What the steps that did something have told."""
+    return "; ".join(outcome["text"] for outcome in outcomes.values() if outcome["ok"] and outcome["text"])
 
 
 def _began(kernel: Kernel) -> float:

@@ -24,9 +24,10 @@ from graced.core.kernels.vocabulary import (
     Told,
 )
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Actions, Beat, CloseIncident
+from graced.core.vocabulary import Action, Actions, Beat, CloseIncident, EndRun, Perform
 from graced.members import runs
 from graced.members.duty import Duty
+from graced.members.kernel_actions import KernelActions
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
@@ -55,6 +56,7 @@ class SelfHealing(Duty):
         self._alone_since = 0.0  # since when there is no spawner; 0: there is one
         self._seen = 0  # number of the last news taken
         self._rungs = Rungs(shell, lambda: self.kernels, self._take)
+        self._actions = KernelActions(shell, self._rungs.restart)
         self._generation = 0  # of the database that has the kernels' rows
         self._told: set[TellTale] = set() if shell.state.fresh else runs_told(shell.home.audit)
 
@@ -225,6 +227,20 @@ class SelfHealing(Duty):
             case _:
                 return self._rungs.acted(action)
         return True
+
+    def perform(self, action: Perform) -> None:
+        match action.uses:
+            case "restart_kernel":
+                self._actions.restart(action)
+            case "mend_source":
+                self._rungs.mend(action)
+            case "restore_source":
+                self._rungs.restore(action)
+            case _:
+                super().perform(action)
+
+    def run_ended(self, end: EndRun) -> None:
+        self._rungs.run_ended(end)
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
         self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)

@@ -21,18 +21,18 @@ from graced.core import births
 from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.outer import Wish
 from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
-from graced.home import playbooks as kept
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.members import process
 from graced.members.duty import Duty
-from graced.members.logtail import last_lines
 from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DutyFor
 from graced.members.shell import LOST_EXIT, Shell
+from graced.playbooks import kept
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
+from graced.posix.log_end import last_lines
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
 from graced.spec.roles import MEMBERS, START_ORDER

@@ -8,8 +8,10 @@ import os
 from typing import Any, Final
 
 from graced.core.intensity import History, weigh
+from graced.core.vocabulary import Happened, Perform
 from graced.home.slots import identity_of, read
 from graced.members.delegates import Delegate
+from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
 from graced.posix import proc
@@ -80,6 +82,21 @@ class Trigger(Delegate):
         watched.dead_at = monotonic()
         self._next = 0.0
 
+    def perform(self, action: Perform) -> None:
+        """`restart_kernel`, for kernels that it watches: those are the ones that it may restart at all."""
+        watched = self._kernels.get(str(action.args.get("kernel")))
+        if action.uses != "restart_kernel" or watched is None:
+            super().perform(action)
+            return
+        EmergencyRestart(self.shell, action, watched.spec, lambda how: self.shell.playbooks.done(action, how)).look()
+
+    def _run_playbooks(self, watched: Watched, run: int) -> None:
+        """What `kernel.crashed` starts, in the place of self_healing, by the power to run playbooks."""
+        facts = {"evidence": "exit", "run": run}
+        for incident in tuple(self.shell.state.held):
+            key = f"{watched.spec.name}-run{run}"
+            self.shell.take(Happened("kernel.crashed", watched.spec.name, key, incident, facts, grant=incident))
+
     def _restart(self, watched: Watched, run: int, now: float) -> None:
         name = watched.spec.name
         if self.shell.state.peers["self_healing"].state == "healthy" or not self.shell.state.held:
@@ -87,6 +104,7 @@ class Trigger(Delegate):
         row = tables.kernels(self.shell.store).get(name)
         if row is None or row.stopped_by_person or row.state not in MEANT_TO_RUN:
             return
+        self._run_playbooks(watched, run)
         policy = policy_of(watched.spec.restarts or self.shell.config.restarts)
         verdict = weigh(watched.history, policy, 0.0, now)
         if verdict.spent or now < watched.dead_at + verdict.wait or not self.may("restart_kernel", name):

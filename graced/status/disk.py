@@ -4,12 +4,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from graced.audit.read import head
 from graced.bus.protocol import KernelView
 from graced.home.paths import Home
 from graced.home.slots import Slot, identity_of
 from graced.posix import proc
 from graced.spec.config import Kernel
-from graced.status.facts import ALIVE, Code, Recoveries, RunFact, Tasks
+from graced.spec.roles import RECOVERY_PLAYBOOKS
+from graced.status.approvals import open_approvals
+from graced.status.facts import RunFact
+from graced.status.structs import ALIVE, Code, Recoveries, Tasks
 from graced.store import tables
 from graced.store.db import Store
 
@@ -28,6 +32,7 @@ class Stored(Struct, frozen=True):
     recoveries: Recoveries = Recoveries()
     code: Code = Code()
     tasks: Tasks = Tasks()
+    approvals: int = 0
 
 
 def reader(home: Home) -> Store:
@@ -55,7 +60,8 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         store.close()
     unfinished: dict[str, tuple[str, ...]] = {}
     for run in runs:
-        unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
+        if run.playbook in RECOVERY_PLAYBOOKS:
+            unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
     return Stored(
         {name: _view(row, specs.get(name)) for name, row in rows.items()},
         {name: identity_of(row.run) for name, row in rows.items() if row.run.pid > 0},
@@ -63,6 +69,7 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         Recoveries(*(counts.get(f"recoveries.{kind}", 0) for kind in ("mutual", "emergency", "kernel"))),
         Code(files, broken),
         Tasks(*(tasks.get(state, 0) for state in ("queued", "running", "done", "failed", "undone"))),
+        len(open_approvals(runs)),
     )
 
 
@@ -77,8 +84,6 @@ def _view(row: tables.KernelRow, spec: Kernel | None) -> KernelView:
 
 def audit_end(home: Home) -> tuple[int, str]:
     """(records, hash of the last); zeros where there is no log to be read."""
-    from graced.audit.read import head
-
     try:
         return head(home.audit)
     except OSError:

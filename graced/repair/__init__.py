@@ -4,6 +4,7 @@
 (but for the clock: a repair that runs out of its budget says so).
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -44,11 +45,15 @@ def repair(
     python: tuple[int, int] | None = None,
     min_confidence: float = 0.5,
     budget_s: float = 5.0,
+    past: Sequence[str] = (),
 ) -> Repair:
-    """Mends `source`. Takes `budget_s` seconds at most, whatever the input; never raises for what is in it."""
+    """Mends `source`. Takes `budget_s` seconds at most, whatever the input; never raises for what is in it.
+
+    `past`: earlier texts of the same file that compiled, newest first. What changed since is where the fault lies.
+    """
     from graced.repair.engine import mend
 
-    return mend(source, filename, python, min_confidence, budget_s)
+    return mend(source, filename, python, min_confidence, budget_s, tuple(past))
 
 
 def compiles(source: bytes) -> str | None:

@@ -21,7 +21,8 @@ SMALL_BYTES = 32 * 1024
 
 
 def mend(
-    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, budget_s: float
+    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, budget_s: float,
+    past: tuple[str, ...] = (),
 ) -> Repair:
     """See `graced.repair.repair`."""
     begun = time.monotonic()

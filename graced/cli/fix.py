@@ -115,7 +115,7 @@ def _files(paths: Sequence[str], exclude: tuple[str, ...], home: str) -> list[st
     for path in paths:
         if os.path.isdir(path):
             top = os.path.abspath(path)
-            for each in sources((path,), exclude, barred):
+            for each in sources((path,), exclude, barred, only_ours=True):
                 named = os.path.normpath(os.path.join(path, os.path.relpath(each, top)))
                 if _size(each) > MAX_FILE_BYTES:
                     click.echo(f"{named}: larger than {MAX_FILE_BYTES} bytes: passed over", err=True)

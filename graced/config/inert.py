@@ -34,6 +34,7 @@ KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
     Inert("notify"),
+    Inert("coding_agent.probation"),
     Inert("KERNEL.schedule"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
     Inert("KERNEL.depends_on[].on_failure", _other_than("ignore")),

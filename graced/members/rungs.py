@@ -69,7 +69,7 @@ class Rungs:
         failure = failure_of(text, kernel.spec.cwd)
         sources, config = kernel.spec.sources, self._shell.config
         mendable = failure.syntax and self._mendable(kernel, failure.path)
-        if not (mendable and config.coding_agent.exclude if failure.syntax else sources):
+        if not (mendable if failure.syntax else sources):
             self._examined(kernel, failure, mendable, False)
             return
 

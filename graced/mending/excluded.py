@@ -1,9 +1,14 @@
 """Does `coding_agent.exclude` leave a path out? A scan never meets such files; a traceback may name one."""
 
 import os
+from typing import TYPE_CHECKING
 
 from graced.config.schema import Config
 from graced.core.ladder import inside
+from graced.mending.not_ours import is_bought_in, is_fixture_folder, is_tests_folder
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
@@ -14,15 +19,41 @@ def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
     """
     agent = config.coding_agent
     watched = tuple(watch.path for watch in agent.watch)
-    if not agent.exclude or path in watched:
+    if path in watched:
         return False
     from graced.mending import walk
+
+    if is_not_ours(path, (*watched, *sources), agent.exclude):
+        return True
+    if not agent.exclude:
+        return False
 
     spec = walk.spec_of(agent.exclude)
     for root in (*watched, *sources, config.folder):
         base = os.path.join(os.path.dirname(root) if path == root else root, "")
         if path.startswith(base) and spec.match_file(path[len(base) :]):
             return True
+    return False
+
+
+def is_not_ours(path: str, roots: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+    """Would a scan of none of the roots that hold the file meet it, as it is installed, built, or a fixture of tests?"""
+    from graced.mending import walk
+
+    holding = [root.rstrip("/") for root in roots if inside(path, (root,))]
+    spec = walk.spec_of(exclude) if exclude else None
+    return bool(holding) and all(_is_left_out(path, root, spec) for root in holding)
+
+
+def _is_left_out(path: str, root: str, spec: "GitIgnoreSpec | None") -> bool:
+    below_tests = is_tests_folder(os.path.basename(root))
+    *folders, _ = os.path.relpath(path, root).split(os.sep)
+    for at, name in enumerate(folders):
+        if is_bought_in([name]) or is_fixture_folder(name, below_tests):
+            within = "/".join(folders[: at + 1]) + "/"
+            if spec is None or spec.check_file(within).include is not False:
+                return True
+        below_tests = below_tests or is_tests_folder(name)
     return False
 
 

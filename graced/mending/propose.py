@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from graced.mending.hands_off import reason
 from graced.mending.interpreter import Checker
+from graced.mending.past import past_of
 
 if TYPE_CHECKING:
     from graced.mending.backend import Asked
@@ -40,8 +42,25 @@ class Proposal(Struct, frozen=True):
 INTACT: Final = Proposal("intact")
 
 
+class Given(Struct, frozen=True):
+    """What is known of a file besides its bytes. `texts` and `good`: the folder of kept texts, and the hashes of those of
+    this file; `disowned`: of texts that a person took back. `met`: see hands_off.reason. `forced`: a person says that
+    the file is his to mend, whatever it looks like."""
+
+    texts: str = ""
+    good: tuple[str, ...] = ()
+    disowned: tuple[str, ...] = ()
+    met: bool = False
+    forced: bool = False
+
+
 def propose(
-    path: str, source: bytes, checker: Checker, min_confidence: float, backend: "Asked | None" = None
+    path: str,
+    source: bytes,
+    checker: Checker,
+    min_confidence: float,
+    backend: "Asked | None" = None,
+    given: Given = Given(),
 ) -> Proposal:
     """A repair of `source`, by the engine, else by `backend`. Never raises for what the file holds.
 
@@ -50,9 +69,15 @@ def propose(
     error = checker.error(source)
     if error is None:
         return INTACT
-    found = _by_engine(path, source, error, checker, min_confidence)
+    off = None if given.forced else reason(path, source, checker.python is not None, given.met)
+    if off is not None and off.how == "leave":
+        return Proposal("not_fixed", (error,), 0, 0.0, 0.0, None, off.why)
+    past = past_of(path, source, checker, given.texts, given.good, given.disowned)
+    found = _by_engine(path, source, error, checker, min_confidence, past)
     if found.state != "fixed" and backend is not None:
         found = _by_backend(path, source, found, checker, min_confidence, backend)
+    if off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
+        found = replace(found, state="suggested", why=off.why)
     return _unless_newer(source, found, checker) if found.state == "fixed" else found
 
 
@@ -69,11 +94,15 @@ def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
     return replace(found, state="suggested", confidence=min(found.confidence, NEWER_CONFIDENCE), why=why)
 
 
-def _by_engine(path: str, source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal:
+def _by_engine(
+    path: str, source: bytes, error: str, checker: Checker, min_confidence: float, past: tuple[str, ...]
+) -> Proposal:
     from graced.repair import repair
 
     python = checker.version if checker.foreign else None
-    made = repair(source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S)
+    made = repair(
+        source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S, past=past
+    )  # fmt: skip
     errors = made.errors or (error,)
     if made.fixed is None or made.state == "intact":
         why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"

@@ -9,14 +9,17 @@ from graced.store.incidents import Incident, IncidentStep, add_step, close_incid
 from graced.store.kernels import KernelRow, kernels, save_kernel
 from graced.store.leases import LeaseRow, is_revoked, live_leases, revoke_leases, save_lease
 from graced.store.runs import PlaybookRun, finish_run, open_runs, save_run
-from graced.store.scanned import Scanned, forget_scanned, save_scanned, scan_counts, scanned
+from graced.store.scanned import Scanned, forget_scanned, good_versions, save_scanned, scan_counts, scanned
 from graced.store.tasks import (
     Task,
     TaskRecord,
     add_task,
     claim_next,
+    disowned_texts,
     finish_task,
     get_task,
+    put_back,
+    queued_tasks,
     resume,
     task_counts,
     task_of,
@@ -40,16 +43,20 @@ __all__ = [
     "claim_next",
     "close_incident",
     "counters",
+    "disowned_texts",
     "finish_run",
     "finish_task",
     "forget_scanned",
     "get_task",
+    "good_versions",
     "incidents",
     "is_revoked",
     "kernels",
     "live_leases",
     "open_incident",
     "open_runs",
+    "put_back",
+    "queued_tasks",
     "raise_to",
     "resume",
     "revoke_leases",

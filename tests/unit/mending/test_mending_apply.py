@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def job(path: Path, **keys: object) -> Job:
-    return msgspec.structs.replace(Job("t1", str(path), str(path.parent / "originals")), **keys)
+    return msgspec.structs.replace(Job("t1", str(path), str(path.parent / "originals"), min_confidence=0.5), **keys)
 
 
 def verifier(path: Path, code: str) -> Verifier:

@@ -63,6 +63,10 @@ class CodingAgent(Duty):
             if task is not None and (task.state in ("queued", "running") or self._left_alone(task, broken.sha256)):
                 continue
             self._queue(broken.path, broken.sha256, broken.error or (task.error if task is not None else ""))
+        for path in findings.mended:
+            task = tables.task_of(self.shell.store, path)
+            if task is not None and task.state == "queued":
+                self._mender.whole(task.id)
         if findings.mended:
             self._mender.tell_mended(findings.mended)
 
@@ -107,6 +111,9 @@ class CodingAgent(Duty):
             over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
             if task.state in ("queued", "running"):
                 self._mender.crashed(task.id, kernel, at)
+                why = self._mender.held_by_tool(task.id)
+                if why:
+                    return Reply(ask.id, True, _told(task.id, "failed", f"{path}: task {task.id}: {why}"))
                 over = True
             if over:
                 return Reply(ask.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))

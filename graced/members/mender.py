@@ -15,6 +15,7 @@ from graced.config.schema import Kernel
 from graced.core.ladder import inside
 from graced.core.vocabulary import CloseIncident, NoteStep
 from graced.members import workers
+from graced.members.scanning import PAST
 from graced.members.targets import targets
 from graced.members.told import fixes_told
 from graced.members.trials import Trials
@@ -22,6 +23,8 @@ from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
 from graced.mending.failure import tail_of
 from graced.mending.interpreter import python_of
+from graced.mending.patience import Patience, Seen
+from graced.mending.propose import Given
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
 from graced.posix.clock import monotonic, wall_iso
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 MEND_S: Final = 60.0
 """For a repair, whatever the file; verify and a back end have their own time on top."""
 RETRY_S: Final = 0.1
+LOOK_S: Final = 60.0
+"""For a look at the files of all tasks that wait."""
 
 
 class Closing(msgspec.Struct):
@@ -70,6 +75,8 @@ class Mender:
         self._closing: list[Closing] = []
         self._began: dict[str, float] = {}
         self._crashes: dict[str, Crash] = {}  # by task
+        self._patience = Patience()
+        self._looking = False
 
     # --- the loop
 
@@ -80,7 +87,7 @@ class Mender:
             return
         self._close()
         self._trials.tend(now)
-        if now >= self._next and not self._mending:
+        if now >= self._next and not self._mending and not self._looking:
             self._claim(now)
 
     def wake_at(self) -> float:
@@ -89,7 +96,7 @@ class Mender:
         at = self._trials.wake_at()
         if self._closing:
             at = min(at, monotonic() + RETRY_S)
-        return at if self._mending else min(at, self._next)
+        return at if self._mending or self._looking else min(at, self._next)
 
     def soon(self, task: str) -> None:
         """A task was queued."""
@@ -98,7 +105,19 @@ class Mender:
 
     def crashed(self, task: str, kernel: str, at: float) -> None:
         """A kernel fell over the task's file; `at`: when that run began, in seconds of 1970, 0 if not known."""
+        if task not in self._crashes:
+            self._patience.forget(task)
+            self._next = 0.0
         self._crashes[task] = Crash(kernel, at)
+
+    def whole(self, task: str) -> None:
+        """The file of a queued task compiles by somebody else's doing: nobody waits for anything."""
+        self._patience.learn(Seen(task), monotonic())
+        self._next = 0.0
+
+    def held_by_tool(self, task: str) -> str:
+        """Why a queued task waits for another tool's end; "" when it does not."""
+        return self._patience.held_by_tool(task)
 
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
@@ -115,12 +134,24 @@ class Mender:
 
     def _claim(self, now: float) -> None:
         config = self._shell.config
-        apply = config.coding_agent.apply
-        task = tables.claim_next(self._shell.store, self._agent) if apply != "off" else None
-        if task is None:
-            waiting = apply != "off" and self._shell.store.pending
-            self._next = now + (RETRY_S if waiting else config.timing.check_interval_s)
+        idle = now + (RETRY_S if self._shell.store.pending else config.timing.check_interval_s)
+        if config.coding_agent.apply == "off":
+            self._next = idle
             return
+        queued = {task.id: task for task in tables.queued_tasks(self._shell.store)}
+        self._patience.keep_only(queued)
+        ready = self._patience.ready(queued)
+        if ready is None:
+            due = self._patience.due(queued, now)
+            self._next = min(idle, self._patience.next_look(queued))
+            if due:
+                self._look_at([queued[task] for task in due])
+            return
+        task = tables.claim_next(self._shell.store, self._agent, ready)
+        if task is None:
+            self._next = now + RETRY_S
+            return
+        self._patience.forget(task.id)
         self._began.setdefault(task.id, now)
         job = self._job(task)
         home = self._shell.home
@@ -145,15 +176,39 @@ class Mender:
         else:  # no process to be had: it is taken up again
             self._look_after(job)
 
+    def _look_at(self, due: list[TaskRecord]) -> None:
+        """In a worker: which of the files are left alone by now."""
+        config = self._shell.config
+        settle_s, again_s = config.coding_agent.settle_s, config.timing.check_interval_s
+        crashed = frozenset(self._crashes)
+
+        def work(fd: int) -> None:
+            from graced.mending.hold import looked_at
+
+            workers.answer(fd, looked_at([(t.id, t.path, t.id in crashed) for t in due], settle_s, again_s))
+
+        def done(data: bytes) -> None:
+            self._looking = False
+            self._next = 0.0 if data else monotonic() + again_s
+            for seen in msgspec.msgpack.decode(data, type=list[Seen]) if data else ():
+                self._patience.learn(seen, monotonic())
+
+        self._looking = workers.run(self._shell, work, LOOK_S, done)
+        if not self._looking:
+            self._next = monotonic() + RETRY_S
+
     def _job(self, task: TaskRecord) -> Job:
         config = self._shell.config
         agent = config.coding_agent
         crash = self._crashes.get(task.id)
         log = tail_of(self._shell.home.log(crash.kernel), 0.0, 16_000)[0] if crash and agent.backend else ""
+        store = self._shell.store
+        texts = os.path.join(self._shell.home.root, PAST)
+        given = Given(texts, tables.good_versions(store, task.path), tables.disowned_texts(store, task.path), True)
         return Job(
             task.id, task.path, self.folder, agent.apply, agent.min_confidence, None,
             Verifier(agent.verify, config.folder) if agent.verify else None, agent.backend, config.folder, log,
-            crash.at if crash else 0.0,
+            crash.at if crash else 0.0, agent.settle_s, crash is not None, config.timing.check_interval_s, given,
         )  # fmt: skip
 
     def _look_after(self, job: Job) -> None:
@@ -174,6 +229,10 @@ class Mender:
             self._shell.after(RETRY_S, lambda: self._look_after(job))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
+        if outcome.state == "waiting":
+            tables.put_back(self._shell.store, job.task)
+            self._patience.learn(Seen(job.task, outcome.wait_s, outcome.text, outcome.by_tool), monotonic())
+            return
         if not outcome.applied:
             self._end(job.task, outcome.state, outcome.text, outcome)
             if outcome.state == "done":  # it compiles by somebody else's doing

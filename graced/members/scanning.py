@@ -24,6 +24,8 @@ SETTLE_S: Final = 0.05
 COSTLY: Final = 10.0
 """Scans that follow events wait so many times as long as the last one took: a busy tree makes no busy core."""
 READ_BYTES: Final = 4096
+PAST: Final = "past"
+"""The folder of the home with the texts that files had when they compiled."""
 ROWS_A_TURN: Final = 1000
 """Rows of state.db written in one turn of the loop: a few milliseconds."""
 
@@ -57,9 +59,10 @@ class Scanning:
             self._known = tables.scanned(self._shell.store)
         known, watch, barred = self._known, self._watch, self._barred
         home, config = self._shell.home, self._shell.config
+        texts = os.path.join(home.root, PAST)
 
         def work(fd: int) -> None:
-            found = scan(watch, config.coding_agent.exclude, known, barred, targets(home, config))
+            found = scan(watch, config.coding_agent.exclude, known, barred, targets(home, config), texts)
             data = memoryview(pickle.dumps(found))  # a path need not be UTF-8
             while data:
                 data = data[os.write(fd, data) :]

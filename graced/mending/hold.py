@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from graced.mending.patience import Seen
 from graced.mending.quiet import look, wait_s
 from graced.mending.underway import underway
 
@@ -33,4 +34,15 @@ def hold(path: str, settle_s: float, crashed: bool = False, again_s: float = AGA
     if seen.editor:
         return Hold(f"{seen.editor} has it open: it is left alone until it is closed", again_s)
     wait = wait_s(seen, settle_s)
-    return Hold(f"it was changed just now: left alone until nobody touched it for {settle_s:g} s", wait) if wait else None
+    return (
+        Hold(f"it was changed just now: left alone until nobody touched it for {settle_s:g} s", wait) if wait else None
+    )
+
+
+def looked_at(tasks: list[tuple[str, str, bool]], settle_s: float, again_s: float) -> list[Seen]:
+    """Of each (task, path, crashed): whether it must wait."""
+    found = []
+    for task, path, crashed in tasks:
+        held = hold(path, settle_s, crashed, again_s)
+        found.append(Seen(task) if held is None else Seen(task, held.wait_s, held.why, held.by_tool))
+    return found

@@ -4,7 +4,6 @@ Only asked where the configuration names no interpreter. What is for a newer Pyt
 judged by ours. An older Python 3 is no matter: what it takes, ours takes.
 """
 
-import configparser
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ Version = tuple[int, int]
 _SHEBANG: Final = re.compile(rb"(?:\xef\xbb\xbf)?#![^\r\n]*\b(?:python|pypy)(\d)(?:\.(\d{1,3}))?\b")
 _VERSION: Final = re.compile(r"\s*[A-Za-z-]*?(\d{1,2})(?:\.(\d{1,3}))?")
 _CLAUSE: Final = re.compile(r"\s*(>=|<=|==|~=|!=|>|<|\^|~|=)?\s*(\d+)(?:\.(\d+|\*))?[\w.*+!-]*\s*")
+_IN_SETUP_CFG: Final = re.compile(r"^python_requires[ \t]*=[ \t]*([^#;\r\n]+)", re.M)
 _IN_SETUP: Final = re.compile(r"""python_requires\s*=\s*(["'])(.{1,200}?)\1""")
 
 
@@ -26,7 +26,9 @@ def meant_for(path: str, source: bytes, ours: Version = sys.version_info[:2]) ->
     match = _SHEBANG.match(source)
     if match is not None:
         wanted = int(match[1]), int(match[2] or 0)
-        return f"its first line asks for Python {_text(wanted, match[2] is not None)}" if _beyond(wanted, ours) else None
+        return (
+            f"its first line asks for Python {_text(wanted, match[2] is not None)}" if _beyond(wanted, ours) else None
+        )
     folder = os.path.dirname(os.path.realpath(path))
     for _ in range(UP_MAX):
         said = _said_in(folder, ours)
@@ -49,7 +51,7 @@ def _said_in(folder: str, ours: Version) -> str | None:
             continue
         try:
             wanted = versions_in(text)
-        except (ValueError, configparser.Error, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError):
             continue
         if wanted is None:
             continue
@@ -97,10 +99,8 @@ def _project(text: str) -> Version | None:
 
 
 def _setup_cfg(text: str) -> Version | None:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    parser.read_string(text)
-    said = parser.get("options", "python_requires", fallback=None)
-    return least_of(said) if said else None
+    match = _IN_SETUP_CFG.search(text)
+    return least_of(match[1]) if match is not None else None
 
 
 def _setup_py(text: str) -> Version | None:

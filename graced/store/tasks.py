@@ -117,10 +117,9 @@ def finish_task(
     return store.write(sql, (state, finished_at, retry, text, sha256_before, sha256_after, kept, id))
 
 
-def put_back(store: Store, id: str, error: str) -> bool:
-    """A task that was claimed waits again, as `error` says why; True when written."""
-    sql = "UPDATE tasks SET state = 'queued', agent = NULL, error = ? WHERE id = ? AND state = 'running'"
-    return store.write(sql, (words(error), id))
+def put_back(store: Store, id: str) -> bool:
+    """A task that was claimed waits again; True when written."""
+    return store.write("UPDATE tasks SET state = 'queued', agent = NULL WHERE id = ? AND state = 'running'", (id,))
 
 
 def queued_tasks(store: Store) -> list[TaskRecord]:

@@ -60,8 +60,8 @@ class Backend(Struct, frozen=True):
 
 
 class CodingAgent(Struct, frozen=True):
-    """`min_confidence`: the probability that the author would accept the fix as it is. `settle_s`: a file is mended once
-    it was left alone for so long."""
+    """`min_confidence`: the probability that the author would accept the fix as it is. `settle_s`: a file is mended
+    once it was left alone for so long."""
 
     watch: tuple[Watch, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from graced.mending.backend import Asked
 from graced.mending.hold import AGAIN_S, hold
 from graced.mending.interpreter import Checker, Unusable
 from graced.mending.patch import unified
-from graced.mending.propose import Given, Proposal, propose
+from graced.mending.propose import UNKNOWN, Given, Proposal, propose
 from graced.mending.put import digest, hard_links, read_source, replace_bytes, sweep
 from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.posix.clock import monotonic
@@ -43,8 +43,8 @@ class Outcome(Struct, frozen=True):
     """What became of a task. `applied`: the file has `sha256_after` by this task's doing.
 
     `error` is what the interpreter said, `text` what was done about it; `patch` names the suggestion's diff.
-    `retry`: whether the very same bytes are tried again (graced.members.retrying). `waiting`: nothing was done yet; look
-    again in `wait_s`; `by_tool`: another tool works on the file (graced.mending.hold).
+    `retry`: whether the very same bytes are tried again (graced.members.retrying). `waiting`: nothing was done yet;
+    look again in `wait_s`; `by_tool`: another tool works on the file (graced.mending.hold).
     """
 
     state: State
@@ -74,7 +74,8 @@ class Job(Struct, frozen=True):
     """A task and how it is to be done. `folder` keeps originals, notes and patches.
 
     `failed_at`: when a run began that fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
-    `crashed`: a kernel fell over it, so that nobody waits for the quiet of `settle_s`. `given`: what is known of the file.
+    `crashed`: a kernel fell over it, so that nobody waits for the quiet of `settle_s`. `given`: what is known of the
+    file.
     """
 
     task: str
@@ -91,7 +92,7 @@ class Job(Struct, frozen=True):
     settle_s: float = 0.0
     crashed: bool = False
     again_s: float = AGAIN_S
-    given: Given = Given()
+    given: Given = UNKNOWN
 
     def original(self, sha256: str) -> str:
         return os.path.join(self.folder, sha256)

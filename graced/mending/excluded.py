@@ -37,7 +37,7 @@ def is_excluded(path: str, config: Config, sources: tuple[str, ...]) -> bool:
 
 
 def is_not_ours(path: str, roots: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
-    """Would a scan of none of the roots that hold the file meet it, as it is installed, built, or a fixture of tests?"""
+    """Is it installed, built or a fixture of tests, so that a scan of none of the roots that hold it meets it?"""
     from graced.mending import walk
 
     holding = [root.rstrip("/") for root in roots if inside(path, (root,))]

@@ -7,7 +7,8 @@ from typing import Final
 from graced.mending.repository import repository_of
 
 SUFFIXES: Final = (
-    ".in", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".mako", ".cog", ".tt", ".erb", ".m4", ".tera", ".hbs",
+    ".in", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".mako", ".cog", ".tt", ".erb", ".m4", ".tera",
+    ".hbs",
 )  # fmt: skip
 """Of a template beside the file, which is called as the file with one of these."""
 
@@ -17,8 +18,8 @@ FROM: Final = (
     (re.compile(r"(?P<base>.+)_ui\.py$"), (".ui",)),
     (re.compile(r"(?P<base>.+)_rc\.py$"), (".qrc",)),
     (re.compile(r"(?P<base>.+?)(?:Lexer|Parser|Listener|Visitor)\.py$"), (".g4", "Lexer.g4", "Parser.g4")),
-    (re.compile(r"(?P<base>.+)\.py$"), (".ipynb.py", ".peg", ".gram", ".y", ".rl", ".fbs", ".thrift", ".capnp", ".coco", ".pyx.in")),
-)  # fmt: skip
+    (re.compile(r"(?P<base>.+)\.py$"), (".peg", ".gram", ".y", ".rl", ".fbs", ".thrift", ".capnp", ".coco")),
+)
 """Names of what generators write, and what the source of it is called, beside it or one folder up."""
 
 ATTRIBUTES_MAX_BYTES: Final = 256 * 1024

@@ -30,8 +30,8 @@ class Reason(Struct, frozen=True):
 
 
 def reason(path: str, source: bytes, named_python: bool, met: bool = False) -> Reason | None:
-    """None: it may be mended. `named_python`: the configuration says which Python runs the file. `met`: a walk of what a
-    person named came to it, so that its folders are none that walks leave out."""
+    """None: it may be mended. `named_python`: the configuration says which Python runs the file. `met`: a walk of what
+    a person named came to it, so that its folders are none that walks leave out."""
     if MARK.search(source) is not None:
         return Reason("leave", "it says `# graced: off`")
     said = None if named_python else meant_for(path, source)
@@ -60,7 +60,7 @@ def _is_data(path: str, folders: list[str]) -> bool:
 
 
 def place_of(path: str) -> tuple[list[str], str]:
-    """(the folders that tell what the file is, outermost first; its name): those within its repository, if it has one."""
+    """(the folders that tell what the file is, outermost first; its name). If it has a repository: those within."""
     whole = os.path.realpath(path)
     repository = repository_of(whole)
     within = whole if repository is None else os.path.relpath(whole, repository.top)

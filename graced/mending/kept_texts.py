@@ -1,7 +1,7 @@
 """The texts that watched files had when they last compiled, by content: `past/SHA256` in the home, compressed.
 
-Whose text is whose stands in state.db (`Scanned.good`). A text that no file names any more goes, and past KEPT_MAX_BYTES
-the oldest go as well: they only help a repair, and git may know them too.
+Whose text is whose stands in state.db (`Scanned.good`). A text that no file names any more goes, and past
+KEPT_MAX_BYTES the oldest go as well: they only help a repair, and git may know them too.
 """
 
 import contextlib

@@ -42,7 +42,8 @@ def meant_for(path: str, source: bytes, ours: Version = sys.version_info[:2]) ->
 
 
 def _said_in(folder: str, ours: Version) -> str | None:
-    """What this folder's files say against our Python, "" when they say that ours will do, None when they say nothing."""
+    """What this folder's files say against our Python, "" when they say that ours will do, None when they say
+    nothing."""
     answer: str | None = None
     for name, versions_in in ((".python-version", _pinned), ("pyproject.toml", _project), ("setup.cfg", _setup_cfg),
                               ("setup.py", _setup_py)):  # fmt: skip

@@ -1,4 +1,5 @@
-"""Which queued tasks may be done now, and which wait until their file is left alone: what the Mender remembers of it."""
+"""Which queued tasks may be done now, and which wait until their file is left alone: what the Mender remembers of
+it."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -43,9 +43,9 @@ INTACT: Final = Proposal("intact")
 
 
 class Given(Struct, frozen=True):
-    """What is known of a file besides its bytes. `texts` and `good`: the folder of kept texts, and the hashes of those of
-    this file; `disowned`: of texts that a person took back. `met`: see hands_off.reason. `forced`: a person says that
-    the file is his to mend, whatever it looks like."""
+    """What is known of a file besides its bytes. `texts` and `good`: the folder of kept texts, and the hashes of those
+    of this file; `disowned`: of texts that a person took back. `met`: see hands_off.reason. `forced`: a person says
+    that the file is his to mend, whatever it looks like."""
 
     texts: str = ""
     good: tuple[str, ...] = ()
@@ -54,13 +54,16 @@ class Given(Struct, frozen=True):
     forced: bool = False
 
 
+UNKNOWN: Final = Given()
+
+
 def propose(
     path: str,
     source: bytes,
     checker: Checker,
     min_confidence: float,
     backend: "Asked | None" = None,
-    given: Given = Given(),
+    given: Given = UNKNOWN,
 ) -> Proposal:
     """A repair of `source`, by the engine, else by `backend`. Never raises for what the file holds.
 

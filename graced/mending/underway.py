@@ -1,7 +1,8 @@
-"""Is another tool in the middle of its work on a file? Then the file is its user's alone: a merge is not ours to decide.
+"""Is another tool in the middle of its work on a file? Then the file is its user's alone: a merge is not ours to
+decide.
 
-Seen by what these tools leave lying while they are at it; of git also by the unmerged entries of its index, which is all
-that a `stash pop` leaves.
+Seen by what these tools leave lying while they are at it; of git also by the unmerged entries of its index, which is
+all that a `stash pop` leaves.
 """
 
 import os

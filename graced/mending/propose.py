@@ -1,5 +1,6 @@
 """One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
 
+import ast
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 State = Literal["intact", "fixed", "suggested", "not_fixed"]
 BUDGET_S: Final = 4.5
+COMMENT_CONFIDENCE: Final = 0.97
+"""Of comments whose bytes are declared, or made UTF-8: no code changes."""
 NEWER_CONFIDENCE: Final = 0.4
 """Of a repair of what may be no fault at all: below any sensible limit."""
 
@@ -76,7 +79,8 @@ def propose(
     if off is not None and off.how == "leave":
         return Proposal("not_fixed", (error,), 0, 0.0, 0.0, None, off.why)
     past = past_of(path, source, checker, given.texts, given.good, given.disowned)
-    found = _by_engine(path, source, error, checker, min_confidence, past)
+    found = _by_bytes(source, error, checker, min_confidence)
+    found = found or _by_engine(path, source, error, checker, min_confidence, past)
     if found.state != "fixed" and backend is not None:
         found = _by_backend(path, source, found, checker, min_confidence, backend)
     if off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
@@ -95,6 +99,30 @@ def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
         return found
     why = f"it has {newer}: say by coding_agent.watch, as {{path, python}}, for which Python it is"
     return replace(found, state="suggested", confidence=min(found.confidence, NEWER_CONFIDENCE), why=why)
+
+
+def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal | None:
+    """Of a file that Python refuses for the bytes of its comments alone; None when that is not what is wrong."""
+    from graced.mending.gates import changed_places, parsed
+    from graced.mending.interpreter import refused_bytes
+    from graced.repair.text import decode
+
+    if refused_bytes(source) is None:
+        return None
+    try:
+        before = ast.dump(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    decoded = decode(source)
+    after = decoded.encode(decoded.text)
+    tree = parsed(after)
+    if tree is None or ast.dump(tree) != before:
+        return None
+    confidence = COMMENT_CONFIDENCE if decoded.sure else NEWER_CONFIDENCE
+    state: State = "fixed" if confidence >= min_confidence else "suggested"
+    why = "" if state == "fixed" else "nobody knows in which encoding its comments are"
+    edits = changed_places(source, after)
+    return _gated(source, after, Proposal(state, (error,), edits, confidence, 0.0, None, why), checker)
 
 
 def _by_engine(

@@ -61,7 +61,7 @@ _PYTHON: Final = re.compile(
     r"|(?:if|elif|for|while|with)\b.*:|else:|try:)[ \t]*(?:#.*)?$", re.MULTILINE
 )  # fmt: skip
 _COMPILED: Final = [
-    (language, least, [re.compile(rf"^{'' if language == 'a Makefile' else '[ \t]*'}(?:{p})", re.MULTILINE) for p in patterns])
+    (language, least, [re.compile(("^(?:" if language == "a Makefile" else r"^[ \t]*(?:") + p + ")", re.MULTILINE) for p in patterns])
     for language, least, patterns in DIALECTS
 ]  # fmt: skip
 

@@ -114,6 +114,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "task.mend": ("coding_agent", "{path, error, kernel}: a kernel crashes over it -> {id, state, text}"),
     "task.add": ("coding_agent", "{path}: queue a file -> {id}"),
     "task.undo": ("coding_agent", "{id}: restore the bytes from before the fix"),
+    "task.accept": ("coding_agent", "{id}: apply what the task suggests"),
+    "task.decline": ("coding_agent", "{id}: leave the file as it is, whatever the task suggests"),
 }
 
 _encoder = msgspec.msgpack.Encoder()

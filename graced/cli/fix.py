@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from graced.cli.out import clip, on_terminal, print_json, width
+from graced.cli.out import clip, on_terminal, print_diff, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 COLOURS: Final = {"fixed": "green", "suggested": "yellow", "not_fixed": "red"}
 WORDS: Final = {"fixed": "fixed", "suggested": "not sure", "not_fixed": "not fixed"}
-DIFF: Final = {"+": "green", "-": "red", "@": "cyan"}
 BAR_FROM: Final = 20
 """Files from which on a progress bar is worth a look."""
 
@@ -179,9 +178,7 @@ def _print_diff(found: "list[FileFix]") -> None:
             if not on_terminal():  # for `git apply`, which wants the very bytes
                 click.echo(diff, nl=False)
                 continue
-            for line in diff.decode("utf-8", "backslashreplace").splitlines(keepends=True):
-                head = line.startswith(("+++", "---"))
-                click.echo(click.style(line, bold=head, fg=None if head else DIFF.get(line[:1])), nl=False)
+            print_diff(diff.decode("utf-8", "backslashreplace"))
         if each.state != "intact" and each.state != "fixed":
             click.echo(_line(each, False), err=True)
 

@@ -16,6 +16,7 @@ from graced.members.mender import Mender
 from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
 from graced.members.shell import Shell
+from graced.members.suggestions import Suggestions
 from graced.mending.put import digest, read_source
 from graced.mending.scan import Findings
 from graced.posix.clock import wall_iso
@@ -31,6 +32,7 @@ class CodingAgent(Duty):
         super().__init__(shell)
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
+        self._suggestions = Suggestions(shell, self._mender)
         self._retrying = Retrying(shell, self._again)
 
     def ask(self, ask: Ask, address: bytes) -> Reply | None:
@@ -41,6 +43,10 @@ class CodingAgent(Duty):
                 return self._mend(ask)
             case "task.undo":
                 return self._undo(ask, address)
+            case "task.accept":
+                return self._suggestions.accept(ask, address)
+            case "task.decline":
+                return self._suggestions.decline(ask)
         return runs.asked(self.shell, ask) or super().ask(ask, address)
 
     def detail(self) -> dict[str, Any]:

@@ -284,6 +284,31 @@ class Mender:
             return
         self._end(task, "undone", f"taken back: {reason}", outcome, good=False)
 
+    # --- what a person decides
+
+    def accept(self, task: TaskRecord, over: Callable[[str], None]) -> None:
+        """Put a suggestion in place, in a worker; `over` is told why it could not be, "" when it was."""
+        job = self._job(task)
+        before, after = task.sha256_before or "", task.sha256_after or ""
+
+        def work(fd: int) -> None:
+            from graced.mending.apply import accept
+
+            workers.answer(fd, accept(job, before, after, task.error.partition("; not applied")[0]))
+
+        def done(data: bytes) -> None:
+            outcome = msgspec.msgpack.decode(data, type=Outcome) if data else Outcome("failed", "the worker died")
+            if outcome.applied:
+                self._finish(job, outcome)
+            else:
+                tables.finish_task(self._shell.store, task.id, "suggested", task.finished_at)
+            over("" if outcome.applied else outcome.text)
+
+        tables.take_up(self._shell.store, task.id, self._agent)
+        if not workers.run(self._shell, work, MEND_S, done):
+            tables.finish_task(self._shell.store, task.id, "suggested", task.finished_at)
+            over("no worker could be started")
+
     def take_back(self, task: str, path: str, fix: Any, over: Callable[[bool, str], None]) -> None:
         """Put the bytes from before the fix back, in a worker; `over` is told whether, and why not. Audited here."""
 

@@ -35,6 +35,7 @@ LASTING: Final = frozenset(
     | {errno.EPERM, errno.EROFS, errno.EMLINK}
 )
 """What no other try will change: it is no file, or none of source, or a person must do something first."""
+CHANGED: Final = "has changed since, or is open to write: it is left as it is"
 BUSY_S: Final = 10.0
 BUSY_STEP_S: Final = 0.2
 
@@ -215,7 +216,8 @@ def _changed_at(path: str) -> float:
 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
-    """The patch, for a person; raises OSError."""
+    """The patch, for a person, and the bytes, should he accept it; raises OSError."""
+    write_whole(job.original(digest(after)), after)
     write_whole(job.patch_path, unified(source, after, job.path))
     text = f"{error}; not applied: {why}; the patch is {job.patch_path}"
     return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
@@ -238,6 +240,7 @@ def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome | N
             return _suggest(job, source, found.after, before, error, said)
         proved = True
     write_whole(job.original(before), source)
+    write_whole(job.patch_path, unified(source, found.after, job.path), durable=False)
     note = Note(job.task, before, after, error, proved)
     write_whole(job.note_path, msgspec.json.encode(note))
     held = _held(job)  # the search took its time
@@ -278,6 +281,29 @@ def _take_back(job: Job, note: Note, said: str) -> Outcome:
         text = f"{said}; but it cannot be taken back: {error.strerror or error}"
         return Outcome("failed", text, note.error, sha256_before=note.sha256_before, retry=_retry(error))
     return Outcome("failed", text, note.error, sha256_before=note.sha256_before)
+
+
+def accept(job: Job, sha256_before: str, sha256_after: str, error: str) -> Outcome:
+    """Put in place what was suggested: a person says so. `failed`, with `text`, where it cannot be; then nothing is
+    changed. Asked twice it is done once."""
+    note = Note(job.task, sha256_before, sha256_after, error, True)
+    try:
+        now = read_source(job.path)
+        if digest(now) != sha256_after:
+            if digest(now) != sha256_before:
+                return Outcome("failed", CHANGED, error)
+            with open(job.original(sha256_after), "rb") as file:
+                after = file.read()
+            if digest(after) != sha256_after:
+                return Outcome("failed", "what was suggested is not kept any more", error)
+            write_whole(job.original(sha256_before), now)
+            write_whole(job.note_path, msgspec.json.encode(note))
+            if not replace_bytes(job.path, sha256_before, after):
+                return Outcome("failed", CHANGED, error)
+    except OSError as problem:
+        what = "what was suggested is not kept" if problem.filename == job.original(sha256_after) else "not written"
+        return Outcome("failed", f"{what}: {problem.strerror or problem}", error)
+    return _stand(job, note, f"{error}: mended as a person accepted")
 
 
 def undo(path: str, sha256_before: str, sha256_after: str, original: str) -> bool:

@@ -122,6 +122,12 @@ def put_back(store: Store, id: str) -> bool:
     return store.write("UPDATE tasks SET state = 'queued', agent = NULL WHERE id = ? AND state = 'running'", (id,))
 
 
+def take_up(store: Store, id: str, agent: str) -> bool:
+    """A suggestion that a person accepted is being put in place by `agent`; True when written."""
+    sql = "UPDATE tasks SET state = 'running', agent = ? WHERE id = ? AND state = 'suggested'"
+    return store.write(sql, (agent, id))
+
+
 def queued_tasks(store: Store) -> list[TaskRecord]:
     """What waits to be done, oldest first, at most QUEUED_MAX."""
     where = "state = 'queued' AND superseded = 0"

@@ -4,13 +4,13 @@ import ast
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.mending.hands_off import reason
 from graced.mending.interpreter import Checker
 from graced.mending.past import past_of
+from graced.mending.restored import restored
 
 if TYPE_CHECKING:
     from graced.mending.backend import Asked
@@ -26,7 +26,9 @@ NEWER_CONFIDENCE: Final = 0.4
 class Proposal(Struct, frozen=True):
     """`fixed`: good enough to be applied. `suggested`: compiles, but see `why`. `after`: the bytes, None without any.
 
-    `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took.
+    `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took. `rules`: what the engine
+    did, in its own words; `other`: the next best reading of what was meant, None without any. `by_law`: however sure, a person must
+    see it first.
     """
 
     state: State
@@ -36,6 +38,9 @@ class Proposal(Struct, frozen=True):
     ms: float = 0.0
     after: bytes | None = None
     why: str = ""
+    rules: tuple[str, ...] = ()
+    other: bytes | None = None
+    by_law: bool = False
 
     @property
     def error(self) -> str:
@@ -82,7 +87,9 @@ def propose(
     found = _by_bytes(source, error, checker, min_confidence)
     found = found or _by_engine(path, source, error, checker, min_confidence, past)
     if found.state != "fixed" and backend is not None:
-        found = _by_backend(path, source, found, checker, min_confidence, backend)
+        from graced.mending.second_opinion import second_opinion
+
+        found = second_opinion(path, source, found, checker, min_confidence, backend)
     if off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
         found = replace(found, state="suggested", why=off.why)
     return _unless_newer(source, found, checker) if found.state == "fixed" else found
@@ -122,7 +129,7 @@ def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float
     state: State = "fixed" if confidence >= min_confidence else "suggested"
     why = "" if state == "fixed" else "nobody knows in which encoding its comments are"
     edits = changed_places(source, after)
-    return _gated(source, after, Proposal(state, (error,), edits, confidence, 0.0, None, why), checker)
+    return gated(source, after, Proposal(state, (error,), edits, confidence, 0.0, None, why), checker)
 
 
 def _by_engine(
@@ -138,33 +145,15 @@ def _by_engine(
     if made.fixed is None or made.state == "intact":
         why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"
         return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why)
-    low = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.state != "fixed" else ""
-    return _gated(source, made.fixed, Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, low),
-                  checker)  # fmt: skip
+    by_law = made.state != "fixed" and made.confidence >= min_confidence
+    why = "" if made.state == "fixed" else f"its confidence {made.confidence:.2f} is below {min_confidence:g}"
+    why = "a person must see it first" if by_law else why
+    found = Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, why, made.notes, None, by_law)
+    other = restored(source, past[0], errors[0], checker) if past else None
+    return gated(source, made.fixed, replace(found, other=other if other != made.fixed else None), checker)
 
 
-def _by_backend(
-    path: str, source: bytes, found: Proposal, checker: Checker, min_confidence: float, backend: "Asked"
-) -> Proposal:
-    from graced.mending.backend import CONFIDENCE, answered
-    from graced.mending.gates import changed_places
-    from graced.mending.spared import harm
-
-    answer, why = answered(backend, path, source, found.error, checker.version)
-    if answer is None:
-        return Proposal(found.state, found.errors, found.edits, found.confidence, found.ms, found.after,
-                        "; ".join(w for w in (found.why, why) if w))  # fmt: skip
-    state: State = "fixed" if min_confidence <= CONFIDENCE else "suggested"
-    low = "" if state == "fixed" else f"the back end's answers count for {CONFIDENCE:g}, which is below the limit"
-    edits = changed_places(source, answer)
-    gated = _gated(source, answer, Proposal(state, found.errors, edits, CONFIDENCE, found.ms, None, low), checker)
-    if gated.after is None:
-        return found
-    harmed = harm(source, answer, found.error)
-    return msgspec.structs.replace(gated, state="suggested", why=harmed) if harmed is not None else gated
-
-
-def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:
+def gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:
     """The proposal with its bytes, if they pass: they compile, and leave alone what was not broken."""
     left = checker.error(after)
     if left is not None:
@@ -176,4 +165,4 @@ def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Pr
     meddled = meddles(source, after)
     if meddled is not None:
         state, why = "suggested", meddled
-    return Proposal(state, found.errors, found.edits, found.confidence, found.ms, after, why)
+    return replace(found, state=state, after=after, why=why)

@@ -79,8 +79,11 @@ def test_a_project_for_another_python_is_not_judged_by_ours(tmp_path: Path, name
         (".python-version", "system\n"),
         ("pyproject.toml", '[project]\nrequires-python = ">=3.8,<4"\n'),
         ("pyproject.toml", "this is [ no TOML"),
-        ("setup.py", "setup(classifiers=['Programming Language :: Python :: 2', 'Programming Language :: Python ::
-    3'])\n"), ],
+        (
+            "setup.py",
+            "setup(classifiers=['Programming Language :: Python :: 2', 'Programming Language :: Python :: 3'])\n",
+        ),
+    ],
 )
 def test_what_ours_can_judge_is_mended(tmp_path: Path, name: str, text: str) -> None:
     put(tmp_path / name, text)

@@ -98,8 +98,9 @@ def test_neither_a_crash_nor_an_old_file_ends_a_merge(repo: Path) -> None:
 
 def swap(pid: int, host: str) -> bytes:
     """The beginning of vim's swap file, as nano writes it too."""
-    return b"b0VIM 9.0\0\0\0" + bytes(12) + struct.pack("<I", pid) + bytes(40) + host.encode().ljust(40, b"\0") +
-    b"x.py"
+    return (
+        b"b0VIM 9.0\0\0\0" + bytes(12) + struct.pack("<I", pid) + bytes(40) + host.encode().ljust(40, b"\0") + b"x.py"
+    )
 
 
 HERE = socket.gethostname()
@@ -128,9 +129,11 @@ def test_what_an_editor_leaves_beside_a_file_names_it(tmp_path: Path, name: str,
     assert editor_of(str(tmp_path / "a.py")) == who
 
 
-@pytest.mark.parametrize(("pid", "host", "who"), [(os.getpid(), HERE, "emacs"), (DEAD, HERE, ""), (DEAD, "far",
-"emacs")]) def test_the_lock_of_emacs_is_a_link_that_names_its_process(tmp_path: Path, pid: int, host: str, who: str) ->
-    None: (tmp_path / "a.py").write_text("x(\n")
+@pytest.mark.parametrize(
+    ("pid", "host", "who"), [(os.getpid(), HERE, "emacs"), (DEAD, HERE, ""), (DEAD, "far", "emacs")]
+)
+def test_the_lock_of_emacs_is_a_link_that_names_its_process(tmp_path: Path, pid: int, host: str, who: str) -> None:
+    (tmp_path / "a.py").write_text("x(\n")
     (tmp_path / ".#a.py").symlink_to(f"me@{host}.{pid}:1700000000")
     assert editor_of(str(tmp_path / "a.py")) == who
 

@@ -85,8 +85,10 @@ def test_git_writes_nothing_and_runs_nothing(repo: Path, tmp_path: Path) -> None
     assert before == {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (repo / ".git").rglob("*")}
 
 
-def test_a_hook_s_environment_leads_git_nowhere_else(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
-    None: commit(repo, "a.py", b"one = 1\n")
+def test_a_hook_s_environment_leads_git_nowhere_else(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repo, "a.py", b"one = 1\n")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "nothing"))
     assert earlier_texts(found(repo / "a.py"), str(repo / "a.py")) == [b"one = 1\n"]

@@ -14,7 +14,6 @@ from graced.mending.put import digest, read_source, replace_bytes
 from graced.posix.clock import wall_iso
 from graced.posix.files import make_dir, write_whole
 from graced.posix.undecodable import UNDECODABLE
-from graced.store.text import path_in, path_out
 
 FIXES_MAX: Final = 10
 """Fixes of one path that can be taken back, one after the other."""
@@ -24,9 +23,9 @@ LIST_MAX_BYTES: Final = 64 * 1024
 
 
 class Fixed(Struct, frozen=True):
-    """One fix of a file; `path` as text, or as bytes where it is none. `at` in ISO 8601 UTC."""
+    """One fix of a file; `path` as the system has it. `at` in ISO 8601 UTC."""
 
-    path: str | bytes
+    path: bytes
     sha256_before: str
     sha256_after: str
     at: str
@@ -45,7 +44,7 @@ class Originals:
         kept = self._bytes(digest(before))
         if not os.path.exists(kept):
             write_whole(kept, before)
-        fixes = [*self.fixes(path), Fixed(path_in(path), digest(before), digest(after), wall_iso())]
+        fixes = [*self.fixes(path), Fixed(os.fsencode(path), digest(before), digest(after), wall_iso())]
         write_whole(self._list(path), msgspec.msgpack.encode(fixes[-FIXES_MAX:]))
 
     def fixes(self, path: str) -> list[Fixed]:
@@ -60,7 +59,7 @@ class Originals:
         except OSError:
             return []
         lists = (_read(os.path.join(self._folder, "files", name)) for name in names)
-        return sorted(path for fixes in lists if fixes and (path := path_out(fixes[-1].path)).startswith(inside))
+        return sorted(path for fixes in lists if fixes and (path := os.fsdecode(fixes[-1].path)).startswith(inside))
 
     def undo(self, path: str) -> str | None:
         """Put back what the file was before its last fix. None when it is so, else why not. Raises OSError."""

@@ -27,8 +27,8 @@ class Proposal(Struct, frozen=True):
     """`fixed`: good enough to be applied. `suggested`: compiles, but see `why`. `after`: the bytes, None without any.
 
     `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took. `rules`: what the engine
-    did, in its own words; `other`: the next best reading of what was meant, None without any. `by_law`: however sure, a person must
-    see it first.
+    did, in its own words; `other`: the next best reading of what was meant, None without any. `by_law`: however
+    sure, a person must see it first.
     """
 
     state: State

@@ -1,7 +1,7 @@
 """A back end asked about what would only be suggested: agreement raises the confidence, disagreement lowers it.
 
-Only where `coding_agent.backend` is set: nothing leaves the machine without that key. A law of the engine (what a person
-must see first, however sure) is not overruled.
+Only where `coding_agent.backend` is set: nothing leaves the machine without that key. A law of the engine (what a
+person must see first, however sure) is not overruled.
 """
 
 import ast
@@ -44,7 +44,7 @@ def same_meaning(one: bytes, two: bytes) -> bool:
 def second_opinion(
     path: str, source: bytes, found: "Proposal", checker: "Checker", min_confidence: float, backend: "Asked"
 ) -> "Proposal":
-    """`found` after the back end was asked: as sure as both together, or the back end's own answer where it has more."""
+    """`found` after the back end was asked: as sure as both are, or the back end's own answer where that is surer."""
     answer, why = answered(backend, path, source, found.error, checker.version)
     if answer is None:
         return replace(found, why=_joined(found.why, why))
@@ -64,9 +64,7 @@ def second_opinion(
     return replace(found, confidence=less, why=_joined(found.why, "the back end reads it otherwise"), other=other)
 
 
-def _its_own(
-    source: bytes, answer: bytes, found: "Proposal", checker: "Checker", min_confidence: float
-) -> "Proposal":
+def _its_own(source: bytes, answer: bytes, found: "Proposal", checker: "Checker", min_confidence: float) -> "Proposal":
     """The answer as a proposal of its own, gates passed; without `after` where it passes them not."""
     from graced.mending.propose import Proposal, State, gated
 

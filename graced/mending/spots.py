@@ -7,11 +7,13 @@ from typing import Final
 from msgspec import Struct
 
 from graced.mending.gates import opcodes
-from graced.mending.lines import Lines, lines_of
+from graced.mending.lines import Lines, Unfit, lines_of
 from graced.repair.check import Fault, fault_of, is_tame
 
 _ERROR: Final = re.compile(r"(?P<kind>\w+): (?P<message>.*?)(?: \(line (?P<line>\d+)\))?$", re.S)
 EMPTY: Final = ""
+HUNKS_MAX: Final = 50
+"""Changes that are made one by one to find what is behind them."""
 
 
 class Spot(Struct, frozen=True):
@@ -26,25 +28,53 @@ class Spot(Struct, frozen=True):
 
 
 def spots(source: bytes, errors: Sequence[str], after: bytes | None) -> tuple[Spot, ...]:
-    """One for each error. Only the first is of the file as it is: of the others, which came to light when that was
-    mended, the line is the interpreter's, the column that of the change in the line."""
+    """One for each error. The interpreter stops at the first: the others come to light as the changes of the repair are
+    made one after the other, and are told where they stand in the file as it is.
+
+    An error that this Python does not see (another's, a byte of a comment) is told by its words.
+    """
     lines = lines_of(source)
     first = fault_of(source) if errors and is_tame(source) else None
-    changes = _changes(lines, after) if after is not None and len(errors) > (first is not None) else {}
-    found = []
-    for index, error in enumerate(errors):
-        if index == 0 and first is not None and str(first) == error:
-            found.append(_of_fault(first, lines))
-        else:
-            found.append(_of_words(error, lines, changes))
+    if first is None or str(first) != errors[0]:
+        changes = _changes(lines, after) if after is not None else {}
+        return tuple(_of_words(error, lines, changes) for error in errors)
+    found = [_of_fault(first, lines, 0)]
+    if after is not None:
+        found += _behind(lines, after, found[0])
     return tuple(found)
 
 
-def _of_fault(fault: Fault, lines: Lines) -> Spot:
-    text = _line(lines, fault.line)
+def _behind(lines: Lines, after: bytes, last: Spot) -> list[Spot]:
+    """The errors behind the first, each where it stands in the file."""
+    new = lines_of(after).texts
+    hunks = [code[1:] for code in opcodes(lines.texts, new) if code[0] != "equal"][:HUNKS_MAX]
+    found: list[Spot] = []
+    plan: list[int | str] = []
+    end = shift = 0
+    for i1, i2, j1, j2 in hunks:
+        plan += [*range(end, i1), *new[j1:j2]]
+        end = i2
+        shift += (i2 - i1) - (j2 - j1)
+        try:
+            fault = fault_of(lines.woven([*plan, *range(end, len(lines.texts))]))
+        except (Unfit, UnicodeError):
+            break
+        if fault is None:
+            break
+        spot = _of_fault(fault, lines, shift)
+        if spot.line > end and (spot.line, spot.message) != (last.line, last.message):
+            found.append(spot)
+            last = spot
+    return found
+
+
+def _of_fault(fault: Fault, lines: Lines, shift: int) -> Spot:
+    """`shift`: lines that the changes made so far have taken away."""
+    line = fault.line + shift
+    text = _line(lines, line)
     start = min(fault.column, len(text))
     end = fault.end_column if fault.end_line == fault.line else len(text)
-    return Spot(fault.line, start + 1, max(start + 1, min(end, len(text))) + 1, fault.kind, fault.message, text)
+    return Spot(line, start + 1, max(start + 1, min(end, len(text))) + 1, fault.kind, fault.message, text)
 
 
 def _of_words(error: str, lines: Lines, changes: dict[int, int]) -> Spot:

@@ -56,7 +56,7 @@ def confidence_of(before: str, state: State) -> float:
         before = applied(before, state.steps[0].edits)
     equal, guesses, hold = 1.0, 0, 1.0
     for step in state.steps:
-        trust = TRUST[step.rule]
+        trust = TRUST.get(step.rule, 0.9)
         equal *= trust
         guesses += trust < WEAK
         if not trust:

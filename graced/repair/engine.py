@@ -3,13 +3,15 @@
 import sys
 import time
 
-from graced.repair import MAX_BYTES, Outcome, Repair, conflict
+from graced.repair import MAX_BYTES, Outcome, Repair, conflict, pasted
+from graced.repair.aside import why_left
 from graced.repair.bounded import fault_of_wild, mend_wild
 from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import DOUBTFUL, confidence_of
 from graced.repair.doubt import is_doubtful
 from graced.repair.edits import applied
+from graced.repair.newer import newer_syntax
 from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
@@ -79,6 +81,13 @@ def mend_tame(
         except UnicodeEncodeError as error:
             return Fault("UnicodeEncodeError", str(error), 1, 0, 1, 0)
 
+    why = why_left(filename, decoded.text)
+    if why is None and python is None:
+        newer = newer_syntax(source)
+        why = f"it has {newer}" if newer is not None else None
+    if why is not None:
+        notes.append(f"left alone: {why}")
+        return result("not_fixed", None, 0, 0.0)
     plain = _plain(decoded, check, notes)
     changed = int(plain != decoded.text) + bool(decoded.note)
     fault = check(plain)
@@ -124,5 +133,11 @@ def _resolved(text: str, fault: Fault, check: Check) -> list[State]:
         left = check(new)
         cost = candidate.cost + (4.0 if left is not None else 2.0 * min(conflict.undefined_names(new), 5))
         ways.append(State(new, left, cost, (candidate,), 99.0))
+    for new, steps in pasted.taken_out(text, lambda one: check(one) is None):
+        ways.append(State(new, check(new), sum(step.cost for step in steps), steps, 99.0))
+    if any(way.fault is None and way.steps[0].rule in pasted.RULES for way in ways):
+        ways = [way for way in ways if way.fault is None and way.steps[0].rule in pasted.RULES]
+    elif not any(way.steps[0].rule.startswith("conflict") for way in ways):
+        ways.append(State(text, fault, 0.0, (), 99.0))
     ways.sort(key=lambda state: state.cost)
-    return ways or [State(text, fault, 0.0, (), 99.0)]
+    return ways

@@ -4,7 +4,21 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from graced.repair import blocks, brackets, fallback, foreign, idioms, indent, py2, statements, strings, tokens
+from graced.repair import (
+    blocks,
+    brackets,
+    fallback,
+    foreign,
+    fstrings,
+    habits,
+    idioms,
+    indent,
+    leftovers,
+    py2,
+    statements,
+    strings,
+    tokens,
+)
 from graced.repair.check import Fault, fault_of
 from graced.repair.edits import Candidate, applied
 from graced.repair.indent import CLAUSES
@@ -13,7 +27,7 @@ from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
+    habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
     foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6

@@ -17,6 +17,7 @@ LOOK_AHEAD: Final = 200
 BROKEN_MAX: Final = 100
 """F-strings that no Python takes; past so many none is looked at any more."""
 F_STRINGS: Final = (3, 12)
+F_STRING: Final = "an f-string of Python 3.12"
 _T_PREFIXES: Final = frozenset({"t", "tr", "rt"})
 
 
@@ -34,7 +35,7 @@ def newer_syntax(source: bytes, version: tuple[int, int] = sys.version_info[:2])
         elif token.kind in (STRING, BADSTR) and broken < BROKEN_MAX and begins_f_string(text, token.start):
             newer = is_newer_f_string(text, token.start)
             if newer:
-                return "an f-string of Python 3.12"
+                return F_STRING
             broken += newer is None
     return None
 

@@ -80,7 +80,8 @@ def is_dialect(_path: str, text: str) -> str | None:
             for match in pattern.finditer(text):
                 if strings is None:
                     strings = [(t.start, t.end) for t in tokens_of(text) if t.kind in (STRING, BADSTR)]
-                if not any(low <= match.start() < high or low <= match.end() - 1 < high for low, high in strings):
+                at = match.end() - 1 if ".*" in pattern.pattern[:16] else match.start()
+                if not any(low <= at < high for low, high in strings):
                     found += 1
                     break
             if found >= least:

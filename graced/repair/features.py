@@ -7,7 +7,7 @@ from typing import Final
 
 from graced.repair.check import Fault
 from graced.repair.laws import Law, changes
-from graced.repair.lex import KEYWORDS, NAME, NUMBER, STRING, tokens_of
+from graced.repair.lex import KEYWORDS, NAME, NUMBER, STRING, all_tokens
 from graced.repair.past import Past
 from graced.repair.score import BUILTINS
 from graced.repair.search import State
@@ -67,7 +67,7 @@ def _of_tokens(before: str, after: str) -> Iterable[tuple[str, float]]:
     for kind, count in come.items():
         yield f"come:{kind}", min(count, 3) / 2
     if new_names:
-        uses = Counter(token.text for token in tokens_of(after) if token.kind == NAME)
+        uses = Counter(token.text for token in all_tokens(after) if token.kind == NAME)
         alone = sum(uses[name] < 2 and name not in BUILTINS for name in new_names)
         yield "coined", min(alone, 3) / 2
 

@@ -24,7 +24,7 @@ from graced.repair.lex import (
     STRING,
     Source,
     Token,
-    tokens_of,
+    all_tokens,
 )
 from graced.repair.pasted import RULES as PASTED
 
@@ -168,8 +168,8 @@ def _content(tokens: list[Token]) -> str:
 
 def changes(before: str, after: str) -> Iterator[tuple[list[Token], list[Token], str, str]]:
     """(old tokens, new tokens, the token's text left of them, the one right of them) where two texts differ."""
-    old = [t for t in tokens_of(before) if t.kind not in (COMMENT, NEWLINE)]
-    new = [t for t in tokens_of(after) if t.kind not in (COMMENT, NEWLINE)]
+    old = [t for t in all_tokens(before) if t.kind not in (COMMENT, NEWLINE)]
+    new = [t for t in all_tokens(after) if t.kind not in (COMMENT, NEWLINE)]
     low = 0
     while low < min(len(old), len(new)) and old[low].text == new[low].text:
         low += 1

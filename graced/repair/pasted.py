@@ -6,10 +6,11 @@ Each way in looks at the whole text and is recognised by its shape, before any f
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from graced.repair.edits import Candidate, Edit, applied, merged
-from graced.repair.lex import STRING, is_name, tokens_of
+from graced.repair.lex import STRING, is_name, all_tokens
 
 Lines = list[tuple[int, int, str]]
 """(start, end without the newline, text) of each line that is not inside a triple-quoted string."""
@@ -45,13 +46,16 @@ def candidates(text: str) -> Iterator[Candidate]:
         yield from way(text)
 
 
+@lru_cache(maxsize=4)
 def _lines(text: str) -> Lines:
     """The lines of `text` without those inside triple-quoted strings that end."""
-    inside = [(t.start, t.end) for t in tokens_of(text) if t.kind == STRING and "\n" in t.text]
-    found, at = [], 0
+    inside = [(t.start, t.end) for t in all_tokens(text) if t.kind == STRING and "\n" in t.text]
+    found, at, index = [], 0, 0
     for line in text.splitlines(keepends=True):
         end = at + len(line.rstrip("\r\n"))
-        if not any(low < at < high for low, high in inside):
+        while index < len(inside) and inside[index][1] <= at:
+            index += 1
+        if not (index < len(inside) and inside[index][0] < at):
             found.append((at, end, text[at:end]))
         at += len(line)
     return found
@@ -237,7 +241,7 @@ def _entities(text: str) -> Iterator[Candidate]:
     found = list(_ENTITY.finditer(text))
     if not found:
         return
-    strings = [(t.start, t.end) for t in tokens_of(text) if t.kind == STRING]
+    strings = [(t.start, t.end) for t in all_tokens(text) if t.kind == STRING]
     outside = [m for m in found if not any(low <= m.start() < high for low, high in strings)]
     if not outside:
         return
@@ -285,7 +289,7 @@ def _patched(text: str) -> Iterator[Candidate]:
 def _block_comment(text: str) -> Iterator[Candidate]:
     """`/* … */`: each of its lines becomes a comment."""
     edits: list[Edit] = []
-    covered = [(t.start, t.end) for t in tokens_of(text) if t.kind == STRING]
+    covered = [(t.start, t.end) for t in all_tokens(text) if t.kind == STRING]
     for match in _BLOCK.finditer(text):
         if any(low <= match.start() < high for low, high in covered):
             continue

@@ -11,6 +11,7 @@ from graced.repair.site import Site
 
 SLASHES = re.compile(r"^([ \t]*)(//|--(?=\s*[A-Za-z])|;+(?=\s)|\*(?=\s))")
 MARKER = re.compile(r"(?:=======|<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)")
+_IMPORT = re.compile(r"(?:from\s+[\w.]+\s+i?m?p?\w{3,6}t?r?o?\s+[\w, (*]+|import\s+[\w.]+)")
 _BRANCH = re.compile(r"^ ?[A-Za-z][\w./]*(?:-[\w./]+)*[ \t]*$")
 HEADING = 12.0
 """Nats off for an indented sentence at the top: the sign of a comment got lost, which the model of code cannot see."""
@@ -162,6 +163,8 @@ def is_prose(src: Source, index: int) -> bool:
     if not tokens or text[:1] in "#@\"'([{" or line.inside or tokens[0].text in ("print", "exec"):
         return False
     if tokens[0].text in KEYWORDS and tokens[0].text not in ENGLISH:
+        return False
+    if tokens[0].text in ("from", "import") and len(tokens) < 12 and _IMPORT.match(text):
         return False
     pairs = sum(
         1 for a, b in itertools.pairwise(tokens)

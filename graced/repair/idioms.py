@@ -14,7 +14,7 @@ GUARD_CHARS = 45
 MAX_PHRASE = 4
 """Tokens of a phrase that may have been written twice."""
 CONSTANTS = frozenset(("True", "False", "None"))
-OPERATORS = frozenset(("and", "or", "in", "is", "if", "else", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "."))
+OPERATORS = frozenset(("<", ">", "<=", ">=", "//", "**", "^", "and", "or", "in", "is", "if", "else", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "."))
 """What a line that goes on with the one before may begin with."""
 MAX_USES = 200
 
@@ -95,6 +95,7 @@ def _joined(site: Site) -> Iterator[Candidate]:
         return
     code, first = src.code(src.logical_end(above)), site.tokens[0]
     if not code or not (site.fault.kind == "IndentationError" or first.text in OPERATORS):
+        yield from _header_goes_on(site)
         return
     end, last = code[-1].end, code[-1].text
     if site.text[end : first.start].strip():  # a comment is between
@@ -103,6 +104,16 @@ def _joined(site: Site) -> Iterator[Candidate]:
         yield Candidate("joined_line", 0.5, ((end, first.start, " "),))
     elif (first.text in OPERATORS and last != ":") or last in OPERATORS:
         yield Candidate("joined_line", 1.0, ((end, end, " \\"),), 0.0)
+
+
+def _header_goes_on(site: Site) -> Iterator[Candidate]:
+    """A condition that goes on below, where the next line begins with an operator."""
+    src = site.src
+    below = src.next_logical(site.high)
+    code = src.code(site.high)
+    if below is None or not code or code[-1].text == ":" or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}:
+        return
+    yield Candidate("joined_line", -4.0, ((code[-1].end, src.lines[site.high].end, " \\"),), 0.0)
 
 
 def _goes_on(site: Site) -> Iterator[Candidate]:
@@ -126,8 +137,22 @@ def _dashes(site: Site) -> Iterator[Candidate]:
         for left, dash, right in zip(tokens, tokens[1:], tokens[2:], strict=False)
         if dash.text == "-" and left.end == dash.start and right.start == dash.end
     ]
-    if edits:
-        yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
+    if not edits:
+        return
+    names = {
+        (a.text, c.text)
+        for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if b.text == "-" and a.kind == c.kind == NAME
+    }
+    code = [token for token in site.src.tokens if token.kind in (NAME, OP, STRING)]
+    everywhere = [
+        (dash.start, dash.end, "_")
+        for left, dash, right in zip(code, code[1:], code[2:], strict=False)
+        if dash.text == "-" and (left.text, right.text) in names and left.end == dash.start and right.start == dash.end
+    ]
+    if len(everywhere) > len(edits):
+        yield Candidate("dash_in_name", -3.0, tuple(everywhere), 0.0)
+    yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
 
 
 def _bad_escapes(site: Site) -> Iterator[Candidate]:

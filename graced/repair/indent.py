@@ -45,6 +45,13 @@ def block_body(site: Site) -> Iterator[Candidate]:
     last = src.tokens[src.lines[src.logical_end(header)].stop - 1] if src.lines[header].stop else None
     if last is not None and last.text in ("\n", "\r\n", "\r"):
         after = last.start
+    said = [src.lines[i] for i in range(src.logical_end(header) + 1, follow if follow is not None else len(src.lines))]
+    commented = any(
+        line.width > src.lines[header].width and line.first < line.stop and src.tokens[line.first].kind == COMMENT
+        for line in said
+    )
+    if commented:  # the body is there, as a comment
+        yield Candidate("body_commented", -3.0, ((after, after, f"{newline}{base}{step}pass"),), 0.0)
     yield Candidate("missing_body", 3.0, ((after, after, f"{newline}{base}{step}pass"),))
     if follow is None:
         return
@@ -171,6 +178,8 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
                     size = 0.7 + min(0.25 * len(run), 4.0)
+                    if kind == "indent_run" and src.first_word(start) in JUMPS and width:
+                        size += 4.0  # what follows a return at its level is never reached
                     off_grid = all(src.lines[i].width % step for i in run if src.lines[i].logical)
                     if off_grid and not width % step:
                         size = -1.0  # all of it is off the grid

@@ -1,10 +1,24 @@
 """The search: candidates at the first fault, cheapest first, each checked by the interpreter; then the next fault."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from graced.repair import blocks, brackets, fallback, foreign, idioms, indent, py2, statements, strings, tokens
+from graced.repair import (
+    blocks,
+    brackets,
+    fallback,
+    foreign,
+    fstrings,
+    habits,
+    idioms,
+    indent,
+    leftovers,
+    py2,
+    statements,
+    strings,
+    tokens,
+)
+from graced.repair.budget import Budget
 from graced.repair.check import Fault, fault_of
 from graced.repair.edits import Candidate, applied
 from graced.repair.indent import CLAUSES
@@ -13,7 +27,7 @@ from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
+    habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
     foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
@@ -31,8 +45,14 @@ STEP = 1.5
 """Nats for each further candidate: few edits are more likely than many."""
 WORTH_CUTTING = 40
 """With as many lines above the fault, candidates are first tried without them."""
+ELSEWHERE = 3.0
+"""Nats added to a candidate that edits only lines which were the same when the file last compiled."""
 STUCK = 3.0
 """Nats added to a candidate that only moves the fault within the same statement."""
+
+
+DISTANT = frozenset(("async_def", "declared_late", "reserved_word", "future_import", "python2"))
+"""Rules that mend far from what is wrong."""
 
 
 class State(NamedTuple):
@@ -49,8 +69,11 @@ class State(NamedTuple):
 Check = Callable[[str], Fault | None]
 
 
-def search(beam: list[State], check: Check, deadline: float) -> State | None:
-    """The cheapest text found that compiles, or None. `deadline` is on the clock of `time.monotonic`."""
+def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset[str] = frozenset()) -> State | None:
+    """The cheapest text found that compiles, or None. `check` counts itself against `budget`.
+
+    `unchanged` are lines that were there when the file last compiled: a fault is seldom mended in them.
+    """
     whole = [state for state in beam if state.fault is None]
     best = min(whole, key=lambda state: state.cost) if whole else None
     beam = [state for state in beam if state.fault is not None and (best is None or state.cost < best.cost)]
@@ -59,7 +82,7 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
     for _ in range(ROUNDS if beam else 0):
         grown: list[State] = []
         for state in beam:
-            if time.monotonic() > deadline:
+            if budget.spent:
                 return best
             source = Source(state.text)
             assert state.fault is not None
@@ -68,7 +91,7 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
                 scorer = Scorer(source, (source.logical_start(at), source.logical_end(at)))
             else:
                 scorer.forget()
-            grown += _grown(state, source, scorer, check, deadline, seen)
+            grown += _grown(state, source, scorer, check, budget, seen, unchanged)
         if not grown:
             return best
         done = [state for state in grown if state.fault is None]
@@ -86,11 +109,12 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
 
 
 def _grown(
-    state: State, source: Source, scorer: Scorer, check: Check, deadline: float, seen: set[int]
+    state: State, source: Source, scorer: Scorer, check: Check, budget: Budget, seen: set[int], unchanged: frozenset[str]
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = sorted(_candidates(state.fault, source, scorer, deadline), key=lambda pair: pair[0])
+    ranked = [(c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)]
+    ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
     moved: list[State] = []
@@ -106,12 +130,14 @@ def _grown(
         if key in tried or text == state.text:
             continue
         tried.add(key)
-        if time.monotonic() > deadline:
+        if budget.spent:
             break
         checks += 1
         kind, fault = "past", None
         if cut and candidate.edits[0][0] >= source.lines[cut].start:
-            fault = fault_of("\n" * cut + text[source.lines[cut].start :])
+            part = text[source.lines[cut].start :]
+            budget.compiled(len(part))
+            fault = fault_of("\n" * cut + part)
             kind = _progress(state, source, candidate, fault)
         if kind == "past" or (fault is not None and fault.line <= cut):
             fault = check(text)
@@ -131,6 +157,17 @@ def _grown(
             elif index:
                 new = new._replace(rivals=0.0)
             yield new
+
+
+def _elsewhere(source: Source, candidate: Candidate, unchanged: frozenset[str]) -> float:
+    if not unchanged or candidate.rule in DISTANT:
+        return 0.0
+    for start, end, _ in candidate.edits:
+        for index in range(source.line_at(start), source.line_at(max(start, end - 1)) + 1):
+            line = source.text[source.lines[index].start : source.lines[index].end].rstrip()
+            if line not in unchanged:
+                return 0.0
+    return ELSEWHERE
 
 
 def _cut(source: Source, at: int) -> int:
@@ -167,14 +204,15 @@ def _progress(state: State, source: Source, candidate: Candidate, fault: Fault |
     return ""
 
 
-def _candidates(fault: Fault, source: Source, scorer: Scorer, deadline: float) -> Iterator[tuple[float, Candidate]]:
+def _candidates(fault: Fault, source: Source, scorer: Scorer, budget: Budget) -> Iterator[tuple[float, Candidate]]:
     """All candidates with their costs in nats."""
     site = Site(source, fault, scorer)
     for candidate in py2.candidates(source, fault):
         yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate
     for family in FAMILIES:
         for candidate in family(site):
-            if time.monotonic() > deadline:
+            if budget.spent:
                 return
             if candidate.edits:
+                budget.scored()
                 yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate

@@ -12,6 +12,13 @@ from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STRING, Source,
 from graced.repair.site import Site
 
 
+STATEMENT_ONLY = frozenset(
+    ("class", "def", "global", "nonlocal", "import", "pass", "del", "with", "try", "except", "finally", "raise", "return",
+     "break", "continue", "while", "assert")
+)  # fmt: skip
+"""Keywords that no expression holds."""
+
+
 def candidates(site: Site) -> Iterator[Candidate]:
     yield from _future(site)
     yield from _arguments(site)
@@ -122,6 +129,8 @@ def _reserved(site: Site) -> Iterator[Candidate]:
         edits = [(t.end, t.end, "_") for t in _uses_as_name(site.src, word)]
         if edits and len(edits) < 200:
             cost = 0.5 if word in ("async", "await") else 4.0
+            if word in STATEMENT_ONLY and index and len(edits) > 1:
+                yield Candidate("reserved_word", 0.0, tuple(edits), 0.0)
             yield Candidate("reserved_word", cost, tuple(edits))
 
 
@@ -137,7 +146,9 @@ def _uses_as_name(src: Source, word: str) -> Iterator[Token]:
         if word == "await" and not (after in ("=", ",", ")", ".", ":") or before in (".", "def")):
             continue
         if word not in ("async", "await") and not (
-            after in ("=", ".") or before in (".", "def", "class", "import", "as")
+            after in ("=", ".")
+            or before in (".", "def", "class", "import", "as")
+            or (word in STATEMENT_ONLY and before in (",", "(", "=", "[", "+", "-", "*", "/") and after not in ("(", "lambda"))
         ):
             continue
         yield token
@@ -154,7 +165,8 @@ def _assignment(site: Site) -> Iterator[Candidate]:
         token = site.tokens[index]
         if token.text == "=":
             distance = 0.1 * abs(index - site.here)
-            yield Candidate("assign_for_equal", cost + 0.5 + distance, ((token.start, token.end, "=="),))
+            owned = 4.0 * (index > 1 and site.tokens[index - 2].text == "." and site.said('"=="'))
+            yield Candidate("assign_for_equal", cost + 0.5 + distance - owned, ((token.start, token.end, "=="),))
             left = site.tokens[index - 1] if index else token
             if "-" in site.text[site.tokens[0].start : token.start] and left.kind == NAME:
                 dashes = [t for t in site.tokens[:index] if t.text == "-"]
@@ -221,6 +233,12 @@ def _declared(site: Site) -> Iterator[Candidate]:
     body = src.next_logical(src.logical_end(at))
     if body is None:
         return
-    statement = lines[body].indent + site.text[lines[site.low].start : lines[site.high].next].lstrip()
-    edits = ((lines[body].start, lines[body].start, statement), (lines[site.low].start, lines[site.high].next, ""))
-    yield Candidate("declared_late", 1.0, edits)
+    said = site.text[lines[site.low].start : lines[site.high].end].strip()
+    statement = lines[body].indent + said + newline_of(site.text)
+    same = [(lines[site.low].start, lines[site.high].next, "")]
+    inner = src.next_logical(src.logical_end(at))
+    while inner is not None and lines[inner].width > lines[at].width:
+        if inner != site.low and site.text[lines[inner].start : lines[inner].end].strip() == said:
+            same.append((lines[inner].start, lines[inner].next, ""))
+        inner = src.next_logical(inner)
+    yield Candidate("declared_late", 0.5, ((lines[body].start, lines[body].start, statement), *sorted(same)))

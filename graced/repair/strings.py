@@ -12,6 +12,9 @@ MAX_PLACES = 40
 """Places on one line tried for a missing quote."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
+_DOUBLED = re.compile(r"""(?<![\w"'])(?:""(?=[\w{%<\[])(?!")|''(?=[\w{%<\[])(?!'))|(?<=[\w.!?}>\]])(?:""(?!["\w])|''(?!['\w]))""")
+SWALLOWED_NEXT = 14.0
+"""Nats off where a triple-quoted string swallowed all up to the next one that begins."""
 _SWALLOWED = re.compile(
     r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w"
 )
@@ -23,11 +26,14 @@ def candidates(site: Site) -> Iterator[Candidate]:
     yield from _flipped(site)
     if not bad and not site.said("f-string", "string literal"):
         yield from _odd_quotes(site)
+        yield from _doubled_quote(site)
         return
     if bad and bad[0].text.lstrip("rRbBuUfF")[:3] in ('"""', "'''"):
         yield from _triple(site, bad[0].start)
     elif site.said("triple-quoted"):
         yield from _triple(site, site.src.lines[site.at].start + site.fault.column)
+    if bad or site.said("unterminated string", "after line continuation", "invalid syntax", "forgot a comma"):
+        yield from _doubled_quote(site)
     if bad or site.said("unterminated string", "after line continuation"):
         yield from _one_line(site)
     if site.said("f-string"):
@@ -109,6 +115,17 @@ def _code_in(site: Site, string: str) -> int:
     return found + (opened != 0) + (last is not None and site.scorer.knows(last.group(1)))
 
 
+def _doubled_quote(site: Site) -> Iterator[Candidate]:
+    """`f(""text", x)`, `"text"")`: a quote typed twice where one begins or ends a string."""
+    line = site.src.lines[site.at]
+    text = site.text[line.start : line.end]
+    for match in _DOUBLED.finditer(text):
+        at = line.start + match.start()
+        new = text[: match.start()] + text[match.start() + 1 :]
+        if not any(token.kind == BADSTR for token in tokens_of(new)):
+            yield Candidate("doubled_quote", -4.0, ((at, at + 1, ""),), 0.0)
+
+
 def _odd_quotes(site: Site) -> Iterator[Candidate]:
     """A quote too many between strings that all end: `'a''b' c'`, or words between two strings."""
     for left, right in zip(site.tokens, site.tokens[1:], strict=False):
@@ -188,13 +205,25 @@ def _flipped(site: Site) -> Iterator[Candidate]:
             body = token.text.split("\n")[1:]
             if not any(_looks_like_code(line.strip()) for line in body):
                 continue
-            yield from _ends(site, token.start, quotes, -2.0 + order)
-            end = site.src.lines[site.src.line_at(token.start)].end
-            yield Candidate("missing_triple", -1.5 + order, ((end, end, quotes),), 0.0)
+            sure = SWALLOWED_NEXT * _ends_by_opening(site.text, token.end, quotes)
+            yield from _ends(site, token.start, quotes, -2.0 + order - sure)
+            first = site.src.lines[site.src.line_at(token.start)]
+            end = first.start + len(site.text[first.start : first.end].rstrip())
+            short = len(site.text[first.start : end]) - len(site.text[first.start : end].rstrip(quotes[0]))
+            if 0 < short < 3 and end - short > token.start + 3:
+                yield Candidate("short_triple", -3.0 + order - sure, ((end - short, end, quotes),), 0.0)
+            else:
+                yield Candidate("missing_triple", -1.5 + order - sure, ((end, end, quotes),), 0.0)
             yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.0)
             order += 1.0
             if order > 2:
                 break
+
+
+def _ends_by_opening(text: str, end: int, quotes: str) -> bool:
+    """Is what ends a string at `end` rather the beginning of the next: first on its line, words right behind it?"""
+    start = text.rfind("\n", 0, end) + 1
+    return not text[start : end - 3].strip(" \t\f") and text[end : end + 1].isalnum()
 
 
 def _looks_like_code(stripped: str) -> bool:

@@ -37,6 +37,8 @@ INSERTED = {
     "return": 4.0, "def": 3.0, "class": 3.0, "None": 6.0, "+=": 4.5, "!=": 5.0, ">=": 5.0, "<=": 5.0,
 }  # fmt: skip
 """Tokens that may be missing, and the cost of supposing so."""
+SELF_DOT = 5.0
+"""Nats off for the dot of an attribute: what follows `self` is seldom anything else."""
 CONFUSED = {
     ";": ((":", 1.5), (",", 2.0)), "=": (("==", 1.0), (":", 3.0), ("-", 3.0), (",", 4.0)), "==": (("=", 2.0),),
     ".": ((",", 2.5),), ",": ((".", 2.5), (":", 3.0), (";", 6.0)), "?": ((":", 4.0),), "+": (("=", 4.0),),
@@ -159,7 +161,11 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
             spot = _insertion(text, gap, string, glued)
             if string == "," and index and "\n" in text[tokens[index - 1].end : gap]:
                 spot = (tokens[index - 1].end, tokens[index - 1].end, string)
-            rule = "missing_operator" if string != "," else "missing_comma"
+            rule = "missing_comma" if string == "," else "missing_word" if string.isalpha() else "missing_operator"
+            if string == "." and left in ("self", "cls") and token.kind == NAME:
+                cost -= SELF_DOT
+            if string == "," and glued and index and token.kind == NAME and tokens[index - 1].kind == OP:
+                cost += 2.0  # `f()Y` is no list
             yield Candidate(rule, cost + near, (spot,), delta)
         one = cost_around(index, [line[index + 2]], 1)
         if token.kind == BADSTR or "\n" in token.text:

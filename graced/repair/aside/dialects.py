@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from graced.repair.lex import BADSTR, STRING, tokens_of
+from graced.repair.lex import BADSTR, STRING, all_tokens
 
 _SHEBANG: Final = re.compile(r"#![^\r\n]*?\b(sh|bash|zsh|dash|ksh|fish|perl|ruby|node|php|lua|xonsh|sage|awk|make|Rscript|osascript)\b")
 
@@ -79,8 +79,9 @@ def is_dialect(_path: str, text: str) -> str | None:
         for pattern in patterns:
             for match in pattern.finditer(text):
                 if strings is None:
-                    strings = [(t.start, t.end) for t in tokens_of(text) if t.kind in (STRING, BADSTR)]
-                if not any(low <= match.start() < high for low, high in strings):
+                    strings = [(t.start, t.end) for t in all_tokens(text) if t.kind in (STRING, BADSTR)]
+                at = match.end() - 1 if ".*" in pattern.pattern[:16] else match.start()
+                if not any(low <= at < high for low, high in strings):
                     found += 1
                     break
             if found >= least:

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
-from graced.repair.lex import BADSTR, COMMENT, STRING, tokens_of
+from graced.repair.lex import BADSTR, COMMENT, STRING, all_tokens
 
 _SIGNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\{%.{0,200}?%\}|\{#.{0,200}?#\}"), "Jinja or Django"),
@@ -32,7 +32,7 @@ def is_template(path: str, text: str) -> str | None:
     for pattern, engine in _SIGNS:
         for match in pattern.finditer(text):
             if covered is None:
-                covered = [(t.start, t.end) for t in tokens_of(text) if t.kind in (STRING, COMMENT, BADSTR)]
+                covered = [(t.start, t.end) for t in all_tokens(text) if t.kind in (STRING, COMMENT, BADSTR)]
             at = match.start()
             if any(low <= at < high for low, high in covered):
                 continue

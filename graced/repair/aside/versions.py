@@ -14,7 +14,7 @@ _SAYS: Final = re.compile(
 _CLASSIFIER: Final = re.compile(r"Programming Language :: Python :: (\d)")
 _REQUIRES: Final = re.compile(r"python_requires[ \t]*=[ \t]*[\"'][^\"']*<[ \t]*3")
 _SYNTAX: Final = re.compile(
-    r"^[ \t]*(?:print(?:[ \t]+[^\s(=.,]|[ \t]*>>)|exec[ \t]+\w|raise[ \t]+[\w.]+[ \t]*,|except[ \t]+[\w.(), ]+,[ \t]*\w+[ \t]*:)|\b\d+L\b|`\w+`|<>",
+    r"^[ \t]*(?:print(?:[ \t]+[^\s(=.,]|[ \t]*>>)|exec[ \t]+\w|raise[ \t]+[\w.\[\]()]+[ \t]*,|except[ \t]+[\w.(), ]+,[ \t]*\w+[ \t]*:)|\b\d+L\b|`\w+`|<>",
     re.MULTILINE,
 )
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages", "node_modules", ".tox", ".nox", ".venv"))

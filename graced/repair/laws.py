@@ -1,0 +1,335 @@
+"""Laws: what a repair may do to a program only where a person says so, however sure it is.
+
+`broken_law` compares the text that a search began with and the one it ended with, token by token and block by block.
+What breaks a law is suggested, never applied. The names of the laws are features of the confidence, too.
+"""
+
+import ast
+import difflib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from graced.repair.edits import Candidate, applied
+from graced.repair.lex import (
+    BADSTR,
+    COMMENT,
+    JUMPS,
+    KEYWORDS,
+    NAME,
+    NEWLINE,
+    NUMBER,
+    OP,
+    STRING,
+    Source,
+    Token,
+    all_tokens,
+)
+from graced.repair.pasted import RULES as PASTED
+
+
+class Law(NamedTuple):
+    """`name` is one of `NAMES`; `why` completes "it is only suggested, because …"."""
+
+    name: str
+    why: str
+
+
+NAMES: Final = ("text", "operator", "literal", "word", "silenced", "condition", "unreachable", "conflict", "hole", "torn",
+                "made_up", "annotation", "secret")  # fmt: skip
+
+OPERATORS: Final = frozenset(("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "<", ">", "<=", ">=",
+                              "==", "!=", "+=", "-=", "*=", "/=", "..."))  # fmt: skip
+WORDS: Final = KEYWORDS - {"pass", "as", "from", "import"}
+"""Keywords that say what a program does."""
+CONDITIONS: Final = frozenset(("if", "elif", "else", "while", "except", "finally", "case", "unless", "until"))
+"""Headers that decide whether what is below them runs."""
+SILENCING: Final = frozenset(("commented_out", "commented_lines", "orphan_clause", "late_comment"))
+CONFLICT: Final = frozenset(("conflict_ours", "conflict_theirs", "conflict_both", "marker"))
+TORN: Final = frozenset(("truncated", "truncated_deep", "torn_tail"))
+MADE_UP: Final = {
+    "missing_value": "a value is missing, and nobody knows which", "missing_body": "a body is missing",
+    "missing_except": "an `except` is missing", "missing_header": "the word that begins the statement is missing",
+    "return_outside": "a return was taken out", "else_condition": "a condition was taken out",
+    "digit_string": "a number became a string", "digit_name": "a number became a name",
+    "octal": "a number with leading zeros became another one", "leading_zero": "a number lost its leading zeros",
+    "argument_order": "arguments changed their order", "clause_order": "clauses changed their order",
+    "lost_try": "what is tried was guessed", "orphan_elif": "a clause became a statement of its own",
+    "repeated_argument": "one of two values of an argument was taken out",
+}  # fmt: skip
+"""Rules that invent, or decide, what only the author knows; and why, in words."""
+SPELT: Final = frozenset(
+    ("c_operators", "split_operator", "increment", "word_order", "not_equal", "else_if", "ternary", "patch_lines", "brace_block",
+     "python2", "dash_in_name", "walrus", "case_compare", "slash_comment", "switch", "leftover_tail", "empty_import", "edit_block",
+     "doubled_word", "doubled_token", "doubled_header", "repeated_clause", "marker_rest", "conflict_same", "prompt", "not_python",
+     "main_guard", "comprehension_if", "commented_rest", "elision", "nested_quotes", "fstring_brace", "fstring_bracket", "fstring_open",
+     "fstring_escape", "long", "prose", "prose_docstring", "constant_of", "restored", "two_imports", "reserved_word", "inner_quotes",
+     "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
+)  # fmt: skip
+"""Rules that write the same in Python's words, or take out what stands twice: their tokens are not counted."""
+PYTHON2_LITERAL: Final = re.compile(r"0[oO]?[0-7]+$")
+_SECRET: Final = re.compile(r"pass(?:word|wd|phrase)?\b|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+HOLE_MIN: Final = 2
+"""NULs in a row that are a hole in the file, where they are not its padding."""
+MIDDLE_MAX: Final = 4000
+"""Tokens that differ between two texts and are compared one by one."""
+
+
+def broken_law(raw: str, before: str, text: str, steps: Sequence[Candidate]) -> Law | None:
+    """The first law that the repair of `before` to `text` by `steps` breaks; `raw` still has its NULs."""
+    if _has_hole(raw):
+        return Law("hole", "a part of the file was lost to NULs")
+    rules = {step.rule for step in steps}
+    for names, law, why in _BY_RULE:
+        if rules & names:
+            return Law(law, why)
+    for rule in rules & MADE_UP.keys():
+        return Law("made_up", MADE_UP[rule])
+    base = before
+    todo = list(steps)
+    while todo and (todo[0].rule in PASTED or todo[0].rule.startswith(("conflict", "python2", "brace_block"))):
+        if todo[0].rule == "python2" and _only_octal(base, todo[0]):
+            return Law("literal", MADE_UP["octal"])
+        base = applied(base, todo.pop(0).edits)
+    if not todo:
+        return None
+    exempt = all(step.rule in SPELT for step in todo)
+    for check in (_of_tokens, _of_conditions, _of_reach, _of_annotations):
+        if not (exempt and check is _of_tokens):
+            law = check(base, text, todo)
+            if law is not None:
+                return law
+    return None
+
+
+_BY_RULE: Final = (
+    (CONFLICT, "conflict", "a merge conflict is for a person to decide"),
+    (SILENCING, "silenced", "code would no longer run"),
+    (TORN, "torn", "the file breaks off, and nobody knows how it went on"),
+)
+
+
+def _has_hole(raw: str) -> bool:
+    """NULs in a row, that are not what pads the file behind the newline that ends it."""
+    if "\0" * HOLE_MIN not in raw:
+        return False
+    body = raw.rstrip("\0")
+    if "\0" * HOLE_MIN in body:
+        return True
+    return not body.endswith("\n") or body.endswith(("\n\n", "\n\r\n"))
+
+
+def _only_octal(text: str, step: Candidate) -> bool:
+    return all(new == "0o" or PYTHON2_LITERAL.match(text[start:end]) for start, end, new in step.edits)
+
+
+def _of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
+    """What was deleted or changed, and was not put in again beside it or stands there twice."""
+    spelt = {step.rule for step in steps} & SPELT
+    secret = False
+    for old, new, left, right in changes(before, after):
+        gone = _gone(old, new)
+        for index, token in gone:
+            around = {left, right, *(t.text for t in old[max(0, index - 1) : index]), *(t.text for t in old[index + 1 : index + 2])}
+            if token.text in around:
+                continue
+            if token.kind in (STRING, BADSTR) and _content(old) != _content(new) and not spelt:
+                return Law("text", "the content of a string changed")
+            if token.kind == NUMBER and not spelt:
+                return Law("literal", f"`{token.text}` was taken out or changed")
+            if token.kind == OP and token.text in OPERATORS and not spelt and not any(token.text in t.text for t in new):
+                return Law("operator", f"`{token.text}` was taken out or changed")
+            if token.kind == NAME and token.text in WORDS and not spelt:
+                return Law("word", f"`{token.text}` was taken out or changed")
+        for token in new:
+            if token.kind == STRING and any(t.kind == BADSTR for t in old):
+                secret = True
+    if secret:
+        for start, end, _ in (edit for step in steps for edit in step.edits):
+            line = before[before.rfind("\n", 0, start) + 1 : max(end, before.find("\n", end))]
+            if _SECRET.search(line.split("=")[0]) and "=" in line:
+                return Law("secret", "a secret was closed where nobody knows how it ends")
+    return None
+
+
+def _gone(old: list[Token], new: list[Token]) -> Iterator[tuple[int, Token]]:
+    """The tokens of `old` that `new` has not, in order."""
+    matcher = difflib.SequenceMatcher(None, [t.text for t in old], [t.text for t in new], autojunk=False)
+    for tag, low, high, _, _ in matcher.get_opcodes():
+        if tag in ("replace", "delete"):
+            yield from ((index, old[index]) for index in range(low, high))
+
+
+def _content(tokens: list[Token]) -> str:
+    """The letters and signs of tokens that are neither quotes nor brackets nor blanks."""
+    return "".join(re.sub(r"[\s\"'\\(){}\[\],:;#]|(?<![\w])[rRbBuUfF]{1,2}(?=[\"'])", "", token.text) for token in tokens)
+
+
+def changes(before: str, after: str) -> Iterator[tuple[list[Token], list[Token], str, str]]:
+    """(old tokens, new tokens, the token's text left of them, the one right of them) where two texts differ."""
+    old = [t for t in all_tokens(before) if t.kind not in (COMMENT, NEWLINE)]
+    new = [t for t in all_tokens(after) if t.kind not in (COMMENT, NEWLINE)]
+    low = 0
+    while low < min(len(old), len(new)) and old[low].text == new[low].text:
+        low += 1
+    high = 0
+    while high < min(len(old), len(new)) - low and old[-1 - high].text == new[-1 - high].text:
+        high += 1
+    first, second = old[low : len(old) - high], new[low : len(new) - high]
+    if not first and not second:
+        return
+    lead = old[low - 1].text if low else ""
+    trail = old[len(old) - high].text if high else ""
+    if len(first) + len(second) > MIDDLE_MAX:
+        yield first[:MIDDLE_MAX], second[:MIDDLE_MAX], lead, trail
+        return
+    matcher = difflib.SequenceMatcher(None, [t.text for t in first], [t.text for t in second], autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag != "equal":
+            yield (first[a:b], second[c:d], first[a - 1].text if a else lead, first[b].text if b < len(first) else trail)
+
+
+def _of_conditions(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
+    """Lines that stand under other conditions than the indentation said, where that was one that can be read."""
+    if not any(_moves(before, step) for step in steps):
+        return None
+    old, new = Source(before), Source(after)
+    was, now = _chains(old), _chains(new)
+    lines = {}
+    for index, chain in was:
+        lines.setdefault(_line(old, index), []).append((index, chain))
+    moved = 0
+    for index, chain in now:
+        earlier = lines.get(_line(new, index))
+        if not earlier:
+            continue
+        if len(earlier) > 1 and any(c == chain for _, c in earlier):
+            continue
+        position, before_chain = earlier[0]
+        if before_chain == chain:
+            continue
+        if len(chain) > len(before_chain) and chain[: len(before_chain)] == before_chain:
+            header = chain[-1]
+            if header.split(" ")[0] not in CONDITIONS or _stands_alone(old, position, header):
+                continue
+        moved += 1
+    return Law("condition", "code would run under another condition") if moved else None
+
+
+def _moves(text: str, step: Candidate) -> bool:
+    return step.rule.startswith(("indent", "missing_indent", "tabs", "doubled_header", "deindented")) or any(
+        "\n" in new or "\n" in text[start:end] for start, end, new in step.edits
+    )
+
+
+def _line(src: Source, index: int) -> str:
+    line = src.lines[index]
+    return src.text[line.start : line.end].strip()
+
+
+def _chains(src: Source) -> list[tuple[int, tuple[str, ...]]]:
+    """Each statement's line with the conditions that it stands under, by indentation, outermost first."""
+    found: list[tuple[int, tuple[str, ...]]] = []
+    open_: list[tuple[int, str]] = []
+    for index, line in enumerate(src.lines):
+        if not line.logical:
+            continue
+        while open_ and open_[-1][0] >= line.width:
+            open_.pop()
+        found.append((index, tuple(text for _, text in open_ if text)))
+        word = src.first_word(index)
+        code = src.code(src.logical_end(index))
+        if code and code[-1].text == ":":
+            open_.append((line.width, _line(src, index) if word in CONDITIONS else ""))
+    return found
+
+
+def _stands_alone(src: Source, index: int, header: str) -> bool:
+    """Is the statement on line `index` right below `header` and followed by one that is less deep, or by a clause?"""
+    above = src.previous_logical(index)
+    if above is None or _line(src, above) != header:
+        return False
+    level = src.lines[index].width
+    after = src.next_logical(src.logical_end(index))
+    while after is not None and src.lines[after].width > level:
+        after = src.next_logical(src.logical_end(after))
+    if after is None or src.lines[after].width < level:
+        return True
+    return src.first_word(after) in ("else", "elif", "except", "finally") and src.lines[after].width == level
+
+
+def _tree(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
+    """Statements near a change that follow a return, raise, break or continue in the same block."""
+    tree = _tree(after)
+    if tree is None:
+        return None
+    changed = set(_changed_lines(before, after))
+    if not changed:
+        return None
+    low, high = min(changed) - 1, max(changed) + 1
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody", "handlers"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list):
+                continue
+            for first, second in zip(block, block[1:], strict=False):
+                if isinstance(first, ast.Return | ast.Raise | ast.Break | ast.Continue) and hasattr(second, "lineno"):
+                    if low <= second.lineno <= high or low <= first.lineno <= high:
+                        return Law("unreachable", "code would never be reached")
+    return None
+
+
+def _changed_lines(before: str, after: str) -> Iterator[int]:
+    """Line numbers of `after`, from 1, that are new or differ."""
+    old, new = before.splitlines(), after.splitlines()
+    low = 0
+    while low < min(len(old), len(new)) and old[low] == new[low]:
+        low += 1
+    high = 0
+    while high < min(len(old), len(new)) - low and old[-1 - high] == new[-1 - high]:
+        high += 1
+    middle = new[low : len(new) - high]
+    if len(middle) > 2000:
+        yield from range(low + 1, low + 1 + len(middle))
+        return
+    matcher = difflib.SequenceMatcher(None, old[low : len(old) - high], middle, autojunk=False)
+    for tag, _, _, c, d in matcher.get_opcodes():
+        if tag != "equal":
+            yield from range(low + c + 1, low + max(d, c + 1) + 1)
+
+
+def _of_annotations(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
+    """An annotation on a changed line that was none: `user:check()` checks nothing."""
+    if not any(":" in new for step in steps for _, _, new in step.edits):
+        return None
+    if all(step.rule in ("missing_annotation", "missing_colon") for step in steps):
+        return None
+    tree = _tree(after)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)] if tree is not None else []
+    if not nodes:
+        return None
+    old = set(before.splitlines())
+    lines = after.splitlines()
+    for node in nodes:
+        line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
+        if line not in old and not any(_says(was, node) for was in difflib.get_close_matches(line, old, 3, 0.3)):
+            return Law("annotation", "a statement would become an annotation")
+    return None
+
+
+def _says(line: str, node: ast.AnnAssign) -> bool:
+    target = re.escape(ast.unparse(node.target))
+    return re.search(rf"(?<![\w.]){target}[ \t]*:(?!=)", line) is not None
+
+
+__all__ = ["JUMPS", "NAMES", "Law", "broken_law", "changes"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from graced.config.schema import Config
 from graced.core.ladder import inside
-from graced.mending.not_ours import is_bought_in, is_fixture_folder, is_tests_folder
+from graced.mending.not_ours import is_bought_in, is_fixture_folder, lead_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -46,14 +46,14 @@ def is_not_ours(path: str, roots: tuple[str, ...], exclude: tuple[str, ...]) -> 
 
 
 def _is_left_out(path: str, root: str, spec: "GitIgnoreSpec | None") -> bool:
-    below_tests = is_tests_folder(os.path.basename(root))
     *folders, _ = os.path.relpath(path, root).split(os.sep)
+    taken_in = False
     for at, name in enumerate(folders):
-        if is_bought_in([name]) or is_fixture_folder(name, below_tests):
-            within = "/".join(folders[: at + 1]) + "/"
-            if spec is None or spec.check_file(within).include is not False:
+        inside = "/".join(folders[: at + 1])
+        if is_bought_in([name]) or (not taken_in and is_fixture_folder(lead_of(root) + inside)):
+            if spec is None or spec.check_file(inside + "/").include is not False:
                 return True
-        below_tests = below_tests or is_tests_folder(name)
+            taken_in = True
     return False
 
 

@@ -1,26 +1,24 @@
 """One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
 
 import ast
-import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.mending.hands_off import reason
 from graced.mending.interpreter import Checker
-from graced.mending.past import past_of
-from graced.mending.restored import restored
 
 if TYPE_CHECKING:
     from graced.mending.backend import Asked
 
 State = Literal["intact", "fixed", "suggested", "not_fixed"]
-BUDGET_S: Final = 4.5
+UNSURE: Final = "it is not sure enough"
+LEFT_ALONE: Final = "left alone: "
+"""The engine's words: of a repair that breaks no law, and the beginning of those of what it does not touch."""
 COMMENT_CONFIDENCE: Final = 0.97
 """Of comments whose bytes are declared, or made UTF-8: no code changes."""
-NEWER_CONFIDENCE: Final = 0.4
-"""Of a repair of what may be no fault at all: below any sensible limit."""
+UNKNOWN_ENCODING: Final = 0.4
+"""Of comments that nobody can read."""
 
 
 class Proposal(Struct, frozen=True):
@@ -28,7 +26,7 @@ class Proposal(Struct, frozen=True):
 
     `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took. `rules`: what the engine
     did, in its own words; `other`: the next best reading of what was meant, None without any. `by_law`: however
-    sure, a person must see it first.
+    sure, a person must see it first. `left_alone`: it is none of our business, nor of a back end's.
     """
 
     state: State
@@ -41,6 +39,7 @@ class Proposal(Struct, frozen=True):
     rules: tuple[str, ...] = ()
     other: bytes | None = None
     by_law: bool = False
+    left_alone: bool = False
 
     @property
     def error(self) -> str:
@@ -77,6 +76,9 @@ def propose(
 
     Raises Unusable when the interpreter of `checker` cannot be asked.
     """
+    from graced.mending.hands_off import name_for_engine, reason
+    from graced.mending.past import past_of
+
     error = checker.error(source)
     if error is None:
         return INTACT
@@ -85,27 +87,17 @@ def propose(
         return Proposal("not_fixed", (error,), 0, 0.0, 0.0, None, off.why)
     past = past_of(path, source, checker, given.texts, given.good, given.disowned)
     found = _by_bytes(source, error, checker, min_confidence)
-    found = found or _by_engine(path, source, error, checker, min_confidence, past)
-    if found.state != "fixed" and backend is not None:
+    name = name_for_engine(path, given.met, bool(past) or given.forced)
+    found = found or _by_engine(name, source, error, checker, min_confidence, past)
+    if found.state != "fixed" and backend is not None and not found.left_alone:
         from graced.mending.second_opinion import second_opinion
 
         found = second_opinion(path, source, found, checker, min_confidence, backend)
-    if off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
+    if off is not None and found.left_alone:
+        found = replace(found, why=off.why)
+    elif off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
         found = replace(found, state="suggested", why=off.why)
-    return _unless_newer(source, found, checker) if found.state == "fixed" else found
-
-
-def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
-    """Only suggested where the file may be right for a newer Python, and nobody said that it runs on ours."""
-    if checker.python is not None and checker.version <= sys.version_info[:2]:
-        return found
-    from graced.repair.newer import newer_syntax
-
-    newer = newer_syntax(source)
-    if newer is None:
-        return found
-    why = f"it has {newer}: say by coding_agent.watch, as {{path, python}}, for which Python it is"
-    return replace(found, state="suggested", confidence=min(found.confidence, NEWER_CONFIDENCE), why=why)
+    return found
 
 
 def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal | None:
@@ -125,7 +117,7 @@ def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float
     tree = parsed(after)
     if tree is None or ast.dump(tree) != before:
         return None
-    confidence = COMMENT_CONFIDENCE if decoded.sure else NEWER_CONFIDENCE
+    confidence = COMMENT_CONFIDENCE if decoded.sure else UNKNOWN_ENCODING
     state: State = "fixed" if confidence >= min_confidence else "suggested"
     why = "" if state == "fixed" else "nobody knows in which encoding its comments are"
     edits = changed_places(source, after)
@@ -133,23 +125,21 @@ def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float
 
 
 def _by_engine(
-    path: str, source: bytes, error: str, checker: Checker, min_confidence: float, past: tuple[str, ...]
+    name: str, source: bytes, error: str, checker: Checker, min_confidence: float, past: tuple[str, ...]
 ) -> Proposal:
+    from graced.mending.restored import restored
     from graced.repair import repair
 
-    python = checker.version if checker.foreign else None
-    made = repair(
-        source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S, past=past
-    )  # fmt: skip
+    python = checker.version if checker.python is not None else None
+    made = repair(source, filename=name, python=python, min_confidence=min_confidence, past=past)
     errors = made.errors or (error,)
     if made.fixed is None or made.state == "intact":
-        why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"
-        return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why)
-    by_law = made.state != "fixed" and made.confidence >= min_confidence
-    why = "" if made.state == "fixed" else f"its confidence {made.confidence:.2f} is below {min_confidence:g}"
-    why = "a person must see it first" if by_law else why
-    found = Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, why, made.notes, None, by_law)
-    other = restored(source, past[0], errors[0], checker) if past else None
+        why = made.why or "no repair was found"
+        return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why, left_alone=why.startswith(LEFT_ALONE))
+    by_law = made.state == "suggested" and made.why != UNSURE
+    why = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.why == UNSURE else made.why
+    found = Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, why, made.notes, by_law=by_law)
+    other = restored(source, past, checker)
     return gated(source, made.fixed, replace(found, other=other if other != made.fixed else None), checker)
 
 

@@ -1,36 +1,24 @@
-"""The plainest reading of a broken file that was whole before: what changed at the error, taken back."""
+"""The plainest other reading of a broken file that was whole before: a part of what stood there, put back."""
 
-import re
-from typing import Final
+from collections.abc import Sequence
 
-from graced.mending.gates import opcodes
 from graced.mending.interpreter import Checker
-from graced.mending.lines import Unfit, lines_of
-
-TRIES: Final = 6
-"""Changed stretches that are taken back one by one, those nearest to the error first, before it is given up."""
-_LINE: Final = re.compile(r"\(line (\d+)\)")
+from graced.repair import past as file_past
+from graced.repair.edits import applied
+from graced.repair.text import decode
 
 
-def restored(source: bytes, past: str, error: str, checker: Checker) -> bytes | None:
-    """`source` with as few changed stretches as needed as they were in `past`; None where that does not compile."""
-    lines = lines_of(source)
-    old = lines_of(past.encode("utf-8", "surrogateescape")).texts
-    match = _LINE.search(error)
-    at = int(match[1]) - 1 if match is not None else 0
-    hunks = [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in opcodes(lines.texts, old) if tag != "equal"]
-    hunks.sort(key=lambda hunk: max(hunk[0] - at, at - hunk[1], 0))
-    for count in range(1, min(len(hunks), TRIES) + 1):
-        plan: list[int | str] = []
-        end = 0
-        for i1, i2, j1, j2 in sorted(hunks[:count]):
-            plan += [*range(end, i1), *old[j1:j2]]
-            end = i2
-        plan += range(end, len(lines.texts))
+def restored(source: bytes, past: Sequence[str], checker: Checker) -> bytes | None:
+    """`source` with one slip or one hunk since its newest earlier text undone; None where no single one helps."""
+    decoded = decode(source)
+    earlier = file_past.past_of(past, decoded.text)
+    if earlier is None:
+        return None
+    for candidate in sorted(file_past.candidates(earlier, decoded.text), key=lambda each: each.cost):
         try:
-            candidate = lines.woven(plan)
-        except (Unfit, UnicodeError):
-            return None
-        if checker.error(candidate) is None:
-            return candidate
+            after = decoded.encode(applied(decoded.text, candidate.edits))
+        except UnicodeEncodeError:
+            continue
+        if after != source and checker.error(after) is None:
+            return after
     return None

@@ -77,7 +77,8 @@ WORDS: Final = {
     "conflict_ours": "takes our side of a conflict",
     "conflict_theirs": "takes their side of a conflict",
     "conflict_both": "takes both sides of a conflict",
-    "restore": "puts back what stood there when the file last compiled",
+    "restored": "puts back what stood there when the file last compiled",
+    "restored_hunk": "puts back the lines that stood there when the file last compiled",
 }  # fmt: skip
 
 

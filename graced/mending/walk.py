@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from graced.mending.not_ours import is_bought_in, is_fixture_folder, is_tests_folder
+from graced.mending.not_ours import is_bought_in, is_fixture_folder, lead_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -59,7 +59,7 @@ def sources(
         path = os.path.abspath(root)
         if os.path.isdir(path):
             walk = _Walk(path, _repository(path), barred, suffixes, excluded, only_ours)
-            yield from _walk(walk, path, 0, _specs_above(walk), is_tests_folder(os.path.basename(path)))
+            yield from _walk(walk, path, 0, _specs_above(walk))
         elif os.path.isfile(path):
             yield path
 
@@ -74,12 +74,14 @@ class _Walk(NamedTuple):
     excluded: "GitIgnoreSpec | None"
     only_ours: bool = False
 
-    def is_not_ours(self, path: str, name: str, below_tests: bool) -> bool:
+    def is_not_ours(self, path: str, name: str) -> bool:
         """Is the folder one of `not_ours`, and not taken back in?"""
-        if not self.only_ours or not (is_bought_in([name]) or is_fixture_folder(name, below_tests)):
+        if not self.only_ours:
             return False
-        inside = path[len(self.root) + 1 :] + "/"
-        return self.excluded is None or self.excluded.check_file(inside).include is not False
+        inside = path[len(self.root.rstrip(os.sep)) + 1 :]
+        if not is_bought_in([name]) and not is_fixture_folder(lead_of(self.root) + inside):
+            return False
+        return self.excluded is None or self.excluded.check_file(inside + "/").include is not False
 
     def leaves_out(self, path: str, specs: Specs, is_folder: bool = False, exclude: bool = True) -> bool:
         """`exclude` cannot be overruled; else the innermost .gitignore that says anything decides, as git has it."""
@@ -96,7 +98,7 @@ class _Walk(NamedTuple):
         return False
 
 
-def _walk(walk: _Walk, folder: str, depth: int, specs: Specs, below_tests: bool) -> Iterator[str]:
+def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=_name)
@@ -116,9 +118,9 @@ def _walk(walk: _Walk, folder: str, depth: int, specs: Specs, below_tests: bool)
         elif name not in NEVER and depth < MAX_DEPTH and _is_folder(entry):
             if entry.path in walk.barred or walk.leaves_out(entry.path, specs, is_folder=True):
                 continue
-            if walk.is_not_ours(entry.path, name, below_tests):
+            if walk.is_not_ours(entry.path, name):
                 continue
-            yield from _walk(walk, entry.path, depth + 1, specs, below_tests or is_tests_folder(name))
+            yield from _walk(walk, entry.path, depth + 1, specs)
 
 
 def _name(entry: "os.DirEntry[str]") -> str:

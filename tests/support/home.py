@@ -26,7 +26,7 @@ FAST: Final = {
     "check_interval": "1s",
     "emergency_confirm": "1s",
 }
-EAGER: Final = {"settle": "0s", "min_confidence": 0.5}
+EAGER: Final = {"settle": "0s", "min_confidence": 0.01}
 """Of the coding agent, for tests of how a fix is put in place: it does not wait, and is easily sure."""
 HEALERS: Final = ("self_healing", "coding_agent")
 CLI: Final = "from graced.cli.main import main; main()"

@@ -12,11 +12,11 @@ from graced.mending.generated import made_from
 from graced.mending.hands_off import reason
 from graced.mending.interpreter import Checker
 from graced.mending.meant_for import least_of, meant_for
-from graced.mending.not_ours import is_fixture
+from graced.mending.not_ours import is_bought_in, is_fixture_folder
 from graced.mending.propose import Given, propose
 from graced.mending.walk import sources
 
-BROKEN = b"def f(a:\n    return a\n"
+BROKEN = b"def f(a)\n    return a\n"
 OURS = sys.version_info[:2]
 NEWER = f"{OURS[0]}.{OURS[1] + 2}"
 
@@ -28,7 +28,7 @@ def put(path: Path, data: bytes | str = BROKEN) -> str:
 
 
 def state(path: str, source: bytes, given: Given = Given()) -> str:  # noqa: B008
-    return propose(path, source, Checker(), 0.5, None, given).state
+    return propose(path, source, Checker(), 0.05, None, given).state
 
 
 # --- the mark
@@ -135,7 +135,7 @@ PASSED_OVER = (
     ".venv/lib/x.py", "venv/x.py", "env/x.py", "node_modules/p/x.py", ".tox/x.py", ".nox/x.py", "build/x.py",
     "dist/x.py", "lib/site-packages/x.py", ".eggs/x.py", "__pycache__/x.py", "sub/build/lib/x.py", ".git/x.py",
     "tests/data/x.py", "tests/fixtures/invalid/x.py", "fixtures/x.py", "test/resources/x.py", "pkg/testdata/x.py",
-    "tests/tokenizedata/x.py",
+    "pkg/test_data/x.py",
 )  # fmt: skip
 
 
@@ -167,12 +167,26 @@ def test_a_crash_over_such_a_file_does_not_make_it_ours() -> None:
     assert not is_excluded("/srv/app/build/x.py", back, ())
 
 
-@pytest.mark.parametrize("name", [".venv/lib/x.py", "tests/fixtures/x.py", "bad_indent.py", "tests/syntax_error.py"])
-def test_who_names_such_a_file_gets_a_suggestion(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".venv/lib/x.py", "suggested"),
+        ("tests/fixtures/x.py", "not_fixed"),
+        ("bad_indent.py", "not_fixed"),
+        ("tests/syntax_error.py", "not_fixed"),
+    ],
+)
+def test_who_names_such_a_file_must_say_that_he_means_it(tmp_path: Path, name: str, said: str) -> None:
     path = put(tmp_path / "repo" / name)
     (tmp_path / "repo" / ".git").mkdir()
-    assert state(path, BROKEN) == "suggested"
+    assert state(path, BROKEN) == said
     assert state(path, BROKEN, Given(forced=True)) == "fixed"
+
+
+def test_the_folders_above_a_project_say_nothing(tmp_path: Path) -> None:
+    path = put(tmp_path / "tests" / "data" / "build" / "repo" / "a.py")
+    (tmp_path / "tests" / "data" / "build" / "repo" / ".git").mkdir()
+    assert state(path, BROKEN) == "fixed"
 
 
 def test_data_below_tests_is_suggested_and_a_package_of_tests_mended(tmp_path: Path) -> None:
@@ -192,13 +206,13 @@ def test_what_compiled_before_is_not_broken_on_purpose(tmp_path: Path) -> None:
     assert state(path, BROKEN) == "fixed"
 
 
-def test_folders_and_names_of_fixtures() -> None:
-    assert is_fixture(["tests", "data", "cases"], "x.py")
-    assert is_fixture(["crates", "parser", "resources", "test", "fixtures"], "x.py")
-    assert is_fixture([], "badsyntax_future3.py")
-    assert not is_fixture(["src", "data"], "x.py")
-    assert not is_fixture(["tests"], "test_data.py")
-    assert not is_fixture(["src"], "badge.py")
+def test_folders_of_others() -> None:
+    assert is_fixture_folder("tests/data/cases")
+    assert is_fixture_folder("crates/parser/resources/test/fixtures")
+    assert not is_fixture_folder("src/data")
+    assert not is_fixture_folder("tests")
+    assert is_bought_in(["x", "site-packages", "y"])
+    assert not is_bought_in(["x", "builder", "y"])
 
 
 # --- its maker
@@ -220,8 +234,8 @@ def test_a_generated_file_gets_a_word_to_mend_its_source(tmp_path: Path, name: s
     path = put(tmp_path / "gen" / name)
     assert made_from(path) is None
     put((tmp_path / "gen" / beside).resolve(), b"")
-    found = propose(path, BROKEN, Checker(), 0.5)
-    assert found.state == "suggested"
+    found = propose(path, BROKEN, Checker(), 0.05)
+    assert found.state in ("suggested", "not_fixed")
     assert f"mend {Path(beside).name} instead" in found.why
 
 

@@ -46,7 +46,7 @@ WORDS: Final = KEYWORDS - {"pass", "as", "from", "import"}
 CONDITIONS: Final = frozenset(("if", "elif", "else", "while", "except", "finally", "case", "unless", "until"))
 """Headers that decide whether what is below them runs."""
 SILENCING: Final = frozenset(("commented_out", "commented_lines", "orphan_clause", "late_comment"))
-CONFLICT: Final = frozenset(("conflict_ours", "conflict_theirs", "conflict_both", "marker"))
+CONFLICT: Final = frozenset(("conflict_ours", "conflict_theirs", "conflict_both"))
 TORN: Final = frozenset(("truncated", "truncated_deep", "torn_tail"))
 MADE_UP: Final = {
     "missing_value": "a value is missing, and nobody knows which", "missing_body": "a body is missing",
@@ -65,7 +65,7 @@ SPELT: Final = frozenset(
      "doubled_word", "doubled_token", "doubled_header", "repeated_clause", "marker_rest", "conflict_same", "prompt", "not_python",
      "main_guard", "comprehension_if", "commented_rest", "elision", "nested_quotes", "fstring_brace", "fstring_bracket", "fstring_open",
      "fstring_escape", "long", "prose", "prose_docstring", "constant_of", "restored", "two_imports", "reserved_word", "inner_quotes",
-     "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
+     "doubled_quote", "torn_string", "import_inside", "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
 )  # fmt: skip
 """Rules that write the same in Python's words, or take out what stands twice: their tokens are not counted."""
 PYTHON2_LITERAL: Final = re.compile(r"0[oO]?[0-7]+$")

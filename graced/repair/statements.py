@@ -192,7 +192,7 @@ def _async(site: Site) -> Iterator[Candidate]:
         at = src.previous_logical(at)
     word = site.tokens[0]
     if site.said("'return' outside function") and len(site.tokens) > 1:
-        yield Candidate("return_outside", 5.0, ((word.start, site.tokens[1].start, ""),))
+        yield Candidate("return_outside", 9.0, ((word.start, site.tokens[1].start, ""),))
 
 
 def _numbers(site: Site) -> Iterator[Candidate]:

@@ -124,7 +124,8 @@ def _goes_on(site: Site) -> Iterator[Candidate]:
         return
     below = site.src.next_logical(site.at)
     if below is not None:
-        yield Candidate("joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
+        torn = site.src.lines[below].width <= site.src.lines[site.low].width
+        yield Candidate("torn_operator" if torn else "joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
 
 
 def _dashes(site: Site) -> Iterator[Candidate]:

@@ -68,7 +68,9 @@ def _arguments(site: Site) -> Iterator[Candidate]:
                     if begin.text != ",":
                         end = tokens[last + 1].end if last + 1 < len(tokens) else tokens[last].end
                         edit = (tokens[first].start, end, "")
-                    yield Candidate("repeated_argument", 0.5 + order, (edit,))
+                    values = {site.text[tokens[a].start : tokens[b].end] for a, b in names}
+                    rule = "repeated_argument" if len(values) > 1 else "doubled_argument"
+                    yield Candidate(rule, 0.5 + order, (edit,))
     if site.said("positional argument follows", "non-default argument", "parameter without a default"):
         for part in _call_parts(tokens, site):
             yield from _reordered(site, part)

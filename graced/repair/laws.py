@@ -41,7 +41,7 @@ NAMES: Final = ("text", "operator", "literal", "word", "silenced", "condition", 
 
 OPERATORS: Final = frozenset(("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "<", ">", "<=", ">=",
                               "==", "!=", "+=", "-=", "*=", "/=", "..."))  # fmt: skip
-MARKS: Final = frozenset(("=", ":", ".", "->", ":="))
+MARKS: Final = frozenset(("=", ".", "->", ":="))
 """Marks that say what is meant as operators do."""
 WORDS: Final = KEYWORDS - {"pass", "as", "from", "import"}
 """Keywords that say what a program does."""
@@ -57,7 +57,7 @@ MADE_UP: Final = {
     "digit_string": "a number became a string", "digit_name": "a number became a name",
     "octal": "a number with leading zeros became another one", "leading_zero": "a number lost its leading zeros",
     "argument_order": "arguments changed their order", "clause_order": "clauses changed their order",
-    "torn_operator": "what an operator was to be followed by is missing", "lost_try": "what is tried was guessed", "orphan_elif": "a clause became a statement of its own",
+    "triple": "a text has no end", "torn_operator": "what an operator was to be followed by is missing", "lost_try": "what is tried was guessed", "orphan_elif": "a clause became a statement of its own",
     "repeated_argument": "one of two values of an argument was taken out",
 }  # fmt: skip
 """Rules that invent, or decide, what only the author knows; and why, in words."""
@@ -67,12 +67,15 @@ SPELT: Final = frozenset(
      "doubled_word", "doubled_token", "doubled_header", "doubled_argument", "repeated_clause", "marker_rest", "conflict_same", "prompt", "not_python",
      "main_guard", "comprehension_if", "commented_rest", "elision", "nested_quotes", "fstring_brace", "fstring_bracket", "fstring_open",
      "fstring_escape", "long", "prose", "prose_docstring", "constant_of", "restored", "two_imports", "reserved_word", "inner_quotes",
-     "doubled_quote", "torn_string", "import_inside", "missing_triple", "short_triple", "marker", "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
+     "doubled_quote", "argument_colon", "torn_string", "import_inside", "missing_triple", "short_triple", "marker", "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
 )  # fmt: skip
 """Rules that write the same in Python's words, or take out what stands twice: their tokens are not counted."""
 PYTHON2_LITERAL: Final = re.compile(r"0[oO]?[0-7]+$")
 _MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7})(?:[ \t]|$)")
-_SECRET: Final = re.compile(r"pass(?:word|wd|phrase)?\b|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"[ \t]*[\w.\[\]\"']*?(?:pass(?:word|wd|phrase)|secret|(?<![a-z])token(?![a-z])|api_?key|credential|private_?key)\w*[\"'\]]*[ \t]*[=:](?!=)",
+    re.IGNORECASE,
+)
 HOLE_MIN: Final = 2
 """NULs in a row that are a hole in the file, where they are not its padding."""
 MIDDLE_MAX: Final = 4000
@@ -140,11 +143,13 @@ def _of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | Non
                 continue
             if token.kind in (STRING, BADSTR) and not spelt:
                 was, now = _content(old), _content(new)
-                if was != now and not (token.kind == BADSTR and now and was.startswith(now)):
+                if was != now and not (token.kind == BADSTR and _raw(new) and _raw(old).startswith(_raw(new))):
                     return Law("text", "the content of a string changed")
             if token.kind == NUMBER and not spelt:
                 return Law("literal", f"`{token.text}` was taken out or changed")
-            if token.kind == OP and token.text in OPERATORS | MARKS and not spelt and not any(token.text in t.text for t in new):
+            if token.text == "." and any(t.text == "," for t in new):
+                continue
+            if token.kind == OP and token.text in OPERATORS | MARKS and not spelt and not any(token.text in t.text or t.text in token.text for t in new):
                 return Law("operator", f"`{token.text}` was taken out or changed")
             if token.kind == NAME and token.text in WORDS and not spelt:
                 return Law("word", f"`{token.text}` was taken out or changed")
@@ -173,14 +178,19 @@ def _of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
             at = base.rfind("\n", 0, start) + 1
             stop = base.find("\n", end)
             line = base[at : stop if stop >= 0 else len(base)]
-            if "=" in line and _SECRET.search(line.split("=")[0]) and step.rule not in ("indent_line", "missing_comma"):
+            if _SECRET.match(line) and step.rule not in ("indent_line", "missing_comma"):
                 return Law("secret", "a secret is at stake, and nobody knows how it goes")
             word = line.split()[0].rstrip(":(") if line.split() else ""
             decides = word in ("if", "elif", "while", "assert", "return", "unless") or " if " in line
-            if step.rule in GUESSED and new.strip() in DECIDING and decides:
+            if step.rule in GUESSED and new.strip() in DECIDING and decides and base[start:end] != "=":
                 return Law("made_up", "an operator of a condition is missing, and nobody knows which")
-            if step.rule in CLOSING and not base.endswith("\n") and not base[end:].strip():
+            last = not base[end:].strip()
+            if step.rule in CLOSING and last and (line[:1].isspace() or not base.endswith(("\n", "\r"))):
                 return Law("torn", "the file breaks off, and nobody knows how it went on")
+            if step.rule == "missing_quote" and start >= at + len(line.rstrip()) and _ASSIGNED.match(line):
+                return Law("torn", "a value breaks off, and nobody knows how it went on")
+            if step.rule == "delete_token" and base[start:end] == ":" and (_depth(base, start) or not _ends_line(line, end - at)):
+                return Law("operator", "`:` was taken out")
             if step.rule == "missing_close" and _swallows(base, start):
                 return Law("torn", "a line that is a statement of its own would become a part of the one before")
             if step.rule == "wrong_close" and _could_be_either(base, start):
@@ -193,6 +203,25 @@ GUESSED: Final = frozenset(("missing_operator", "missing_word", "wrong_token"))
 DECIDING: Final = frozenset(("and", "or", "not", "is", "in", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "|", "&", "**", "//"))  # fmt: skip
 CLOSING: Final = frozenset(("missing_close", "missing_quote", "missing_triple", "triple", "fstring_brace", "wrong_quote", "unescaped_quote"))  # fmt: skip
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
+
+
+_ASSIGNED: Final = re.compile(r"[ \t]*[\w.\[\]\"']+[ \t]*(?::[^=]*)?=[ \t]*[rRbBuUfF]{0,2}(?:\"[^\"]*|'[^']*)$")
+
+
+def _depth(text: str, at: int) -> int:
+    """Open brackets at an offset."""
+    depth = 0
+    for token in all_tokens(text):
+        if token.start >= at:
+            break
+        if token.kind == OP:
+            depth = max(0, depth + (token.text in "([{") - (token.text in ")]}"))
+    return depth
+
+
+def _ends_line(line: str, at: int) -> bool:
+    """Is there nothing but a comment behind column `at`?"""
+    return not line[at:].split("#")[0].strip()
 
 
 def _swallows(text: str, at: int) -> bool:
@@ -253,6 +282,10 @@ def _gone(old: list[Token], new: list[Token]) -> Iterator[tuple[int, Token]]:
 def _content(tokens: list[Token]) -> str:
     """The letters and signs of tokens that are neither quotes nor brackets nor blanks."""
     return "".join(re.sub(r"[\s\"'\\(){}\[\],:;#]|(?<![\w])[rRbBuUfF]{1,2}(?=[\"'])", "", token.text) for token in tokens)
+
+
+def _raw(tokens: list[Token]) -> str:
+    return "".join(re.sub(r"[\s\"'\\]", "", token.text) for token in tokens)
 
 
 def changes(before: str, after: str) -> Iterator[tuple[list[Token], list[Token], str, str]]:

@@ -173,7 +173,8 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
     src, text = site.src, site.text
     lines, tried = src.lines, 0
     ends = re.findall(rf"^(.*){quotes}[ \t]*$", text, re.MULTILINE)
-    own_line = 2 * sum(not end.strip() for end in ends) > len(ends)
+    ends = [end for end in ends if quotes not in end]
+    own_line = 2 * sum(not end.strip() for end in ends) >= len(ends)
     opened = src.line_at(start)
     for index in range(opened + 1, min(len(lines), opened + 300)):
         stripped = text[lines[index].start : lines[index].end].strip()

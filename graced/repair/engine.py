@@ -171,7 +171,8 @@ def _plain(decoded: Decoded, check: Check, notes: list[str]) -> str:
         notes.append("invisible characters")
         if check(text) is None:
             return text
-    plain = ascii_code(text)
+    odd = any(text.count(quotes) % 2 for quotes in ('"""', "'''"))
+    plain = text if odd else ascii_code(text)  # in a docstring without an end, words look like code
     if plain != text:
         notes.append("look-alikes of ASCII")
     return plain

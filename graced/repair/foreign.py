@@ -27,6 +27,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"==="), "==", "c_operators", 0.5),
     (re.compile(r"!=="), "!=", "c_operators", 0.3),
     (re.compile(r"=<"), "<=", "c_operators", 0.7),
+    (re.compile(r"(?<=\))[ \t]*=>(?=[^=>]*:[ \t]*$)"), " ->", "c_operators", -3.0),
     (re.compile(r"=>"), ">=", "c_operators", 0.8),
     (re.compile(r"=!"), "!=", "c_operators", 0.7),
     (re.compile(r"[ \t]*=[ \t]*=[ \t]*"), " == ", "split_operator", 1.5),

@@ -95,7 +95,7 @@ def _declared(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     if len(tokens) > 3 and tokens[0].text in TYPES and tokens[1].kind == NAME and tokens[2].text == "=":
         if tokens[1].text not in KEYWORDS and not site.scorer.names[tokens[0].text + "="]:
-            yield Candidate("declared_type", -2.0, ((tokens[0].start, tokens[1].start, ""),), 0.0)
+            yield Candidate("declared_type", -6.0, ((tokens[0].start, tokens[1].start, ""),), 0.0)
 
 
 def _annotated(site: Site) -> Iterator[Candidate]:
@@ -109,13 +109,13 @@ def _annotated(site: Site) -> Iterator[Candidate]:
             if depth == 1 and token.kind == NAME and after.kind == NAME and after.text in ANNOTATIONS and tokens[index - 1].text in ("(", ",", "*"):
                 edits.append((token.end, token.end, ":"))
         if edits:
-            yield Candidate("missing_annotation", -1.0, tuple(edits), 0.0)
+            yield Candidate("missing_annotation", -8.0, tuple(edits))
     elif len(tokens) >= 2 and tokens[0].kind == NAME and tokens[0].text not in KEYWORDS and tokens[1].text in ANNOTATIONS:
         above = site.src.previous_logical(site.low)
         code = site.src.code(above) if above is not None else []
         alike = (len(code) > 2 and code[1].text == ":") or (bool(code) and code[0].text == "class")
         if alike and (len(tokens) == 2 or tokens[2].text in ("=", "[", "|")):
-            yield Candidate("missing_annotation", -1.0, ((tokens[0].end, tokens[0].end, ":"),), 0.0)
+            yield Candidate("missing_annotation", -8.0, ((tokens[0].end, tokens[0].end, ":"),))
 
 
 def _called_hints(site: Site) -> Iterator[Candidate]:
@@ -133,7 +133,7 @@ def _called_hints(site: Site) -> Iterator[Candidate]:
         elif token.text == ":" and stack and stack[-1] and tokens[index - 1].kind == NAME and tokens[index - 2].text in ("(", ","):
             edits.append((token.start, token.end, "="))
     if edits:
-        yield Candidate("argument_colon", 0.0, tuple(edits), 0.0)
+        yield Candidate("argument_colon", -4.0, tuple(edits))
 
 
 def _half_compare(site: Site) -> Iterator[Candidate]:
@@ -152,7 +152,7 @@ def _half_compare(site: Site) -> Iterator[Candidate]:
             if tokens[start].kind == NAME and tokens[start].text not in KEYWORDS:
                 subject = site.text[tokens[start].start : tokens[left].start].strip()
                 at = tokens[index + 1].start
-                yield Candidate("half_compare", -1.0, ((at, at, subject + " "),), 0.0)
+                yield Candidate("half_compare", -6.0, ((at, at, subject + " "),), 0.0)
 
 
 def _not_equal(site: Site) -> Iterator[Candidate]:
@@ -161,9 +161,9 @@ def _not_equal(site: Site) -> Iterator[Candidate]:
         if word.text != "not" or left.text in KEYWORDS or (left.kind == OP and left.text not in ")]}"):
             continue
         if right.kind in (STRING, NUMBER):
-            yield Candidate("not_equal", -1.0, ((word.start, word.end, "!="),), 0.0)
+            yield Candidate("not_equal", -5.0, ((word.start, word.end, "!="),), 0.0)
         elif right.text in ("None", "True", "False"):
-            yield Candidate("not_equal", -1.0, ((word.start, word.end, "is not"),), 0.0)
+            yield Candidate("not_equal", -5.0, ((word.start, word.end, "is not"),), 0.0)
 
 
 def _global(site: Site) -> Iterator[Candidate]:
@@ -200,7 +200,7 @@ def _comprehended(site: Site) -> Iterator[Candidate]:
         if for_at and stop and not otherwise:
             condition = site.text[token.start : tokens[for_at - 1].end]
             edits = ((tokens[index - 1].end, tokens[for_at - 1].end, ""), (tokens[stop].start, tokens[stop].start, " " + condition))
-            yield Candidate("comprehension_if", 0.0, edits, 0.0)
+            yield Candidate("comprehension_if", -6.0, edits, 0.0)
 
 
 def _walrus(site: Site) -> Iterator[Candidate]:
@@ -221,7 +221,7 @@ def _walrus(site: Site) -> Iterator[Candidate]:
             new = ":=" if site.text[tokens[index].start - 1] == " " else " := "
             bare = tokens[index - 2].text != "("
             cost = 0.0 if not bare else 1.0
-            yield Candidate("walrus", cost - 1.0, ((tokens[index].start, tokens[index].end, new),), 0.0)
+            yield Candidate("walrus", cost - 6.0, ((tokens[index].start, tokens[index].end, new),), 0.0)
 
 
 def _named(site: Site) -> Iterator[Candidate]:
@@ -238,7 +238,7 @@ def _named(site: Site) -> Iterator[Candidate]:
         uses = [(a, b) for a, b in zip(code, code[1:], strict=False) if (a.text, b.text) == pair and " " == site.text[a.end : b.start]]
         if 1 < len(uses) < MAX_USES and pair[0] not in TYPES | ANNOTATIONS:
             edits = [(a.end, b.start, "_") for a, b in uses]
-            yield Candidate("blank_in_name", -1.0, tuple(edits), 0.0)
+            yield Candidate("blank_in_name", -3.0, tuple(edits), 0.0)
 
 
 def _braced(site: Site) -> Iterator[Candidate]:
@@ -262,7 +262,7 @@ def _braced(site: Site) -> Iterator[Candidate]:
             before = code[-2] if len(code) > 1 else code[-1]
             edits.append((before.end, code[-1].end, ":"))
     if opened and opened == closed:
-        yield Candidate("brace_block", -3.0, merged(edits), 0.0)
+        yield Candidate("brace_block", -12.0, merged(edits), 0.0)
 
 
 def _parameters(site: Site) -> Iterator[Candidate]:
@@ -293,7 +293,7 @@ def _yielded(site: Site) -> Iterator[Candidate]:
                 stop = at - 1
                 break
         start, end = tokens[index].start, tokens[stop].end
-        yield Candidate("bare_yield", -2.0, ((start, start, "("), (end, end, ")")), 0.0)
+        yield Candidate("bare_yield", -8.0, ((start, start, "("), (end, end, ")")), 0.0)
 
 
 def _imported(site: Site) -> Iterator[Candidate]:
@@ -337,7 +337,7 @@ def _concatenated(site: Site) -> Iterator[Candidate]:
         if left.kind == STRING and right.kind == STRING:
             continue
         if _joins(tokens, index):
-            yield Candidate("missing_plus", -1.0, ((left.end, left.end, " +"),), 0.0)
+            yield Candidate("missing_plus", -6.0, ((left.end, left.end, " +"),))
 
 
 def _is_operand_end(token: Token) -> bool:

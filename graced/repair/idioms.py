@@ -33,6 +33,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     yield from _constant_of(site)
     yield from _joined(site)
     yield from _goes_on(site)
+    yield from _header_goes_on(site)
     yield from _dashes(site)
     yield from _bad_escapes(site)
 
@@ -95,7 +96,6 @@ def _joined(site: Site) -> Iterator[Candidate]:
         return
     code, first = src.code(src.logical_end(above)), site.tokens[0]
     if not code or not (site.fault.kind == "IndentationError" or first.text in OPERATORS):
-        yield from _header_goes_on(site)
         return
     end, last = code[-1].end, code[-1].text
     if site.text[end : first.start].strip():  # a comment is between
@@ -124,7 +124,8 @@ def _goes_on(site: Site) -> Iterator[Candidate]:
         return
     below = site.src.next_logical(site.at)
     if below is not None:
-        yield Candidate("joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
+        torn = site.src.lines[below].width <= site.src.lines[site.low].width
+        yield Candidate("torn_operator" if torn else "joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
 
 
 def _dashes(site: Site) -> Iterator[Candidate]:

@@ -13,6 +13,8 @@ _HEX: Final = re.compile(r"(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}$")
 _HEAD: Final = re.compile(r"(def|class|import|from|return|if|elif|else|for|while|try|except|with|async|raise|assert)\b")
 _GLUED: Final = re.compile(r"([A-Za-z]{1,3})(def|class|import|from|return|while|async|except|elif|raise)$")
 _MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7}|\|{7})(?=[ \t\r\n]|\Z)[^\r\n]*")
+_OPEN_IMPORT: Final = re.compile(r"from[ \t]+[\w.]+[ \t]+import[ \t]*\([ \t]*$")
+_WHOLE_IMPORT: Final = re.compile(r"(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+\w[\w.]*(?:[ \t]*,[ \t]*\w+)*(?:[ \t]+as[ \t]+\w+)?[ \t]*$")
 MAX_LINES: Final = 60
 
 
@@ -35,7 +37,7 @@ def _tail(site: Site) -> Iterator[Candidate]:
     old = [t.text for i in range(above, src.logical_end(above) + 1) for t in src.code(i)]
     meant = [w for w in words if w not in CLOSES and w != ","]
     if meant and all(w in old for w in meant) or (not meant and len(words) == 1 and old[-1:] == words):
-        yield Candidate("leftover_tail", -3.0, ((src.lines[site.low].start, src.lines[site.high].next, ""),), 0.0)
+        yield Candidate("leftover_tail", -6.0, ((src.lines[site.low].start, src.lines[site.high].next, ""),), 0.0)
 
 
 def _commented_rest(site: Site) -> Iterator[Candidate]:
@@ -69,30 +71,26 @@ def _empty_import(site: Site) -> Iterator[Candidate]:
 
 
 def _import_inside(site: Site) -> Iterator[Candidate]:
-    """An import that was put between the brackets of another one: it goes behind that."""
+    """Imports that were put between the brackets of another one: they go behind that."""
     src = site.src
-    for start in (site.low, src.previous_logical(site.low)):
-        if start is None:
-            continue
-        code = [t for i in range(start, src.logical_end(start) + 1) for t in src.code(i)]
-        words = [t.text for t in code]
-        if words[:1] != ["from"] or "import" not in words or words[-1] != "(":
-            continue
-        first = src.next_logical(src.logical_end(start))
-        stop = first
-        while stop is not None and src.first_word(stop) in ("import", "from") and not src.lines[stop].width:
-            end = src.logical_end(stop)
-            stop = src.next_logical(end)
-        if first is None or stop is None or stop == first:
-            return
-        close = next((i for i in range(stop, min(len(src.lines), stop + MAX_LINES)) if [t.text for t in src.code(i)][:1] == [")"]), None)
-        if close is None:
-            return
-        moved = src.text[src.lines[first].start : src.lines[end].next]
-        at = src.lines[close].next
-        edits = ((src.lines[first].start, src.lines[end].next, ""), (at, at, moved))
-        yield Candidate("import_inside", -3.0, edits, 0.0)
+    opener = next((i for i in range(site.at, max(-1, site.at - 8), -1) if _OPEN_IMPORT.match(_text(src, i))), None)
+    if opener is None:
         return
+    inner = opener + 1
+    while inner < len(src.lines) and (not _text(src, inner).strip() or _WHOLE_IMPORT.match(_text(src, inner))):
+        inner += 1
+    close = next((i for i in range(inner, min(len(src.lines), inner + MAX_LINES)) if _text(src, i).rstrip() == ")"), None)
+    if close is None or inner == opener + 1:
+        return
+    moved = "".join(
+        src.text[src.lines[i].start : src.lines[i].next] for i in range(opener + 1, inner) if _text(src, i).strip()
+    )
+    at = src.lines[close].next
+    yield Candidate("import_inside", -8.0, ((src.lines[opener].next, src.lines[inner].start, ""), (at, at, moved)), 0.0)
+
+
+def _text(src: Source, index: int) -> str:
+    return src.text[src.lines[index].start : src.lines[index].end]
 
 
 def _lost_try(site: Site) -> Iterator[Candidate]:
@@ -182,24 +180,24 @@ def _litter(site: Site) -> Iterator[Candidate]:
             if code[1].kind == NAME and _HEAD.match(code[1].text) and code[1].text not in ("if", "for"):
                 blanks = " " * len(first.text) if text[first.end : code[1].start] != " " else ""
                 stop = first.end if blanks else code[1].start
-                yield Candidate("litter", -3.0, ((first.start, stop, blanks),), 0.0)
+                yield Candidate("litter", -5.0, ((first.start, stop, blanks),))
         match = _GLUED.match(first.text) if first.kind == NAME and not site.scorer.names[first.text] else None
         if match is not None and len(code) > 1 and code[1].kind == NAME:
-            yield Candidate("litter", -3.0, ((first.start, first.start + match.end(1), ""),), 0.0)
+            yield Candidate("litter", -5.0, ((first.start, first.start + match.end(1), ""),))
         last = code[-1]
         if len(code) > 2 and _HEX.match(text[code[-2].start : last.end]) and code[-2].end == last.start:
             yield Candidate("litter", -3.0, ((code[-3].end, last.end, ""),), 0.0)
         elif len(code) > 1 and _HEX.match(last.text) and code[-2].end < last.start:
             yield Candidate("litter", -3.0, ((code[-2].end, last.end, ""),), 0.0)
         elif len(code) > 1 and last.kind == NAME and len(last.text) == 1 and code[-2].text in (")", "]") and code[-2].end == last.start:
-            yield Candidate("litter", -2.0, ((last.start, last.end, ""),), 0.0)
+            yield Candidate("litter", -2.0, ((last.start, last.end, ""),))
 
 
 def _markers(site: Site) -> Iterator[Candidate]:
     """Markers that a resolved conflict left, of one kind only, so that there is nothing to choose."""
     found = [m for m in _whole_lines(site.src)]
     if found and len({site.text[start : start + 1] for start, _ in found}) == 1:
-        yield Candidate("marker_rest", -8.0, tuple((start, end, "") for start, end in found), 0.0)
+        yield Candidate("marker_rest", -400.0, tuple((start, end, "") for start, end in found), 0.0)
 
 
 def _whole_lines(src: Source) -> list[tuple[int, int]]:
@@ -222,7 +220,7 @@ def _torn_string(site: Site) -> Iterator[Candidate]:
         if quote in "\"'" and rest.count(quote) % 2 == 1 and not rest[:1].isspace():
             edits.append((line.end, below.start, "\\n"))
     if edits:
-        yield Candidate("torn_string", -3.0, merged(edits), 0.0)
+        yield Candidate("torn_string", -8.0, merged(edits))
 
 
 def _elif_last(site: Site) -> Iterator[Candidate]:

@@ -60,14 +60,14 @@ def _bare_except(tokens: list[Token], at: int) -> bool:
     """`except A, B:`; in Python 2 that bound a name, which is not written as a class's is."""
     if tokens[at].text != "except" or not _begins(tokens, at):
         return False
-    names, last = 0, ""
+    names, last, parts = 0, "", 0
     for token in tokens[at + 1 : at + LOOK_AHEAD]:
         if token.kind == NAME:
-            last = token.text
+            last, parts = token.text, parts + 1
         elif token.text in (",", ":"):
-            if not _like_class(last):
+            if not (_like_class(last) or (parts > 1 and token.text == ",")):
                 return False
-            names, last = names + 1, ""
+            names, last, parts = names + 1, "", 0
             if token.text == ":":
                 return names > 1
         elif token.text not in (".", "*"):

@@ -177,7 +177,9 @@ def _cut(source: Source, at: int) -> int:
     fraction of the time; what does not fail is checked as a whole.
     """
     line = source.previous_logical(source.logical_start(min(at, len(source.lines) - 1))) or 0
-    while line > WORTH_CUTTING and not (source.lines[line].logical and not source.lines[line].width):
+    while line > WORTH_CUTTING and not (
+        source.lines[line].logical and not source.lines[line].width and source.first_word(line)[:1].isalpha()
+    ):
         line -= 1
     return line if line > WORTH_CUTTING and source.first_word(line) not in CLAUSES else 0
 

@@ -68,7 +68,9 @@ def _arguments(site: Site) -> Iterator[Candidate]:
                     if begin.text != ",":
                         end = tokens[last + 1].end if last + 1 < len(tokens) else tokens[last].end
                         edit = (tokens[first].start, end, "")
-                    yield Candidate("repeated_argument", 0.5 + order, (edit,))
+                    values = {site.text[tokens[a].start : tokens[b].end] for a, b in names}
+                    rule = "repeated_argument" if len(values) > 1 else "doubled_argument"
+                    yield Candidate(rule, 0.5 + order, (edit,))
     if site.said("positional argument follows", "non-default argument", "parameter without a default"):
         for part in _call_parts(tokens, site):
             yield from _reordered(site, part)
@@ -192,7 +194,7 @@ def _async(site: Site) -> Iterator[Candidate]:
         at = src.previous_logical(at)
     word = site.tokens[0]
     if site.said("'return' outside function") and len(site.tokens) > 1:
-        yield Candidate("return_outside", 5.0, ((word.start, site.tokens[1].start, ""),))
+        yield Candidate("return_outside", 9.0, ((word.start, site.tokens[1].start, ""),))
 
 
 def _numbers(site: Site) -> Iterator[Candidate]:

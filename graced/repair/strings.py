@@ -13,7 +13,7 @@ MAX_PLACES = 40
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
 _DOUBLED = re.compile(r"""(?<![\w"'])(?:""(?=[\w{%<\[])(?!")|''(?=[\w{%<\[])(?!'))|(?<=[\w.!?}>\]])(?:""(?!["\w])|''(?!['\w]))""")
-SWALLOWED_NEXT = 14.0
+SWALLOWED_NEXT = 40.0
 """Nats off where a triple-quoted string swallowed all up to the next one that begins."""
 _SWALLOWED = re.compile(
     r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w"
@@ -58,6 +58,8 @@ def _one_line(site: Site) -> Iterator[Candidate]:
         places = places[: MAX_PLACES // 2] + places[-MAX_PLACES // 2 :]
     for quote in sorted(quotes):
         for at in places:
+            if text[at : at + 3] == 3 * quote or text[at - 3 : at] == 3 * quote:
+                continue
             yield from _checked(site, index, Candidate("missing_quote", 2.0, ((at, at, quote),)))
         for at in range(line.start, line.end):
             if text[at] != quote or text[at - 1 : at] == quote or text[at + 1 : at + 2] == quote:
@@ -123,7 +125,7 @@ def _doubled_quote(site: Site) -> Iterator[Candidate]:
         at = line.start + match.start()
         new = text[: match.start()] + text[match.start() + 1 :]
         if not any(token.kind == BADSTR for token in tokens_of(new)):
-            yield Candidate("doubled_quote", -4.0, ((at, at + 1, ""),), 0.0)
+            yield Candidate("doubled_quote", -6.0, ((at, at + 1, ""),))
 
 
 def _odd_quotes(site: Site) -> Iterator[Candidate]:
@@ -171,7 +173,8 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
     src, text = site.src, site.text
     lines, tried = src.lines, 0
     ends = re.findall(rf"^(.*){quotes}[ \t]*$", text, re.MULTILINE)
-    own_line = 2 * sum(not end.strip() for end in ends) > len(ends)
+    ends = [end for end in ends if quotes not in end]
+    own_line = 2 * sum(not end.strip() for end in ends) >= len(ends)
     opened = src.line_at(start)
     for index in range(opened + 1, min(len(lines), opened + 300)):
         stripped = text[lines[index].start : lines[index].end].strip()
@@ -211,7 +214,7 @@ def _flipped(site: Site) -> Iterator[Candidate]:
             end = first.start + len(site.text[first.start : first.end].rstrip())
             short = len(site.text[first.start : end]) - len(site.text[first.start : end].rstrip(quotes[0]))
             if 0 < short < 3 and end - short > token.start + 3:
-                yield Candidate("short_triple", -3.0 + order - sure, ((end - short, end, quotes),), 0.0)
+                yield Candidate("short_triple", -23.0 + order - sure, ((end - short, end, quotes),), 0.0)
             else:
                 yield Candidate("missing_triple", -1.5 + order - sure, ((end, end, quotes),), 0.0)
             yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.0)

@@ -82,7 +82,8 @@ def candidates(site: Site) -> Iterator[Candidate]:
         spans = [range(low, high)]
     indices = sorted({index for span in spans for index in span if index < len(tokens)})
     balanced = not Balance(tokens)
-    found = [*_misspelt(site), *_singles(site, indices, balanced)]
+    yield from _misspelt(site)
+    found = list(_singles(site, indices, balanced))
     yield from _split_header(site)
     yield from _split_lines(site, range(max(1, site.here - 1), min(len(tokens), site.there + 2)))
     found.sort(key=lambda candidate: candidate.cost + (candidate.delta or 0.0))

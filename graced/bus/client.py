@@ -9,10 +9,10 @@ from typing import Any, Final
 import zmq
 
 from graced.bus.protocol import MAX_MESSAGE_BYTES, Ask, Reply, decode_reply, encode
+from graced.home.locks import read_record
+from graced.home.paths import Home
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import read_record
 
 SENDER: Final = "cli"
 RECONNECT_MS: Final = 5

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from graced.core.vocabulary import Beat
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.run import Run
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
@@ -47,20 +48,17 @@ class PeerView(Struct, frozen=True):
 
 
 class KernelView(Struct, frozen=True):
-    """One kernel as self_healing has it; times in seconds of CLOCK_MONOTONIC, 0 for none."""
+    """One kernel as self_healing has it. A `run.pid` of 0: it is not alive; `due`: seconds of CLOCK_MONOTONIC, or 0."""
 
-    pid: int
-    start_ticks: int
+    run: Run
     state: str
-    run: int
     reason: str
-    started: float
     restarts: int
     exit: Any
     critical: bool
     rung: str | None
     wanted: bool
-    held: bool
+    stopped_by_person: bool
     due: float
 
 
@@ -95,8 +93,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "birth": ("spawner", "{target, request, floor, force} -> {pid} | {reason, retry_at}"),
     "kernel.start": ("spawner", "{kernel, run}: the outcome comes as news"),
     "kernel.order": ("spawner", "Order"),
-    "kernel.end": ("spawner", "{kernel, run, signal, timeout}"),
-    "kernel.sync": ("spawner", "{acked} -> all runs, and news above `acked`"),
+    "kernel.end": ("spawner", "{kernel, run}: as its `stop` says"),
+    "kernel.sync": ("spawner", "{incarnation} -> all runs, and the news that nobody has taken"),
     "kernel.news": ("self_healing", "news of births and exits"),
     "kernels.start": ("self_healing", "{names}: start by a person -> {names}"),
     "kernels.stop": ("self_healing", "{names}: stop by a person -> {names}"),
@@ -106,10 +104,11 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "self_healing coding_agent",
         "{request} -> {running, steps}, and once it is over {ok, text}",
     ),
+    "approve": ("self_healing coding_agent trigger", "{id, approve, by}: a person's answer -> {id, playbook, run}"),
     "grant": ("architect parliament trigger", "a signed lease -> {held}"),
     "revoke": ("architect parliament trigger", "{incident} -> {held: false}"),
     "kernel.mended": ("self_healing", "{paths}: they compile now -> rows as kernel.look"),
-    "kernel.look": ("self_healing", "{names} -> {NAME: {run, state, started, alive, reason}}"),
+    "kernel.look": ("self_healing", "{names} -> {NAME: {run: Run, state, alive, reason}}"),
     "kernel.renew": ("self_healing", "{names}: begin the next run, for their sources were mended"),
     "task.mend": ("coding_agent", "{path, error, kernel}: a kernel crashes over it -> {id, state, text}"),
     "task.add": ("coding_agent", "{path}: queue a file -> {id}"),

@@ -16,8 +16,8 @@ import zmq
 
 from graced.bus.protocol import MAX_MESSAGE_BYTES, Ask, Reply, decode_ask, decode_beat, decode_reply, encode
 from graced.core.vocabulary import Beat
+from graced.home.paths import Home
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
 
 RECONNECT_MS: Final = 5
 ABSENT_S: Final = 2.0  # a peer that is away for longer is disconnected: trying every 5 ms costs CPU
@@ -68,9 +68,10 @@ class Bus:
 
     def rebind(self) -> None:
         """After run/ was deleted and made again: new socket files, the old connections live on."""
-        for socket, kind in ((self._router, "cmd"), (self._xpub, "hb")):
+        commands, heartbeats = self.home.endpoint(self.me, "cmd"), self.home.endpoint(self.me, "hb")
+        for socket, address in ((self._router, commands), (self._xpub, heartbeats)):
             with contextlib.suppress(zmq.ZMQError):
-                socket.unbind(self.home.endpoint(self.me, kind))
+                socket.unbind(address)
         self._bind()
 
     # --- heartbeats

@@ -12,7 +12,7 @@ from graced.cli.place import Place
 from graced.control.errors import EX_USAGE, Refusal
 
 if TYPE_CHECKING:
-    from graced.config.schema import CodingAgent, Watch
+    from graced.spec.config import CodingAgent, Watch
 
 
 class Setting(NamedTuple):
@@ -30,7 +30,7 @@ def setting(place: Place) -> Setting:
     Of a configuration that another user owns, or that others may write, no program is run: neither `verify`, nor an
     interpreter, nor a back end.
     """
-    from graced.config.schema import DEFAULT_HOME, PLACES, CodingAgent
+    from graced.spec.config import DEFAULT_HOME, PLACES, CodingAgent
 
     given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
     if not given:
@@ -46,8 +46,8 @@ def setting(place: Place) -> Setting:
         if named:
             click.echo(f"{strange} belongs to another user, or others may write it: its programs are not run", err=True)
         return Setting(replace(agent, watch=watch, verify=None, backend=None), (), config.home, config.folder)
+    from graced.home.paths import Home
     from graced.members.targets import targets
-    from graced.posix.home import Home
 
     return Setting(config.coding_agent, targets(Home(config.home), config), config.home, config.folder)
 

@@ -7,9 +7,9 @@ import msgspec
 
 from graced.cli.out import Column, clip, lines_of, print_json, span, width
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.disk import reader
 from graced.control.errors import Refusal, unknown
-from graced.posix.home import Home
+from graced.home.paths import Home
+from graced.status.disk import reader
 from graced.store.tables import Incident, incidents
 from graced.store.text import is_valid
 

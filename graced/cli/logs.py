@@ -10,11 +10,11 @@ import click
 
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal
-from graced.control.kept import kept_config, running_kernels
 from graced.control.logs import Lines, Reader, Write, time_in
 from graced.control.names import expand
-from graced.core.roles import MEMBERS
-from graced.posix.home import Home
+from graced.home.kept import kept_config, running_kernels
+from graced.home.paths import Home
+from graced.spec.roles import MEMBERS
 from graced.yaml_source.units import parse_duration
 
 FOLLOWED_LINES: Final = 10

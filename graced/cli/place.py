@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from graced.control.errors import EX_CONFIG, EX_USAGE, Mistakes, Refusal, about
-from graced.posix.home import Home
+from graced.home.paths import Home
 
 if TYPE_CHECKING:
     from graced.config.load import Loaded

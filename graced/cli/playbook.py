@@ -7,10 +7,10 @@ import click
 
 from graced.cli.out import Column, lines_of, print_json, width
 from graced.cli.place import Place, pass_place, place_options, unplaced_options
-from graced.config.schema import Config
 from graced.control.errors import EX_DATAERR, EX_FAILED, EX_USAGE, Mistakes, Refusal, not_running, unknown
-from graced.core.roles import MEMBERS, MUTUAL_PLAYBOOK
-from graced.playbooks.schema import Playbook
+from graced.spec.config import Config
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS, MUTUAL_PLAYBOOK
 from graced.store.text import is_valid
 from graced.yaml_source.units import format_duration
 
@@ -30,7 +30,13 @@ def listed(place: Place, as_json: bool) -> None:
     found = _all(place.load().config)
     if as_json:
         rows = [
-            {"name": p.name, "description": p.description, "slo_s": p.slo_s, "on": list(p.on), "file": p.file}
+            {
+                "name": p.name,
+                "description": p.description,
+                "slo_s": p.slo_s,
+                "on": [trigger.name for trigger in p.on],
+                "file": p.file,
+            }
             for p in found.values()
         ]
         print_json({"playbooks": rows})
@@ -103,7 +109,7 @@ def validate(file: tuple[str, ...], as_json: bool) -> None:
 def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json: bool) -> None:
     """Run a playbook; exit 1 when a step fails."""
     from graced.control.playbook import dry_steps, run_playbook
-    from graced.control.presence import anyone
+    from graced.home.presence import anyone
 
     home = place.home_dir()
     playbook = _one(_all(place.load().config), name)
@@ -122,7 +128,8 @@ def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json:
     if not anyone(home):
         raise not_running(home.root)
     tell = (lambda step: None) if as_json else (lambda step: click.echo(_step_line(step)))
-    result = run_playbook(home, playbook, variables, tell)
+    given = {word.partition("=")[0] for word in extra}  # the rest are the defaults of those who run it
+    result = run_playbook(home, playbook, {name: variables[name] for name in given}, tell)
     if as_json:
         print_json(result)
     else:

@@ -9,12 +9,12 @@ from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.control.errors import EX_FAILED, not_running
-from graced.control.kept import kept_config, running_kernels
 from graced.control.names import expand
 from graced.control.people import restart_kernels
-from graced.control.presence import anyone
 from graced.control.renew import restart_member
-from graced.core.roles import MEMBERS
+from graced.home.kept import kept_config, running_kernels
+from graced.home.presence import anyone
+from graced.spec.roles import MEMBERS
 
 
 @click.command("restart")

@@ -8,10 +8,10 @@ from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.control.errors import EX_NOTHING_RUNS, Refusal, not_running
-from graced.control.kept import kept_config, running_kernels
 from graced.control.names import expand
+from graced.home.kept import kept_config, running_kernels
+from graced.home.paths import Home
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
 
 
 @click.command("stop")
@@ -48,7 +48,7 @@ def _stop_all(home: Home, beside: int | None) -> tuple[list[str], list[str]]:
 
 def _stop_named(home: Home, name: tuple[str, ...]) -> tuple[list[str], list[str]]:
     from graced.control.people import stop_kernels
-    from graced.control.presence import anyone
+    from graced.home.presence import anyone
 
     specs = running_kernels(kept_config(home))
     names = expand(name, specs)

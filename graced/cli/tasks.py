@@ -9,12 +9,12 @@ import msgspec
 from graced.cli.groups import DefaultGroup
 from graced.cli.out import Column, folder_prefix, lines_of, print_diff, print_json, width
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.disk import reader
 from graced.control.errors import EX_USAGE, Refusal, not_running, unknown
 from graced.control.people import insist
-from graced.control.presence import anyone
+from graced.home.paths import Home
+from graced.home.presence import anyone
 from graced.mending.walk import is_python
-from graced.posix.home import Home
+from graced.status.disk import reader
 from graced.store.tables import TaskRecord, get_task, tasks
 from graced.store.text import is_valid, path_in
 
@@ -122,7 +122,7 @@ def _decide(home: Home, verb: str, id: str, said: str, as_json: bool) -> None:
 
 def _waits(place: Place, path: str) -> str:
     """Why a task is not done yet, as far as the file itself tells."""
-    from graced.control.kept import kept_config
+    from graced.home.kept import kept_config
     from graced.mending.hold import hold
 
     held = hold(path, kept_config(place.home_dir()).coding_agent.settle_s)

@@ -3,9 +3,9 @@
 import os
 from typing import Any, Final
 
-from graced.config import schema as s
 from graced.config import words
 from graced.config.kernel_table import KERNEL, RESTART_KEYS
+from graced.spec import config as s
 from graced.yaml_source.node import Node
 from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Command, Number, PathTo, Text, duration, whole
@@ -95,6 +95,23 @@ class BackendShape(Shape):
         return record.surface(node) if record else node.value()
 
 
+class AnchorShape(Either):
+    """`journal`, `syslog`, a path, or {command}."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            scalar=PathTo(),
+            mapping=Record(s.Anchor, [Key("command", Command(), None, "gets a line of JSON on its standard input")]),
+        )
+        self.wants = "journal, syslog, a file to append to, or {command: [...]}"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        if spot.node.kind == "scalar" and spot.node.value() in ("journal", "syslog"):
+            return s.Anchor(log=spot.node.value())
+        value = super().read(spot, reading)
+        return s.Anchor(file=value) if isinstance(value, str) else value
+
+
 TIMING = Record(
     s.Timing,
     [
@@ -129,6 +146,17 @@ CODING_AGENT = Record(
         Key("backend", Nullable(BackendShape()), "null", "optional: a command or an endpoint that proposes fixes"),
     ],
 )
+AUDIT = Record(
+    s.Audit,
+    [
+        Key(
+            "anchor",
+            Nullable(AnchorShape()),
+            "null",
+            "where the head of the log is told outside of the home, each minute",
+        )
+    ],
+)
 FILE = Record(
     dict,
     [
@@ -140,6 +168,7 @@ FILE = Record(
         Key("playbooks", ListOf(PathTo(os.path.isdir, "a folder")), "[]", "more folders of playbooks"),
         Key("coding_agent", CODING_AGENT, "{}", "the member that mends code"),
         Key("notify", ListOf(Text("an Apprise URL", words.notify_url)), "[]", "for what is escalated to a human"),
+        Key("audit", AUDIT, "{}", "the audit log"),
         Key("defaults", Partial(KERNEL), "{}", "kernel keys that every kernel starts from"),
         Key("kernels", MapOf(
             KERNEL, words.name_fault, lambda name, fields: s.Kernel(name=name, **fields), words.NAME_PATTERN,

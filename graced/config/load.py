@@ -10,7 +10,7 @@ from graced.config.check import check_tree
 from graced.config.documents import Document, collect, tell_double_kernels
 from graced.config.file_table import FILE
 from graced.config.merge import complete, merge_files
-from graced.config.schema import DEFAULT_HOME, PLACES, Config
+from graced.spec.config import DEFAULT_HOME, PLACES, Config
 from graced.yaml_source.interpolate import interpolate
 from graced.yaml_source.node import Node, is_utf8
 from graced.yaml_source.parse import parse

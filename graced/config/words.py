@@ -7,8 +7,8 @@ import re
 import signal
 from typing import Any, Final
 
-from graced.config.schema import Socket
-from graced.core.roles import MEMBERS
+from graced.spec.config import Socket
+from graced.spec.roles import MEMBERS
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import nearest
 from graced.yaml_source.scalars import Text

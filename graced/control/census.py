@@ -16,13 +16,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.control.launch import SPAWNER_MODULE
-from graced.core.roles import MEMBERS
+from graced.home.launch import SPAWNER_MODULE
+from graced.home.paths import Home
 from graced.posix import proc
 from graced.posix.clock import boottime
-from graced.posix.home import Home
 from graced.posix.proc import Identity, Stat
 from graced.posix.scan import HOME_TAG
+from graced.spec.roles import MEMBERS
 
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 KERNEL_TAG: Final = b"GRACED_KERNEL"

@@ -147,7 +147,7 @@ def _systemd(_: str) -> Finding:
 
 def _sockets(home: str) -> Finding:
     """unix(7): a path has 107 bytes."""
-    from graced.posix.home import SUN_PATH_BYTES
+    from graced.home.paths import SUN_PATH_BYTES
 
     longest = len(os.fsencode(os.path.join(os.path.abspath(home), "run", "self_healing.cmd")))
     if longest <= SUN_PATH_BYTES:

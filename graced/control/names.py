@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from graced.config.schema import Kernel
 from graced.control.errors import unknown
+from graced.spec.config import Kernel
 
 GLOB: Final = frozenset("*?[")
 

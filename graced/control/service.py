@@ -58,7 +58,7 @@ def layout(of_user: bool, config: str | None = None, home: str | None = None) ->
     if not os.path.exists(file):
         return replace(standard, config=file, home=wanted or standard.home)
     from graced.config.load import ConfigError, home_only
-    from graced.config.schema import DEFAULT_HOME
+    from graced.spec.config import DEFAULT_HOME
     from graced.yaml_source.scalars import absolute
 
     environ = {name: value for name, value in os.environ.items() if name != "GRACED_HOME"}  # the service's has none

@@ -5,8 +5,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.core.roles import POWERS
 from graced.core.vocabulary import Lease, Timing
+from graced.spec.roles import POWERS
 
 LEASE_EXTRA_S: Final = 5.0
 RENEW_FRACTION: Final = 1 / 3

@@ -10,8 +10,8 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.core.roles import Member
 from graced.core.vocabulary import Action, Beat, Probe, Timing, Watch
+from graced.spec.roles import Member
 
 State = Literal["unknown", "starting", "healthy", "suspect", "down"]
 Evidence = Literal["", "exit", "zombie", "stopped", "heartbeat"]

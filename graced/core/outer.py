@@ -3,8 +3,8 @@
 from typing import Final, Literal
 
 from graced.core.duty import RANK_INTERVALS, in_hand
-from graced.core.roles import SUCCESSION
 from graced.core.state import State
+from graced.spec.roles import SUCCESSION
 
 REPLACED_INTERVALS: Final = RANK_INTERVALS * (len(SUCCESSION["watchdog"]) + 1)
 """By then even the last in line has begun to bring a dead watchdog back."""

@@ -1,7 +1,8 @@
-"""The actions of the two shipped playbooks, as the core performs them.
+"""The actions of the playbooks that bring members back, as the core performs them.
 
-Each has a `begin` (once an attempt) and a `poll` (after every event, until it gives a verdict). Polling a
-condition over the state keeps them idempotent: a takeover begins a step again and finds what is already so.
+Each has a `begin` (once an attempt) and a `poll` (after every event, until it gives a verdict); their step has its
+arguments filled in. Polling a condition over the state keeps them idempotent: a takeover begins a step again and finds
+what is already so.
 """
 
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from graced.core import leases, restart
-from graced.core.engine import TAKEN_OVER, Run, mark
-from graced.core.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
+from graced.core.engine import TAKEN_OVER, Progress, Run, mark
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
 from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
-from graced.playbooks.schema import Step
+from graced.spec.playbook import Step
+from graced.spec.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 
 Verdict = tuple[bool, str] | None
 Begin = Callable[[State, Run, Step, float], Stepped]
@@ -39,7 +40,11 @@ def _yes(state: State, run: Run, step: Step, now: float) -> Verdict:
 
 
 def _target(run: Run, step: Step) -> str:
-    return str(step.with_.get("target") or run.target) if "{{" not in str(step.with_.get("target")) else run.target
+    return str(step.with_.get("target") or run.target)
+
+
+def _progress(run: Run, step: Step) -> Progress:
+    return next(p for s, p in zip(run.playbook.steps, run.steps, strict=True) if s.name == step.name)
 
 
 def refusal(state: State, run: Run, step: Step) -> str:
@@ -53,8 +58,7 @@ def refusal(state: State, run: Run, step: Step) -> str:
 
 
 def _waited(state: State, run: Run, step: Step, now: float) -> bool:
-    index = run.playbook.steps.index(step)
-    return now - run.steps[index].at >= max(ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval)
+    return now - _progress(run, step).at >= max(ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval)
 
 
 def dead_incarnation(run: Run, target: str) -> int:
@@ -98,7 +102,7 @@ def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
         actions += told
     if target == state.me or _back(state, run, target) or target in state.restarts:
         return state, tuple(actions)
-    attempt = run.steps[run.playbook.steps.index(step)].attempt
+    attempt = _progress(run, step).attempt
     # (A try of the verification that has to bring it back once more meets the start intensity.)
     force = step.uses == "restart_member" and (bool(step.with_.get("force")) or run.tier == 3)
     attempted, more = restart.begin(
@@ -206,7 +210,7 @@ def _delegate_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
     if len(holders) == len(DELEGATES):
         return True, "powers lent to " + ", ".join(sorted(holders))
     waiting = [a for a in DELEGATES if a not in holders]
-    if now - run.steps[run.playbook.steps.index(step)].at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
+    if now - _progress(run, step).at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
         return None
     return True, f"no answer from {', '.join(waiting)}"  # the healers matter more: the emergency goes on without them
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from graced.core.roles import HEALERS
+from graced.spec.roles import HEALERS
 
 Record = Mapping[str, Any]
 

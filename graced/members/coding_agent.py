@@ -9,9 +9,10 @@ import os
 from typing import Any
 
 from graced.bus.protocol import Ask, Reply
-from graced.core.vocabulary import OpenIncident
+from graced.core.vocabulary import OpenIncident, Perform
 from graced.members import runs
 from graced.members.duty import Duty
+from graced.members.kernel_actions import KernelActions
 from graced.members.mender import Mender
 from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
@@ -34,6 +35,7 @@ class CodingAgent(Duty):
         self._mender = Mender(shell, self._scanning.soon)
         self._suggestions = Suggestions(shell, self._mender)
         self._retrying = Retrying(shell, self._again)
+        self._actions = KernelActions(shell)
 
     def ask(self, ask: Ask, address: bytes) -> Reply | None:
         match ask.verb:
@@ -48,6 +50,12 @@ class CodingAgent(Duty):
             case "task.decline":
                 return self._suggestions.decline(ask)
         return runs.asked(self.shell, ask) or super().ask(ask, address)
+
+    def perform(self, action: Perform) -> None:
+        if action.uses == "restart_kernel":
+            self._actions.restart(action)
+        else:
+            super().perform(action)
 
     def detail(self) -> dict[str, Any]:
         return {"scanned_at": self._scanning.at} if self._scanning.at else {}

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core import leases
-from graced.core.roles import DELEGATES, POWERS
 from graced.core.vocabulary import LeaseGiven, LeaseTaken
-from graced.members import leasing
+from graced.members import leasing, runs
 from graced.members.duty import Duty
 from graced.posix.clock import monotonic, wall_iso
+from graced.spec.roles import DELEGATES, POWERS
 from graced.store import tables
 
 LAST_LINES: Final = 5  # of a dead healer's log, for the incident
@@ -21,6 +21,8 @@ class Delegate(Duty):
         match ask.verb:
             case "grant":
                 return self._granted(ask)
+            case "approve":
+                return runs.asked(self.shell, ask)
             case "revoke":
                 incident = str(ask.args["incident"])
                 self.shell.take(LeaseTaken(incident))
@@ -58,7 +60,7 @@ class Architect(Delegate):
     def lent(self, incident: str) -> None:
         if not self.may("analyze_failure", incident):
             return
-        from graced.members.logtail import last_lines
+        from graced.posix.log_end import last_lines
 
         for name in ("self_healing", "coding_agent"):
             lines = last_lines(self.shell.home.log(name), LAST_LINES)

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from graced.bus.protocol import Ask, Reply, View
-from graced.core.vocabulary import Action, Beat
+from graced.core.vocabulary import Action, Beat, EndRun, Perform
+from graced.members.step_workers import StepOutcome
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -35,6 +36,13 @@ class Duty:
     def acted(self, action: Action) -> bool:
         """Do an action that only this role knows; False for those that it does not."""
         return False
+
+    def perform(self, action: Perform) -> None:
+        """Perform an action of a playbook that is a duty's; the outcome goes to `shell.playbooks.done`."""
+        self.shell.playbooks.done(action, StepOutcome(False, f"{self.shell.me} cannot do {action.uses}"))
+
+    def run_ended(self, end: EndRun) -> None:
+        """A run of a playbook that this member executed is over."""
 
     def terminated(self) -> None:
         """SIGTERM is a person's wish that this process ends; the others bring the member back."""

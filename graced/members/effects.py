@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core.outer import HEAD_START_S
-from graced.core.roles import DELEGATES
 from graced.core.vocabulary import (
     Action,
     AnswerVote,
@@ -33,6 +32,7 @@ from graced.core.vocabulary import (
     SendGrant,
     SendRevoke,
     TakeLock,
+    TakeTargets,
     TellRun,
     TreeDead,
     Unborn,
@@ -40,11 +40,12 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.stopping import announced
 from graced.members import leasing
-from graced.members.stopping import announced
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic, wall_iso
-from graced.posix.locks import LockRecord, RestartLock, holder, take_now
+from graced.spec.roles import DELEGATES
 from graced.store import tables
 
 Shell = Any  # graced.members.shell.Shell; named so to keep the imports one way
@@ -202,7 +203,7 @@ def _head_start(shell: Shell, a: Birth, until: float) -> None:
 
 
 def _launch_spawner(shell: Shell, a: Birth, as_child: bool) -> None:
-    from graced.control.launch import launch_spawner
+    from graced.home.launch import launch_spawner
 
     try:
         pid = launch_spawner(shell.home, fresh=False, as_child=as_child)
@@ -284,16 +285,17 @@ def _tell_run(shell: Shell, a: TellRun) -> None:
 
 
 def _perform(shell: Shell, a: Perform) -> None:
-    from graced.members import workers
+    shell.playbooks.perform(a)
 
-    workers.perform(shell, a)
+
+def _take_targets(shell: Shell, a: TakeTargets) -> None:
+    shell.playbooks.take_targets(a)
 
 
 def _end_run(shell: Shell, a: EndRun) -> None:
     tables.finish_run(shell.store, a.run)
-    while len(shell.results) >= 64:
-        shell.results.pop(next(iter(shell.results)))
-    shell.results[a.run] = a
+    shell.playbooks.ended(a)
+    shell.duty.run_ended(a)
 
 
 # --- records
@@ -332,6 +334,7 @@ EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {
     Probe: _probe,
     Look: _look,
     TakeLock: _take_lock,
+    TakeTargets: _take_targets,
     DropLock: _drop_lock,
     Kill: _kill,
     Birth: _birth,

@@ -9,11 +9,11 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from graced.config.schema import Kernel, Socket
 from graced.core.vocabulary import Beat
+from graced.home.locks import read_record
 from graced.members import shelf
 from graced.posix import notify, passing, proc
-from graced.posix.locks import read_record
+from graced.spec.config import Kernel, Socket
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config, Kernel
+from graced.home.paths import Home
 from graced.posix.files import make_dir
-from graced.posix.home import Home
 from graced.posix.spawn import Launch, launch
+from graced.spec.config import Config, Kernel
+from graced.spec.replicas import expand_replicas
 
 # Set by an outer supervisor for graced itself; a kernel must not take them for its own.
 STRIPPED: Final = (
@@ -65,6 +65,10 @@ class Launcher:
         env = environment_of(self._base, kernel)
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
+
+    def unmarked(self, kernel: Kernel) -> dict[str, str]:
+        """The kernel's environment without the marks of a run: for a command beside it."""
+        return environment_of(self._base, kernel)
 
     def launch(self, name: str, run: int) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""

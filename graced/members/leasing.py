@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 
 from graced.core.vocabulary import Lease, RunNote
+from graced.home.kept import read_key
+from graced.home.paths import Home
 from graced.posix.clock import boottime
-from graced.posix.home import Home
 from graced.posix.proc import boot_id
 from graced.posix.undecodable import UNDECODABLE
 
 
 def _mac(home: Home, lease: Lease, expires: float, boot: str) -> str:
-    with open(home.key, "rb") as file:
-        key = file.read(64)
+    key = read_key(home)
     text = "\0".join(
         (lease.id, lease.incident, lease.agent, str(lease.incarnation), *lease.powers, repr(expires), boot)
     )

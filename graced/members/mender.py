@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from graced.config.schema import Kernel
-from graced.core.ladder import inside
-from graced.core.vocabulary import CloseIncident, NoteStep
+from graced.core.kernels.ladder import inside
+from graced.core.vocabulary import CloseIncident, Happened, NoteStep
 from graced.members import workers
 from graced.members.scanning import PAST
 from graced.members.targets import targets
@@ -28,6 +27,7 @@ from graced.mending.propose import Given
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
 from graced.posix.clock import monotonic, wall_iso
+from graced.spec.config import Kernel
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import is_valid, words
@@ -351,11 +351,18 @@ class Mender:
                 retry=outcome.retry if each.state in ("failed", "suggested") else "",
             )  # fmt: skip
             self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
+            if each.state == "failed":
+                self._tell_failed(each)
             span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))
             self._shell.act(CloseIncident(each.task, "recovered" if each.good else "escalated", span, 1))
             self._crashes.pop(each.task, None)
         self._closing.clear()
         self._quiet()
+
+    def _tell_failed(self, each: Closing) -> None:
+        task = tables.get_task(self._shell.store, each.task)
+        if task is not None and is_valid(task.path):
+            self._shell.take(Happened("task.failed", task.path, each.task, each.task, {"error": each.text}))
 
 
 def _error(outcome: Outcome, closing: Closing) -> str | None:

@@ -29,6 +29,7 @@ class News:
                 "at": report.at,
                 "text": report.text,
                 "by_order": report.by_order,
+                "wanting": report.wanting,
             }
         )
 

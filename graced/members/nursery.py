@@ -3,6 +3,7 @@
 The rules are in graced.core.orders; here they meet posix_spawn, wait statuses and /proc.
 """
 
+import errno
 import os
 import signal
 from collections import deque
@@ -12,39 +13,50 @@ from typing import Any, Final
 import msgspec
 
 from graced.bus.protocol import Ask, Reply, to_plain
-from graced.config.replicas import expand_replicas
 from graced.core import orders
+from graced.core.kernels.ending import Course, step
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
+from graced.home import stop_command
+from graced.home.slots import KernelSlots, Slot, identity_of
+from graced.home.stopping import announced
 from graced.members.keeping import Keeper
-from graced.members.kernel_slots import KernelSlots, Slot
 from graced.members.launching import Launcher
 from graced.members.looking import look
 from graced.members.news import News
-from graced.members.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
+from graced.spec.config import Stop
+from graced.spec.replicas import expand_replicas
+from graced.spec.run import Run
 
 TREE_STEP_S: Final = 0.002
+LOOK_S: Final = 0.02  # between two looks for what a first process that ended has left
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+WANTS: Final = frozenset({
+    errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
+})  # fmt: skip
+"""Of a birth: what it wanted may be there the next time."""
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 
 
 class Ending:
-    """The end of one run's tree: politely until `kill_at`, then by TreeKill until it is known empty.
+    """The end of one run's tree: as its `course` says; once that is over (None), by TreeKill until it is known empty.
 
     `witnessed`: the death of its first process was seen as it happened. Only then does its session number name its
     session: one that died unseen may have left its number to a stranger.
     """
 
-    def __init__(self, running: Running, kill_at: float, witnessed: bool = True) -> None:
+    def __init__(self, running: Running, course: Course | None = None, witnessed: bool = True) -> None:
         self.running = running
+        self.course = course
         self.witnessed = witnessed
-        self.kill_at = kill_at
         self.exit: Exit | None = None
         self.tree: TreeKill | None = None
+        self.command = 0  # pid of stop.command while it runs
+        self.signalled: set[proc.Identity] = set()
         self.empty_looks = 0
         self.below: list[proc.Identity] = []  # what hung below its first process when the end began
 
@@ -59,6 +71,7 @@ class Nursery:
         self.keeper = Keeper(shell, expand_replicas(shell.config))
         self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
+        self._commands: dict[int, str] = {}  # stop.command that runs, by pid
         self._slots = KernelSlots(shell.home)
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
@@ -77,37 +90,36 @@ class Nursery:
         given: descriptors that systemd kept, by name; they are ours from now on.
         """
         self._seen_runs = look(self.shell.home.id()).runs
-        slots = {slot.kernel: slot for slot in self._slots.stored()}
+        slots = {slot.run.kernel: slot for slot in self._slots.stored()}
         for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
-            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
-                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run.run if known else 0):
+                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id))
         for slot in slots.values():
             self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
-        boot_id = self.shell.identity.boot_id
-        self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
+        self.keeper.gather(given, [identity_of(r.run) for r in alive])
 
     def _adopt_one(self, slot: Slot) -> None:
-        identity = proc.Identity(slot.pid, slot.start_ticks, slot.boot_id)
-        if slot.pid == 0:
-            found = members_of(self._tags(slot.kernel, slot.run))
+        run, kernel = slot.run, slot.run.kernel
+        identity = identity_of(run)
+        if run.pid == 0:
+            found = members_of(self._tags(kernel, run.run))
             leaders = [i for i in found if proc.session_of(i.pid) == i.pid]
             identity = min(leaders, key=lambda i: i.start_ticks) if leaders else identity
-        running = Running(
-            slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
-        )
+        born = Run(kernel, run.run, identity.pid, identity.start_ticks, identity.boot_id, _started(identity))
+        running = Running(born, adopted=True)
         fd = proc.open_pidfd(identity) if identity.pid else None
         if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
-            self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
-            if slot.boot_id == self.shell.identity.boot_id and (slot.kernel, str(slot.run)) in self._seen_runs:
+            self.runs[kernel] = running = msgspec.structs.replace(running, exit=Exit())
+            if run.boot_id == self.shell.identity.boot_id and (kernel, str(run.run)) in self._seen_runs:
                 self._finish(running, Exit(), scan=True, witnessed=False)
             return
-        self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
-        if slot.pid == 0:
-            self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
-        self._pidfds[slot.kernel] = fd
-        self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
+        self.runs[kernel] = msgspec.structs.replace(running, alive=True)
+        if run.pid == 0:
+            self._slots.store(msgspec.structs.replace(slot, run=born))
+        self._pidfds[kernel] = fd
+        self.shell.add_reader(fd, lambda: self._adopted_died(kernel, fd))
 
     def _adopted_died(self, kernel: str, fd: int) -> None:
         self.shell.drop_reader(fd)
@@ -132,9 +144,7 @@ class Nursery:
             case "kernel.order":
                 self.runs = orders.give(self.runs, msgspec.convert(args, Order))
             case "kernel.end":
-                self.runs, actions = orders.stop(
-                    self.runs, str(args["kernel"]), int(args["run"]), int(args["signal"]), float(args["timeout"])
-                )
+                self.runs, actions = orders.stop(self.runs, str(args["kernel"]), int(args["run"]))
                 self._act(actions)
             case "kernel.sync":
                 news = self.news.synced(int(args["incarnation"]))
@@ -169,25 +179,32 @@ class Nursery:
     # --- births
 
     def _launch(self, launch: Launch) -> None:
-        kernel, run = launch.kernel, launch.run
-        boot_id = self.shell.identity.boot_id
-        self._slots.store(Slot(kernel, run, 0, 0, boot_id))
+        kernel = launch.kernel
+        run = Run(kernel, launch.run, boot_id=self.shell.identity.boot_id)
+        self._slots.store(Slot(run))
         try:
-            pid = self._launcher.launch(kernel, run)
+            pid = self._launcher.launch(kernel, run.run)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
             text = getattr(error, "strerror", None) or str(error)
-            self.runs, actions = orders.not_launched(self.runs, kernel, run, text, monotonic())
+            now = monotonic()
+            unborn, wanting = msgspec.structs.replace(run, started=now), _is_want(error)
+            self.runs, actions = orders.not_launched(self.runs, unborn, text, now, wanting=wanting)
             self._act(actions)
             return
-        ticks = proc.start_ticks(pid) or 0
-        self._slots.store(Slot(kernel, run, pid, ticks, boot_id))
+        now = monotonic()
+        born = msgspec.structs.replace(run, pid=pid, start_ticks=proc.start_ticks(pid) or 0, started=now)
+        self._slots.store(Slot(born))
         self._pids[pid] = kernel
-        self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, monotonic())
+        self.runs, actions = orders.launched(self.runs, born, now)
         self._act(actions)
 
     # --- deaths
 
     def reaped(self, pid: int, wait_status: int) -> None:
+        kernel = self._commands.pop(pid, None)
+        if kernel is not None:
+            self._commanded(kernel, pid)
+            return
         kernel = self._pids.pop(pid, None)
         if kernel is None:
             return  # an orphan of some kernel that ended by itself
@@ -203,7 +220,7 @@ class Nursery:
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
         if scan or self._strays():
-            ending = self._endings[running.kernel] = Ending(running, 0.0, witnessed)
+            ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)
             ending.exit = exit
             self._advance(ending, monotonic())
             return
@@ -211,23 +228,59 @@ class Nursery:
 
     def _strays(self) -> bool:
         """Children that are neither members nor first processes of runs: somebody's orphans, maybe this run's."""
-        known = self._known()
+        known = self._known().union(self._commands)
         return any(pid not in self._pids and pid not in known for pid in proc.own_children())
 
     def _exited(self, running: Running, exit: Exit) -> None:
         now = monotonic()
         self.runs, actions = orders.exited(
-            self.runs, running.kernel, running.pid, exit, now, stopping=announced(self.shell.home)
+            self.runs, running.kernel, running.run.pid, exit, now, stopping=announced(self.shell.home)
         )
         self._act(actions)
 
     def _end(self, end: EndTree) -> None:
-        running = self.runs[end.kernel]
+        running, now = self.runs[end.kernel], monotonic()
         if end.kernel not in self._endings:
-            ending = self._endings[end.kernel] = Ending(running, monotonic() + end.timeout)
-            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
-            ending.below = self._signal(identity, running, end.signal)
-            self.shell.after(end.timeout, lambda: self._advance(ending, monotonic()))
+            spec = self._launcher.kernels.get(end.kernel)
+            course = Course(spec.stop if spec is not None else Stop(), now)
+            ending = self._endings[end.kernel] = Ending(running, course)
+            ending.below = self._everyone(running)
+            self._urge(ending, now)
+            self.shell.after(course.stop.timeout_s, lambda: self._advance(ending, monotonic()))
+
+    def _urge(self, ending: Ending, now: float) -> bool:
+        """What is due before its time is over; False once it is."""
+        while ending.course is not None:
+            main = ending.exit is None
+            ending.course, act = step(ending.course, now, command=ending.command in self._commands, main=main)
+            match act:
+                case "command" if not self._command(ending):
+                    continue  # passed over, as the signal comes next
+                case "main":
+                    self._signal(ending, [identity_of(ending.running.run)])
+                case "tree":
+                    self._signal(ending, self._everyone(ending.running))
+                case "kill":
+                    ending.course = None
+            return act != "kill"
+        return False
+
+    def _command(self, ending: Ending) -> bool:
+        kernel = self._launcher.kernels[ending.running.kernel]
+        try:
+            pid = stop_command.start(kernel, self._launcher.unmarked(kernel), ending.running.run.pid)
+        except (OSError, ValueError):
+            return False
+        self._commands[pid], ending.command = kernel.name, pid
+        return True
+
+    def _commanded(self, kernel: str, pid: int) -> None:
+        """A stop.command is over."""
+        ending = self._endings.get(kernel)
+        if ending is not None and ending.command == pid and self._urge(ending, monotonic()):
+            return
+        if ending is not None:
+            self._advance(ending, monotonic())
 
     def _advance(self, ending: Ending, now: float) -> None:
         """One step of an end. What takes a look at all of /proc stands in line: heartbeats must go on meanwhile."""
@@ -261,8 +314,8 @@ class Nursery:
         seen = look(self.shell.home.id())
         for ending in tuple(self._line):
             running = ending.running
-            there = (running.kernel, str(running.run)) in seen.runs or (
-                ending.witnessed and running.pid in seen.sessions
+            there = (running.kernel, str(running.run.run)) in seen.runs or (
+                ending.witnessed and running.run.pid in seen.sessions
             )
             ending.empty_looks = 0 if there or ending.exit is None else ending.empty_looks + 1
             if ending.empty_looks >= LOOKS:
@@ -274,22 +327,24 @@ class Nursery:
         running = ending.running
         if self._endings.get(running.kernel) is not ending:
             return
-        polite = now < ending.kill_at and ending.exit is None
-        if polite:
-            return
-        if ending.exit is not None and now < ending.kill_at and self._tree_alive(running):
-            self.shell.after(0.02, lambda: self._advance(ending, monotonic()))
-            return
+        if self._urge(ending, now):
+            if ending.exit is None:
+                return
+            if ending.command in self._commands or self._tree_alive(running):
+                self.shell.after(LOOK_S, lambda: self._advance(ending, monotonic()))
+                return
         if ending.tree is None:
-            identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+            identity = identity_of(running.run)
             ending.tree = TreeKill(
                 identity,
-                self._tags(running.kernel, running.run),
-                sid=running.pid if ending.witnessed else None,
+                self._tags(running.kernel, running.run.run),
+                sid=running.run.pid if ending.witnessed else None,
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
             )
-        ending.kill_at = 0.0
+        ending.course = None
+        if ending.command in self._commands:
+            os.kill(ending.command, signal.SIGKILL)  # not reaped yet, so its number is nobody else's
         left = [identity for identity in ending.below if proc.alive(identity)]
         for identity in left:  # known by its ancestry, whatever marks it has washed off
             proc.signal_identity(identity, signal.SIGKILL)
@@ -297,7 +352,7 @@ class Nursery:
             self.shell.after(TREE_STEP_S, lambda: self._advance(ending, monotonic()))
             return
         if ending.exit is None:
-            status = ending.tree.exits.get(running.pid)
+            status = ending.tree.exits.get(running.run.pid)
             code = os.waitstatus_to_exitcode(status) if status is not None else None
             ending.exit = Exit() if code is None else Exit(code=code) if code >= 0 else Exit(signal=-code)
         self._ended(ending)
@@ -307,28 +362,34 @@ class Nursery:
         running = ending.running
         if self._endings.pop(running.kernel, None) is None:
             return
-        self._pids.pop(running.pid, None)
+        self._pids.pop(running.run.pid, None)
         self._exited(running, ending.exit or Exit())
         run = self._next_runs.pop(running.kernel, 0)
         if run:
             self._start(running.kernel, run, monotonic())
 
-    def _signal(self, root: proc.Identity, running: Running, number: int) -> list[proc.Identity]:
-        """Once to every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
+    def _everyone(self, running: Running) -> list[proc.Identity]:
+        """Every process of the tree that can be found without a look at all of /proc; KILL finds the rest."""
         strays = [] if running.adopted else self._strays_of(running)
-        tops = [root, *(i for pid in strays if (i := proc.identify(pid)) is not None)]
-        # All of it is looked up before the first signal: a dead parent's children are found below it no more.
+        tops = [identity_of(running.run), *(i for pid in strays if (i := proc.identify(pid)) is not None)]
         below = [proc.identify(pid) for top in tops if proc.alive(top) for pid in proc.descendants(top.pid)]
-        everyone = [*tops, *(identity for identity in below if identity is not None)]
-        for identity in everyone:
+        return [*tops, *(identity for identity in below if identity is not None)]
+
+    def _signal(self, ending: Ending, whom: list[proc.Identity]) -> None:
+        """Each of them once; all were looked up before, as a dead parent's children are found below it no more."""
+        assert ending.course is not None
+        number = ending.course.stop.signal
+        for identity in whom:
+            if identity in ending.signalled:
+                continue
+            ending.signalled.add(identity)
             proc.signal_identity(identity, number)
             if number != signal.SIGKILL and proc.status(identity) == "stopped":  # it takes none but KILL and CONT
                 proc.signal_identity(identity, signal.SIGCONT)
-        return everyone
 
     def _strays_of(self, running: Running) -> list[int]:
         """Orphans of the run that became children of this process."""
-        return [p for p in proc.own_children() if p != running.pid and not self._another_s(p, running)]
+        return [p for p in proc.own_children() if p != running.run.pid and not self._another_s(p, running)]
 
     def _another_s(self, pid: int, running: Running) -> bool:
         """Must this child of ours be spared when the tree of `running` is killed?
@@ -336,15 +397,15 @@ class Nursery:
         By its marks, its session, the log that it writes to. A child that shows none of them may be any kernel's
         daemon: it is killed only if there is no other kernel that it could belong to.
         """
-        if pid in self._pids or pid in self._known():
+        if pid in self._pids or pid in self._commands or pid in self._known():
             return True
         stat = proc.read_stat(pid)
         if stat is None or (stat.exiting and stat.threads <= 1):
             return False  # it bears no marks any more, and to kill it harms nobody; its children come to us
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
-            return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
-        if running.pid and proc.session_of(pid) == running.pid:
+            return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run.run))
+        if running.run.pid and proc.session_of(pid) == running.run.pid:
             return False
         if pid in find_by_log(inode_of(self.shell.home.log(running.kernel)) or (0, 0), (pid,)):
             return False
@@ -354,7 +415,7 @@ class Nursery:
         """Is anything left of a run whose first process is dead?"""
         if not running.adopted:
             return bool(self._strays_of(running))
-        return bool(members_of(self._tags(running.kernel, running.run), running.pid))
+        return bool(members_of(self._tags(running.kernel, running.run.run), running.run.pid))
 
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
@@ -363,7 +424,7 @@ class Nursery:
         """Sends a signal to the first process of every kernel."""
         for running in self.runs.values():
             if running.alive:
-                identity = proc.Identity(running.pid, running.start_ticks, self.shell.identity.boot_id)
+                identity = identity_of(running.run)
                 proc.signal_identity(identity, number)
 
     # --- the rest
@@ -378,6 +439,14 @@ class Nursery:
 
     def wake_at(self) -> float:
         return float("inf")
+
+
+def _is_want(error: OSError | ValueError) -> bool:
+    """Did a birth fail for want of something that comes back by itself: memory, descriptors, a port, the folder?"""
+    if not isinstance(error, OSError):
+        return False
+    folder_is_away = error.errno == errno.ENOENT and str(error.strerror).startswith("cwd ")
+    return error.errno in WANTS or folder_is_away
 
 
 def _started(identity: proc.Identity) -> float:

@@ -16,22 +16,22 @@ from typing import Final, Never
 
 import msgspec
 
-from graced.config.schema import Config, Restarts, from_json
 from graced.core.intensity import Policy
-from graced.core.roles import HEALERS, others
 from graced.core.state import new_state
-from graced.core.vocabulary import Resumed, RunNote, Timing
+from graced.core.vocabulary import Fired, Resumed, RunNote, Timing
+from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.paths import Home
 from graced.members import effects, leasing
 from graced.members.duty import Duty
 from graced.members.shell import LOST_EXIT, Shell
-from graced.members.told import emergency_left
-from graced.playbooks.schema import Playbook
+from graced.members.told import emergency_left, triggered_lately
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RoleLock, read_record
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Config, Restarts, from_json
+from graced.spec.playbook import Playbook
+from graced.spec.roles import HEALERS, others
 from graced.store import tables
 from graced.store.db import Store
 
@@ -49,7 +49,10 @@ def timing_of(config: Config) -> Timing:
 
 def policy_of(restarts: Restarts) -> Policy:
     b = restarts.backoff
-    return Policy(restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter)
+    return Policy(
+        restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter,
+        restarts.give_up,
+    )  # fmt: skip
 
 
 def kept_config(home: Home) -> Config:
@@ -149,10 +152,14 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
     shell.send_beat(monotonic())
     shell.greet()  # the first thing that others wait for
     shell.duty = duty_for(shell)
+    if birth.fresh and role == "spawner":
+        shell.playbooks.begin_anew()
     for name in others(role):
         shell.take(shell.found(name))
         shell.bus.welcome()
     shell.store.patience_s = BIRTH_PATIENCE_S
+    if role in HEALERS and not birth.fresh:
+        shell.take(Fired(triggered_lately(home.audit, monotonic(), time.time())))
     shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
     shell.store.patience_s = 0.0

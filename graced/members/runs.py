@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from graced.bus.protocol import Ask, Reply
 from graced.core import engine
-from graced.core.vocabulary import RunAsked
+from graced.core.approvals import open_ones
+from graced.core.vocabulary import Decided, RunAsked
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -14,7 +15,7 @@ REQUESTS_KEPT: Final = 64
 
 
 def asked(shell: "Shell", ask: Ask) -> Reply | None:
-    """Answers `run` and `run.result`; None for other verbs."""
+    """Answers `run`, `run.result` and `approve`; None for other verbs."""
     args = ask.args
     match ask.verb:
         case "run":
@@ -32,20 +33,32 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
                 )
             )
             name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
-            shell.requests[request] = name  # a recovery is named after what died, not after who asked for it
-            while len(shell.requests) > REQUESTS_KEPT:
-                shell.requests.pop(next(iter(shell.requests)))
+            requests = shell.playbooks.requests
+            requests[request] = name  # a recovery is named after what died, not after who asked for it
+            while len(requests) > REQUESTS_KEPT:
+                requests.pop(next(iter(requests)))
+            shell.audit.flush()  # what is accepted is not forgotten, whoever dies next
+            shell.store.flush()
             return Reply(ask.id, True, {"accepted": True})
+        case "approve":
+            id = str(args["id"])
+            run = next((r for r in shell.state.runs.values() for a in open_ones(r) if a.id == id), None)
+            if run is None:
+                return Reply(ask.id, False, error=f"no approval {id} waits here")
+            shell.take(Decided(id, bool(args["approve"]), str(args["by"])))
+            shell.audit.flush()
+            shell.store.flush()
+            return Reply(ask.id, True, {"id": id, "playbook": run.playbook.name, "run": run.id})
         case "run.result":
             request = str(args["request"])
             run = next((r for r in shell.state.runs.values() if request in (r.id, r.request)), None)
             if run is not None:
                 steps = _plain(engine.told(run))
                 return Reply(ask.id, True, {"running": True, "steps": steps, "step": engine.current(run)})
-            id = shell.requests.get(request, request)
-            if id not in shell.results:
+            id = shell.playbooks.requests.get(request, request)
+            if id not in shell.playbooks.results:
                 return Reply(ask.id, False, error=f"no run {request}")
-            end = shell.results[id]
+            end = shell.playbooks.results[id]
             return Reply(ask.id, True, {"running": False, "ok": end.ok, "text": end.text, "steps": _plain(end.steps)})
     return None
 

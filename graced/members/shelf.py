@@ -13,8 +13,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from graced.home.paths import Home
 from graced.posix import passing
-from graced.posix.home import Home
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell

@@ -12,21 +12,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from graced.audit import anchor
 from graced.audit.log import AuditLog
 from graced.bus.protocol import Ask, Reply, decode_beat, encode, to_plain
 from graced.bus.sockets import Bus
-from graced.config.schema import Config
-from graced.core import member
-from graced.core.roles import others
+from graced.core import member, triggers
 from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
     Beat,
     Died,
-    EndRun,
     Event,
     Found,
     Heard,
+    Perform,
     Ready,
     Resign,
     SendBeat,
@@ -34,17 +33,21 @@ from graced.core.vocabulary import (
     Stopping,
     Tick,
 )
+from graced.home.kept_files import KeptFiles
+from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.paths import Home
+from graced.home.stopping import announced
 from graced.members import viewing
 from graced.members.duty import Duty
 from graced.members.effects import EFFECTS, ballot
-from graced.members.kept_files import KeptFiles
+from graced.members.playbooks import Playbooks
 from graced.members.pollset import PollSet
-from graced.members.stopping import announced
+from graced.members.step_workers import StepOutcome
 from graced.members.sync import Syncer
 from graced.posix import journal, proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord, RoleLock, read_record
+from graced.spec.config import Config
+from graced.spec.roles import HEALERS, others
 from graced.store.db import Store
 
 POLL_MAX_MS: Final = 60_000
@@ -77,6 +80,8 @@ class Shell:
         self.store = Store(home.db, deferred=True)
         self.kept = KeptFiles(home)
         self.syncer = Syncer(me)
+        if me == "watchdog" and config.audit.anchor is not None:  # one teller is enough
+            self.syncer.tell_head = anchor.teller(config.audit.anchor, home)
         self.polls = PollSet()
         self.after = self.polls.after
         self.add_reader = self.polls.add
@@ -86,8 +91,7 @@ class Shell:
         self.exit_code: int | None = None
         self.lag = 0.0
         self.seq = 0
-        self.requests: dict[str, str] = {}  # request -> run
-        self.results: dict[str, EndRun] = {}  # of runs that somebody asked for
+        self.playbooks = Playbooks(self)
         self._events: deque[Event] = deque()
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
         self._asked_count = 0
@@ -196,6 +200,9 @@ class Shell:
                     effect(self, action)
                 elif not self.duty.acted(action):
                     raise TypeError(f"{self.me} cannot do {action!r}")
+        happened = triggers.seen(action) if self.me in HEALERS else None
+        if happened is not None:
+            self.take(happened)
 
     def resign(self, reason: str) -> None:
         os.write(2, f"{self.me} ends itself: {reason}\n".encode(errors="replace"))
@@ -398,5 +405,5 @@ class Shell:
         """The turn of the loop in which this timer fires tries again."""
         self._retrying = False
 
-    def step_done(self, run: str, step: int, attempt: int, ok: bool, text: str, output: dict[str, Any]) -> None:
-        self.take(StepDone(run, step, attempt, ok, text, output))
+    def step_done(self, done: Perform, how: StepOutcome) -> None:
+        self.take(StepDone(done.run, done.step, done.attempt, how.ok, how.text, how.output, how.applies))

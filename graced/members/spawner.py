@@ -20,11 +20,11 @@ from graced.bus.protocol import Ask, Reply, View
 from graced.core import births
 from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.outer import Wish
-from graced.core.roles import MEMBERS, START_ORDER
 from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
+from graced.home.locks import read_record
+from graced.home.paths import Home
 from graced.members import process
 from graced.members.duty import Duty
-from graced.members.logtail import last_lines
 from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DutyFor
@@ -32,10 +32,10 @@ from graced.members.shell import LOST_EXIT, Shell
 from graced.playbooks import kept
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
-from graced.posix.home import Home
-from graced.posix.locks import read_record
+from graced.posix.log_end import last_lines
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
+from graced.spec.roles import MEMBERS, START_ORDER
 
 USAGE_EXIT: Final = 64  # EX_USAGE
 STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there

@@ -100,10 +100,10 @@ def _take(path: str) -> int | None:
 
 def _yield(root: str) -> int:
     """Somebody else is the spawner."""
+    from graced.home.locks import read_record
+    from graced.home.paths import Home
     from graced.members import shelf
     from graced.posix import proc
-    from graced.posix.home import Home
-    from graced.posix.locks import read_record
 
     home = Home(root)
     record = read_record(home.lock("spawner"))

@@ -4,11 +4,11 @@ import os
 import re
 from typing import Final
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config, Kernel, Watch
+from graced.home.paths import Home
 from graced.members.launching import environment_of, inherited
-from graced.posix.home import Home
 from graced.posix.spawn import resolve
+from graced.spec.config import Config, Kernel, Watch
+from graced.spec.replicas import expand_replicas
 
 HEAD_BYTES: Final = 256
 _PYTHON: Final = re.compile(r"(?:python|pypy)[0-9.]*t?\Z")

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from graced.audit.layout import last_lines
-from graced.core.roles import EMERGENCY_PLAYBOOK
 from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
 from graced.core.vocabulary import Action, Record, RunNote
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.playbook import TRIGGERS
+from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""
@@ -99,6 +100,24 @@ def _done(told: list[_Line]) -> tuple[str, ...]:
             case "recovery.succeeded":
                 done.append(SUCCEEDED)
     return tuple(dict.fromkeys(done))
+
+
+def triggered_lately(folder: str, now: float, wall: float) -> tuple[tuple[str, str, str, float], ...]:
+    """(playbook, target, run, when) of what triggers started, oldest first. now, wall: as for `emergency_left`."""
+    found: list[tuple[str, str, str, float]] = []
+    for record in _lately(folder, ("playbook.started",)):
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):  # a record that somebody has touched
+            data = record.data
+            if data["on"] in TRIGGERS:
+                at = now - max(0.0, wall - datetime.fromisoformat(record.at).timestamp())
+                found.append((str(data["playbook"]), str(data["targets"][0]), str(data["run"]), at))
+    return tuple(reversed(found))
+
+
+def finished_lately(folder: str, run: str) -> dict[str, Any] | None:
+    """The data of `playbook.finished` of that run, if it stands in the last LOOK_BYTES of the log."""
+    records = _lately(folder, ("playbook.finished",))
+    return next((record.data for record in records if record.data.get("run") == run), None)
 
 
 def _lately(folder: str, kinds: tuple[str, ...], left: int = LOOK_BYTES) -> Iterator[_Line]:

@@ -15,12 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from graced.bus.protocol import Reply
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Kernel
-from graced.core.ladder import inside
+from graced.core.kernels.ladder import inside
 from graced.posix.clock import monotonic
 from graced.posix.files import write_whole
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+from graced.spec.replicas import expand_replicas
+from graced.spec.run import Run
 from graced.store.text import is_valid
 
 if TYPE_CHECKING:
@@ -38,11 +39,10 @@ Verdict = Literal["", "good", "worse"]
 
 
 class Row(Struct, frozen=True):
-    """A kernel as self_healing tells it; `started` in seconds of CLOCK_MONOTONIC."""
+    """A kernel as self_healing tells it."""
 
-    run: int
+    run: Run
     state: str
-    started: float
     alive: bool
     reason: str
 
@@ -63,18 +63,22 @@ def well(row: Row, now: float) -> bool | None:
     """Did the run keep up, so that the next one must too? None: it is too young to tell."""
     if not row.alive or row.state not in GOOD:
         return False
-    return True if now - row.started >= SETTLE_S else None
+    return True if now - row.run.started >= SETTLE_S else None
 
 
 def verdict(run: int, row: Row | None, now: float, deadline: float) -> Verdict:
     """What the kernel's row says about the new code, which runs from the run after `run` on."""
     if row is None:  # a person stopped it, or it is gone: nobody can tell, and nobody needs it
         return "good"
-    if row.run > run + 1 or (row.run == run + 1 and not row.alive and row.state != "exited"):
+    if row.run.run > run + 1 or (row.run.run == run + 1 and not row.alive and row.state != "exited"):
         return "worse"
-    if row.run == run + 1 and row.state in (*GOOD, "exited") and (now - row.started >= SETTLE_S or not row.alive):
+    if (
+        row.run.run == run + 1
+        and row.state in (*GOOD, "exited")
+        and (now - row.run.started >= SETTLE_S or not row.alive)
+    ):
         return "good"
-    return "worse" if now >= deadline and row.run > run else "good" if now >= deadline else ""
+    return "worse" if now >= deadline and row.run.run > run else "good" if now >= deadline else ""
 
 
 class Trials:
@@ -114,7 +118,7 @@ class Trials:
                     self._over(task, "")
                 return
             rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
-            runs = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
+            runs = {n: r.run.run for n, r in rows.items() if r.alive and r.state in GOOD}
             ended = _read(note)
             self._notes[task] = note
             self._join(task, {**runs, **ended}, frozenset(ended))
@@ -164,7 +168,7 @@ class Trials:
         trial.patience = trial.patience or now + SETTLE_S + 2 * LOOK_S
 
         def seen(row: Row | None) -> None:
-            if trial.resumed and row is not None and row.run > trial.run:
+            if trial.resumed and row is not None and row.run.run > trial.run:
                 trial.since = now
                 return
             was_well = row is not None and well(row, monotonic())
@@ -173,7 +177,7 @@ class Trials:
             if row is None or not was_well:
                 self._end(trial, "")
                 return
-            trial.run, trial.since = row.run, now
+            trial.run, trial.since = row.run.run, now
             self._remember(trial)
             self._renew(trial)
 
@@ -189,7 +193,12 @@ class Trials:
         deadline = trial.since + trial.spec.ready.timeout_s + SETTLE_S + SPARE_S
 
         def seen(row: Row | None) -> None:
-            if row is not None and row.run == trial.run and row.alive and monotonic() - trial.since > SEND_TIMEOUT_S:
+            if (
+                row is not None
+                and row.run.run == trial.run
+                and row.alive
+                and monotonic() - trial.since > SEND_TIMEOUT_S
+            ):
                 self._renew(trial)  # the command may have been lost with a self_healing
             found = verdict(trial.run, row, monotonic(), deadline)
             if found:

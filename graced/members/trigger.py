@@ -7,19 +7,17 @@ order did not bring the kernel back, and the watchdog has lent it `restart_kerne
 import os
 from typing import Any, Final
 
-import msgspec
-
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Kernel
 from graced.core.intensity import History, weigh
+from graced.core.vocabulary import Happened, Perform
+from graced.home.slots import identity_of, read
 from graced.members.delegates import Delegate
-from graced.members.kernel_slots import Slot
+from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.slots import read_slot
-from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Kernel
+from graced.spec.replicas import expand_replicas
 from graced.store import tables
 
 SEND_TIMEOUT_S: Final = 1.0
@@ -64,19 +62,18 @@ class Trigger(Delegate):
 
     def _look(self, watched: Watched, now: float) -> None:
         """Is there a newer run? Else, may it be started?"""
-        data = read_slot(self.shell.home.slot(watched.spec.name))
-        try:
-            slot = msgspec.json.decode(data or b"", type=Slot)
-        except UNDECODABLE:
+        slot = read(self.shell.home.slot(watched.spec.name))
+        if slot is None:
             return
-        if slot.pid and slot.run >= watched.run:
-            fd = proc.open_pidfd(proc.Identity(slot.pid, slot.start_ticks, slot.boot_id))
+        run = slot.run
+        if run.pid and run.run >= watched.run:
+            fd = proc.open_pidfd(identity_of(run))
             if fd is not None:
-                watched.run, watched.fd, watched.dead_at = slot.run, fd, 0.0
+                watched.run, watched.fd, watched.dead_at = run.run, fd, 0.0
                 self.shell.add_reader(fd, lambda: self._dead(watched))
                 return
         if watched.dead_at and now - watched.dead_at > GRACE_INTERVALS * self.shell.interval:
-            self._restart(watched, slot.run, now)
+            self._restart(watched, run.run, now)
 
     def _dead(self, watched: Watched) -> None:
         self.shell.drop_reader(watched.fd)
@@ -85,6 +82,21 @@ class Trigger(Delegate):
         watched.dead_at = monotonic()
         self._next = 0.0
 
+    def perform(self, action: Perform) -> None:
+        """`restart_kernel`, for kernels that it watches: those are the ones that it may restart at all."""
+        watched = self._kernels.get(str(action.args.get("kernel")))
+        if action.uses != "restart_kernel" or watched is None:
+            super().perform(action)
+            return
+        EmergencyRestart(self.shell, action, watched.spec, lambda how: self.shell.playbooks.done(action, how)).look()
+
+    def _run_playbooks(self, watched: Watched, run: int) -> None:
+        """What `kernel.crashed` starts, in the place of self_healing, by the power to run playbooks."""
+        facts = {"evidence": "exit", "run": run}
+        for incident in tuple(self.shell.state.held):
+            key = f"{watched.spec.name}-run{run}"
+            self.shell.take(Happened("kernel.crashed", watched.spec.name, key, incident, facts, grant=incident))
+
     def _restart(self, watched: Watched, run: int, now: float) -> None:
         name = watched.spec.name
         if self.shell.state.peers["self_healing"].state == "healthy" or not self.shell.state.held:
@@ -92,6 +104,7 @@ class Trigger(Delegate):
         row = tables.kernels(self.shell.store).get(name)
         if row is None or row.stopped_by_person or row.state not in MEANT_TO_RUN:
             return
+        self._run_playbooks(watched, run)
         policy = policy_of(watched.spec.restarts or self.shell.config.restarts)
         verdict = weigh(watched.history, policy, 0.0, now)
         if verdict.spent or now < watched.dead_at + verdict.wait or not self.may("restart_kernel", name):

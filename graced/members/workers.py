@@ -1,4 +1,5 @@
-"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member."""
+"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member
+unless it is told to outlive it."""
 
 import contextlib
 import os
@@ -8,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from graced.core.vocabulary import Perform
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
-from graced.posix.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -19,10 +18,13 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 1 << 20
 
 
-def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
+def start(
+    member: str, work: Callable[[int], None], keep: tuple[int, ...] = (), outlives: bool = False
+) -> tuple[int, int]:
     """Fork a worker that calls `work(fd)` and ends; what it writes to fd is read from the descriptor returned.
 
-    The worker dies with its member: it is told so by the kernel (PR_SET_PDEATHSIG). Returns (pid, fd); raises OSError.
+    The worker dies with its member, unless it `outlives` it: the kernel tells it (PR_SET_PDEATHSIG). `keep`: further
+    descriptors that it has. Returns (pid, fd); raises OSError.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
@@ -34,8 +36,9 @@ def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
     try:
         proc.set_title(f"graced: {member} worker")
         signal.set_wakeup_fd(-1)
-        close_all_but((writer,))
-        _die_with(parent)
+        close_all_but((writer, *keep))
+        if not outlives:
+            _die_with(parent)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         work(writer)
@@ -92,36 +95,14 @@ def answer(fd: int, result: Any) -> None:
         data = data[os.write(fd, data) :]
 
 
-def run(shell: "Shell", work: Callable[[int], None], timeout: float, done: Callable[[bytes], None]) -> bool:
+def run(
+    shell: "Shell", work: Callable[[int], None], timeout: float, done: Callable[[bytes], None],
+    keep: tuple[int, ...] = (), outlives: bool = False,
+) -> bool:  # fmt: skip
     """Start a worker whose answer goes to `done` (empty when it gave none); False when it cannot be forked."""
     try:
-        pid, fd = start(shell.me, work)
+        pid, fd = start(shell.me, work, keep, outlives)
     except OSError:
         return False
     collect(shell, pid, fd, timeout, done)
     return True
-
-
-def perform(shell: "Shell", action: Perform) -> None:
-    """Run one step of a user's playbook in a worker and report its outcome."""
-
-    def work(fd: int) -> None:
-        from graced.playbooks.actions import all_actions
-        from graced.playbooks.perform import Context
-        from graced.playbooks.perform import perform as do
-
-        config = shell.config
-        context = Context(config.folder, dict(os.environ), config.notify, action.timeout)
-        outcome = do(action.uses, action.args, context, all_actions())
-        answer(fd, {"ok": outcome.ok, "text": outcome.text, "output": outcome.output})
-
-    def done(data: bytes) -> None:
-        outcome: dict[str, Any] = {"ok": False, "text": f"no result within {action.timeout:g} s", "output": {}}
-        with contextlib.suppress(*UNDECODABLE):
-            outcome = msgspec.msgpack.decode(data)
-        shell.step_done(
-            action.run, action.step, action.attempt, bool(outcome["ok"]), str(outcome["text"]), outcome["output"]
-        )
-
-    if not run(shell, work, action.timeout, done):
-        shell.step_done(action.run, action.step, action.attempt, False, "no worker could be started", {})

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.config.schema import Backend
 from graced.mending.backend import Asked
 from graced.mending.hold import AGAIN_S, hold
 from graced.mending.interpreter import Checker, Unusable
@@ -26,6 +25,7 @@ from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.posix.clock import monotonic
 from graced.posix.files import make_dir, write_whole
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Backend
 from graced.store.tasks import Retry
 
 State = Literal["done", "failed", "suggested", "waiting"]

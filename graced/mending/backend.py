@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graced.config.schema import Backend
 from graced.mending.lines import Lines, Unfit, lines_of
 from graced.mending.patch import patched
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Backend
 
 TIMEOUT_S: Final = 60.0
 ANSWER_MAX_BYTES: Final = 2 * 1024 * 1024

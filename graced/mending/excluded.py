@@ -3,9 +3,9 @@
 import os
 from typing import TYPE_CHECKING
 
-from graced.config.schema import Config
-from graced.core.ladder import inside
+from graced.core.kernels.ladder import inside
 from graced.mending.not_ours import is_bought_in, is_fixture_folder, lead_of
+from graced.spec.config import Config
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from graced.posix.clock import monotonic
 
 if TYPE_CHECKING:
-    from graced.config.schema import Watch
+    from graced.spec.config import Watch
 
 ANSWER_S: Final = 10.0
 START_S: Final = 20.0

@@ -11,7 +11,6 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from graced.config.schema import Watch
 from graced.mending.backend import Asked
 from graced.mending.git import is_unmerged
 from graced.mending.interpreter import Checker, Unusable, python_of
@@ -21,6 +20,7 @@ from graced.mending.put import digest, read_source, replace_bytes, sweep
 from graced.mending.repository import repository_of
 from graced.mending.spots import Spot, spots
 from graced.mending.verify import Verifier, can_stand_in, verify
+from graced.spec.config import Watch
 
 BATCH: Final = 8
 """Files that a worker takes at once: fewer, and the pipe is felt; more, and the last one is waited for."""

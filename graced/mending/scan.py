@@ -5,11 +5,11 @@ import stat
 
 from msgspec import Struct
 
-from graced.config.schema import Watch
 from graced.mending.interpreter import Checker, Unusable, python_of
 from graced.mending.kept_texts import keep, sweep, with_newest
 from graced.mending.put import MAX_FILE_BYTES, digest
 from graced.mending.walk import sources
+from graced.spec.config import Watch
 from graced.store.scanned import Scanned
 
 

@@ -1,35 +1,18 @@
-"""The playbooks of a home, checked once at `graced start` and kept there: members need no YAML to be born.
+"""What a spawner reads at its birth: the playbooks kept in its home, and the shipped ones if nothing fit was kept."""
 
-The shipped two are always there: a home whose file is gone, or is another version's, falls back to reading them.
-"""
+from graced.home import playbooks
+from graced.home.paths import Home
+from graced.spec.playbook import Playbook
+from graced.spec.roles import RECOVERY_PLAYBOOKS
 
-from collections.abc import Iterable
-
-import msgspec
-
-from graced.core.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
-from graced.playbooks.schema import Playbook
-from graced.posix.files import write_whole
-from graced.posix.home import Home
-from graced.posix.undecodable import UNDECODABLE
-
-NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
-
-
-def write(home: Home, playbooks: Iterable[Playbook]) -> None:
-    """Raises OSError."""
-    write_whole(home.playbooks, msgspec.json.encode(list(playbooks)))
+"""No recovery without these."""
 
 
 def read(home: Home) -> dict[str, Playbook]:
-    """By name; the shipped ones, from their YAML, where nothing fit was kept."""
-    try:
-        with open(home.playbooks, "rb") as file:
-            found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
-    except (OSError, *UNDECODABLE):
-        found = {}
-    if all(name in found for name in NEEDED):
+    """By name. Raises PlaybookError when nothing fit was kept and the shipped ones are damaged."""
+    found = playbooks.read(home)
+    if all(name in found for name in RECOVERY_PLAYBOOKS):
         return found
-    from graced.playbooks.load import shipped
+    from graced.playbooks.load import shipped  # YAML: only for a home whose file is gone, or of another version
 
     return {**shipped(), **found}

@@ -6,7 +6,7 @@ Imports nothing but the interpreter's own: under systemd the time to READY is mo
 import fcntl
 import os
 
-from graced.posix.slots import open_slot
+from graced.posix.padded_record import open_slot
 
 REPLACED_TRIES = 5
 """How often in a row a lock file may be replaced under us before the lock counts as taken."""

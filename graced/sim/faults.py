@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from graced.core.orders import Exit
-from graced.core.roles import HEALERS, MEMBERS
 from graced.sim.healing import Healing
 from graced.sim.machine import Process
 from graced.sim.member import Member
 from graced.sim.wires import Disturbance
 from graced.sim.world import World
+from graced.spec.roles import HEALERS, MEMBERS
 
 Fault = Callable[[World], str]  # what was done, in words
 
@@ -260,6 +260,7 @@ def _crash_loop(world: World) -> str:
 def _missing(world: World) -> str:
     name = _kernel(world)
     world.manners[name].missing = world.clock.now + world.random.uniform(0.1, 1.0)
+    world.manners[name].wanting = world.random.random() < 0.5
     return f"the program of {name} is missing for a while"
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from graced.core import engine, member
-from graced.core.roles import others
 from graced.core.state import INFINITY, State, new_state
 from graced.core.vocabulary import (
     Action,
@@ -31,6 +30,7 @@ from graced.core.vocabulary import (
 )
 from graced.sim.machine import Process, RoleRecord
 from graced.sim.wires import Question
+from graced.spec.roles import others
 
 if TYPE_CHECKING:
     from graced.sim.world import World

@@ -7,9 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.core.roles import MEMBERS
 from graced.playbooks.load import shipped
-from graced.playbooks.schema import Playbook
 from graced.sim.breach import Breach
 from graced.sim.checks import all_checks
 from graced.sim.checks.times import Times
@@ -17,6 +15,8 @@ from graced.sim.faults import PROFILES, Fault
 from graced.sim.stop import Stop
 from graced.sim.trace import tracer
 from graced.sim.world import World
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS
 
 FAULTS_A_SEED: Final = 100
 START_S: Final = 5.0  # a first start is over by then

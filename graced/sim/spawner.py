@@ -6,10 +6,12 @@ from msgspec.structs import replace
 
 from graced.core import births, duty, orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running
-from graced.core.roles import START_ORDER
 from graced.core.vocabulary import Action, Birth, Born, Event, Heard, Unborn
 from graced.sim.machine import Process
 from graced.sim.member import Member
+from graced.sim.store import BOOT
+from graced.spec.roles import START_ORDER
+from graced.spec.run import Run
 
 if TYPE_CHECKING:
     from graced.sim.healing import Healing
@@ -127,19 +129,19 @@ class Spawner(Member):
         machine = self.world.machine
         for name, slot in self.world.store.slots.items():
             self.runs = {**self.runs, name: replace(slot, adopted=True)}
-            process = machine.find(slot.pid, slot.start_ticks)
+            process = machine.find(slot.run.pid, slot.run.start_ticks)
             if process is not None:
                 machine.watch(process, self.process, self._reaped, process, Exit())
             elif slot.alive:
-                self.runs, actions = orders.exited(self.runs, name, slot.pid, Exit(), self.world.clock.now)
+                self.runs, actions = orders.exited(self.runs, name, slot.run.pid, Exit(), self.world.clock.now)
                 self._do(actions)
 
     def start_kernel(self, name: str, run: int) -> None:
         self.runs, actions = orders.start(self.runs, name, run, self.world.clock.now, stopping=self.world.stopping)
         self._do(actions)
 
-    def end_kernel(self, name: str, run: int, signal: int, timeout: float) -> None:
-        self.runs, actions = orders.stop(self.runs, name, run, signal, timeout)
+    def end_kernel(self, name: str, run: int) -> None:
+        self.runs, actions = orders.stop(self.runs, name, run)
         self._do(actions)
 
     def take_order(self, order: Order) -> None:
@@ -172,19 +174,23 @@ class Spawner(Member):
     def _launch(self, action: Launch) -> None:
         now = self.world.clock.now
         process = self.world.launch(action.kernel, action.run)
+        run = Run(action.kernel, action.run, boot_id=BOOT, started=now)
         if process is None:
-            self.runs, more = orders.not_launched(self.runs, action.kernel, action.run, "no such program", now)
+            self.runs, more = orders.not_launched(
+                self.runs, run, "no such program", now, wanting=self.world.manners[action.kernel].wanting
+            )
         else:
             process.reapers.append(self._child_died)
-            self.runs, more = orders.launched(self.runs, action.kernel, action.run, process.pid, process.ticks, now)
+            born = replace(run, pid=process.pid, start_ticks=process.ticks)
+            self.runs, more = orders.launched(self.runs, born, now)
         self._do(more)
 
     def _end_tree(self, action: EndTree) -> None:
-        running = self.runs[action.kernel]
-        process = self.world.machine.find(running.pid, running.start_ticks)
+        run, stop = self.runs[action.kernel].run, self.world.specs[action.kernel].stop
+        process = self.world.machine.find(run.pid, run.start_ticks)
         if process is not None:
-            self.world.terminate(process, action.signal)
-            self.world.clock.after(action.timeout, self.process.deliver, self.world.machine.kill, process)
+            self.world.terminate(process, stop.signal)
+            self.world.clock.after(stop.timeout_s, self.process.deliver, self.world.machine.kill, process)
 
     def _push(self) -> None:
         if "self_healing" not in self.world.wires.bound:

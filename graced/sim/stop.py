@@ -6,8 +6,8 @@ resumes.
 
 from typing import TYPE_CHECKING, Final
 
-from graced.core.roles import MEMBERS
 from graced.sim.breach import Breach
+from graced.spec.roles import MEMBERS
 
 if TYPE_CHECKING:
     from graced.sim.world import World

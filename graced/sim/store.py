@@ -1,10 +1,11 @@
 """What is on disk and outlives everyone: audit log, unfinished runs, incidents, counters, kernels' rows and slots."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
-from graced.core.kernels import Kernel, Save
+from graced.core.kernels import memory
+from graced.core.kernels.vocabulary import CountRestart, Save
 from graced.core.orders import Running
 from graced.core.vocabulary import (
     Action,
@@ -16,6 +17,8 @@ from graced.core.vocabulary import (
     RunNote,
     SaveRun,
 )
+
+BOOT: Final = "boot"  # of the simulated machine, which never starts anew
 
 
 class Entry(Struct, frozen=True):
@@ -45,7 +48,8 @@ class Store:
         self.runs: dict[str, tuple[str, RunNote]] = {}  # id -> executor, progress
         self.incidents: dict[str, Incident] = {}
         self.counters: dict[str, int] = {}
-        self.rows: dict[str, Kernel] = {}
+        self.counted: dict[str, int] = {}  # kernel -> the newest run that was counted as a restart
+        self.rows: dict[str, str] = {}
         self.slots: dict[str, Running] = {}
 
     def runs_of(self, executor: str) -> tuple[RunNote, ...]:
@@ -67,8 +71,12 @@ class Store:
                 if incident is not None and not incident.counted:
                     incident.counted = True
                     self.counters[action.counter] = self.counters.get(action.counter, 0) + 1
+            case CountRestart():
+                if action.run > self.counted.get(action.kernel, 0):
+                    self.counted[action.kernel] = action.run
+                    self.counters["recoveries.kernel"] = self.counters.get("recoveries.kernel", 0) + 1
             case Save():
-                self.rows[action.kernel.name] = action.kernel
+                self.rows[action.kernel.name] = memory.of(action.kernel, BOOT)
             case NoteStep():
                 pass
             case _:

@@ -6,13 +6,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from graced.config.schema import Dependency, ExitCodes, Ready, Stop
-from graced.config.schema import Kernel as Spec
 from graced.core.intensity import Policy
+from graced.core.kernels import view
 from graced.core.orders import Exit
-from graced.core.roles import MEMBERS
 from graced.core.vocabulary import Action, Event, Record, Timing
-from graced.playbooks.schema import Playbook
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
@@ -23,6 +20,10 @@ from graced.sim.member import Member
 from graced.sim.spawner import Spawner
 from graced.sim.store import Entry, Store
 from graced.sim.wires import Wires
+from graced.spec.config import Dependency, ExitCodes, Ready, Stop
+from graced.spec.config import Kernel as Spec
+from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS
 
 ROUND_S: Final = 0.0003  # a round comes a moment after the multiple of the interval
 PERSON_S: Final = (0.3, 1.0)  # until somebody sees that no member is alive and starts graced again
@@ -51,10 +52,12 @@ Trace = Callable[[Member, Event, tuple[Action, ...]], None]
 
 
 class Manners(Struct):
-    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `stubborn`: it ignores TERM."""
+    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `missing`: until a moment no birth
+    succeeds, `wanting`: for want of something. `stubborn`: it ignores TERM."""
 
     crashing: float = 0.0
     missing: float = 0.0
+    wanting: bool = False
     stubborn: bool = False
 
 
@@ -305,13 +308,15 @@ def _unsettled_kernels(world: World) -> str:
     assert isinstance(healing, Healing)
     if healing.synced != world.wires.bound["spawner"].core.incarnation:
         return "self_healing is not in step with the spawner"
-    for name, kernel in healing.kernels.items():
+    for kernel in healing.kernels.values():
+        name, word = kernel.name, view.state(kernel)
         process = world.kernels.get(name)
-        if (process.pid if process else 0) != kernel.pid:
-            return f"{name} is {process}, self_healing believes pid {kernel.pid}"
-        due = kernel.wanted and kernel.state not in ("failed", "exited") and healing.may_run(name)
+        pid = kernel.run.pid if kernel.alive else 0
+        if (process.pid if process else 0) != pid:
+            return f"{name} is {process}, self_healing believes pid {pid}"
+        due = kernel.wanted and word not in ("failed", "exited") and healing.may_run(name)
         if due and process is None:
-            return f"{name} is wanted and not alive ({kernel.state}: {kernel.reason})"
+            return f"{name} is wanted and not alive ({word}: {view.reason(kernel)})"
         if not due and process is not None:
-            return f"{name} is not wanted and alive ({kernel.state})"
+            return f"{name} is not wanted and alive ({word})"
     return ""

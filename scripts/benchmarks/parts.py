@@ -11,7 +11,7 @@ from figures import figures
 from subject import Graced
 from words import Program
 
-from graced.core.roles import HEALERS
+from graced.spec.roles import HEALERS
 
 DEFAULT: dict[str, str] = {}
 QUICK = {"heartbeat_interval": "100ms", "heartbeat_timeout": "1s", "check_interval": "1s", "emergency_confirm": "1s"}

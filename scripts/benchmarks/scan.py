@@ -17,8 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from graced.config.schema import Watch
 from graced.mending.scan import scan
+from graced.spec.config import Watch
 
 FILES = 2000
 RESCAN_LIMIT_MS = 50.0

@@ -13,11 +13,11 @@ import zmq
 from words import Program
 
 from graced.bus.protocol import decode_beat
-from graced.control.status import status
-from graced.core.roles import MEMBERS
 from graced.core.vocabulary import Beat
-from graced.posix.home import Home
-from graced.posix.locks import read_record
+from graced.home.locks import read_record
+from graced.home.paths import Home
+from graced.spec.roles import MEMBERS
+from graced.status.now import status
 
 HEALTHY_S = 30.0
 LOOK_S = 0.02
@@ -81,7 +81,7 @@ class Graced:
     def settle(self) -> None:
         """Until all is healthy. Raises TimeoutError."""
         deadline = time.monotonic() + HEALTHY_S
-        while not status(self.home)["healthy"]:
+        while not status(self.home).healthy:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not healthy within {HEALTHY_S:g} s")
             time.sleep(LOOK_S)

@@ -6,11 +6,11 @@ import pytest
 
 from graced.core import births
 from graced.core.intensity import Policy
-from graced.core.roles import HEALERS, MEMBERS
 from graced.sim.checks import all_checks
 from graced.sim.run import playbooks
 from graced.sim.spawner import Spawner
 from graced.sim.world import World
+from graced.spec.roles import HEALERS, MEMBERS
 
 BROKEN_S = 60.0
 

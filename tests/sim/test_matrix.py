@@ -6,11 +6,11 @@ from statistics import median
 
 import pytest
 
-from graced.core.roles import DELEGATES, HEALERS, MEMBERS
 from graced.core.vocabulary import Timing
 from graced.sim.checks import all_checks
 from graced.sim.run import playbooks
 from graced.sim.world import World
+from graced.spec.roles import DELEGATES, HEALERS, MEMBERS
 
 TIMING = Timing(0.1, 1.0, 1.0, 0.5)
 BOUND_S = 3.0

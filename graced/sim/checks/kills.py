@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from graced.core.births import NEWBORN_FLOOR_S, NEWBORN_INTERVALS
 from graced.core.liveness import STOPPED_INTERVALS
-from graced.core.roles import MEMBERS
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
+from graced.spec.roles import MEMBERS
 
 if TYPE_CHECKING:
     from graced.sim.machine import Process

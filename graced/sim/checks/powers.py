@@ -7,9 +7,9 @@ lease runs out; and nobody takes back up what was revoked.
 from typing import TYPE_CHECKING, Final
 
 from graced.core.leases import may, ttl
-from graced.core.roles import DELEGATES, POWERS
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
+from graced.spec.roles import DELEGATES, POWERS
 
 if TYPE_CHECKING:
     from graced.sim.member import Member

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from graced.core.roles import EMERGENCY_PLAYBOOK
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
+from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 if TYPE_CHECKING:
     from graced.sim.store import Entry

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from graced.core.intensity import try_again
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 
@@ -18,10 +19,15 @@ class Storms(Check):
     def begin(self, world: "World") -> None:
         super().begin(world)
         self.starts: dict[str, list[float]] = {}
+        self.last: dict[str, float] = {}
         self.births: dict[str, list[Member]] = {}
 
     def launched(self, kernel: str, run: int) -> None:
+        """A start that comes `backoff.max` after the one before is a try of what the ladder did not help: no storm."""
         policy, now = self.world.kernel_policy, self.world.clock.now
+        last, self.last[kernel] = self.last.get(kernel, 0.0), now
+        if now - last >= try_again(policy):
+            return
         times = [t for t in self.starts.get(kernel, ()) if t > now - policy.window]
         times.append(now)
         self.starts[kernel] = times

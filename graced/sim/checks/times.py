@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from graced.core.roles import MEMBERS
 from graced.sim.checks.base import Check
+from graced.spec.roles import MEMBERS
 
 if TYPE_CHECKING:
     from graced.sim.member import Member

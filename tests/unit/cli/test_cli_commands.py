@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from graced.audit.log import AuditLog
 from graced.cli.root import cli
-from graced.posix.home import Home
+from graced.home.paths import Home
 from graced.store import tables
 from graced.store.db import Store
 

@@ -11,8 +11,8 @@ from graced.config.file_table import FILE
 from graced.config.inert import inert_warnings
 from graced.config.kernel_table import HEALTH, KERNEL, READY
 from graced.config.load import ConfigError, home_only, read
-from graced.config.schema import from_json, to_json
 from graced.config.show import show
+from graced.spec.config import from_json, to_json
 
 _WORDS = sorted(
     {*FILE.keys, *KERNEL.keys, *HEALTH.variants, *READY.variants}

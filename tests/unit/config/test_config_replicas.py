@@ -2,8 +2,8 @@
 
 import pytest
 
-from graced.config.replicas import clashes, expand_replicas, replica_names
-from graced.config.schema import Config, Dependency, Kernel
+from graced.spec.config import Config, Dependency, Kernel
+from graced.spec.replicas import clashes, expand_replicas, replica_names
 
 
 def test_replicas_are_kernels_of_their_own() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from graced.config import schema
 from graced.config.env_file import read_env_file
 from graced.config.file_table import FILE
 from graced.config.kernel_table import KERNEL
 from graced.config.load import ConfigError, find, load
-from graced.config.schema import (
+from graced.spec import config as schema
+from graced.spec.config import (
     Backoff,
     Config,
     Dependency,
@@ -277,7 +277,7 @@ def test_env_files(tmp_path: pathlib.Path) -> None:
 def test_the_schema_that_members_import_is_light() -> None:
     import subprocess
 
-    light = "graced.config.schema, graced.config.replicas, graced.config.env_file"
+    light = "graced.spec.config, graced.spec.replicas, graced.config.env_file"
     code = f"import msgspec, sys; a = set(sys.modules); import {light}; print(*set(sys.modules) - a)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(name.startswith("graced") for name in done.stdout.split()), done.stdout

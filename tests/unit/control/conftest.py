@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from control_ward import Ward
 
-from graced.posix.home import Home
+from graced.home.paths import Home
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ import msgspec
 import zmq
 
 from graced.bus.protocol import Ask, Reply, decode_ask, encode, to_plain
-from graced.control.disk import Slot
+from graced.home.locks import LockRecord
+from graced.home.paths import Home
+from graced.home.slots import Slot
 from graced.posix import proc, spawn
-from graced.posix.home import Home
-from graced.posix.locks import LockRecord
-from graced.posix.slots import open_slot, write_slot
+from graced.posix.padded_record import open_slot, write_slot
+from graced.spec.run import Run
 
 DEADLINE_S = 20.0
 
@@ -70,7 +71,7 @@ class Ward:
 
 def write_run(home: Home, name: str, run: int, identity: proc.Identity) -> None:
     fd = open_slot(home.slot(name))
-    write_slot(fd, msgspec.json.encode(Slot(name, run, identity.pid, identity.start_ticks, identity.boot_id)), 512)
+    write_slot(fd, msgspec.json.encode(Slot(Run(name, run, identity.pid, identity.start_ticks, identity.boot_id))), 512)
     os.close(fd)
 
 

@@ -8,8 +8,8 @@ from control_ward import FakeMember, Ward, wait_for, write_role
 
 from graced.bus.client import ask, ask_many
 from graced.bus.protocol import Reply
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
 
 LIMIT_S = 0.4
 SLACK_S = 5.0

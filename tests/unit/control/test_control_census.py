@@ -7,8 +7,8 @@ from typing import Any
 from control_ward import Ward, wait_for
 
 from graced.control.census import Census
+from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.home import Home
 
 SLEEP = "import time; time.sleep(600)"
 WASHED = "import os, sys; os.execve(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)'], {})"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from graced.config.replicas import expand_replicas
-from graced.config.schema import Config, Dependency, Kernel
 from graced.control.errors import EX_NO_SUCH_NAME, Refusal
 from graced.control.names import expand, needed
+from graced.spec.config import Config, Dependency, Kernel
+from graced.spec.replicas import expand_replicas
 
 KERNELS = expand_replicas(
     Config(

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from graced.core.intensity import Policy
 from graced.core.member import step
-from graced.core.roles import others
 from graced.core.state import State, new_state
 from graced.core.vocabulary import Action, Beat, Event, Heard, Ready, RunNote, Timing
 from graced.playbooks.load import shipped
+from graced.spec.roles import others
 
 TIMING = Timing(0.1, 1.0, 1.0, 0.5)
 POLICY = Policy()

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from graced.core import duty
 from graced.core.engine import note_of
-from graced.core.roles import DELEGATES, HEALERS, MEMBERS, SUCCESSION, others
 from graced.core.state import State
 from graced.core.vocabulary import (
     Birth,
@@ -31,6 +30,7 @@ from graced.core.vocabulary import (
     TellRun,
     Tick,
 )
+from graced.spec.roles import DELEGATES, HEALERS, MEMBERS, SUCCESSION, others
 
 I = TIMING.interval  # noqa: E741
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from graced.core import engine
 from graced.core.engine import Run
-from graced.playbooks.schema import Playbook, Step
+from graced.spec.playbook import Playbook, Step
 
 
 def book(*steps: Step) -> Playbook:

@@ -3,8 +3,8 @@
 from core_kit import NOW, TIMING, beat, member, of, only, run
 
 from graced.core import leases
-from graced.core.roles import POWERS
 from graced.core.vocabulary import Heard, Lease, LeaseGiven, LeaseTaken, SendRevoke, Tick
+from graced.spec.roles import POWERS
 
 TERM = leases.ttl(TIMING)
 

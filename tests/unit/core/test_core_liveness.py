@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from graced.core import liveness
 from graced.core.liveness import Peer
 from graced.core.member import step
-from graced.core.roles import others
 from graced.core.vocabulary import AskVote, Died, Found, Heard, Probe, Seen, Tick, Watch
+from graced.spec.roles import others
 
 I = TIMING.interval  # noqa: E741
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from graced.core.leases import ttl
 from graced.core.member import step
-from graced.core.roles import DELEGATES, MEMBERS, POWERS, others
 from graced.core.vocabulary import (
     Action,
     Birth,
@@ -40,6 +39,7 @@ from graced.core.vocabulary import (
     VoteAsked,
     VoteCast,
 )
+from graced.spec.roles import DELEGATES, MEMBERS, POWERS, others
 
 names = st.sampled_from(MEMBERS)
 incarnations = st.integers(0, 3)

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from graced.core import votes
 from graced.core.liveness import Peer
-from graced.core.roles import others
 from graced.core.vocabulary import AnswerVote, AskVote, Died, Heard, Record, Resign, Tick, VoteAsked, VoteCast
+from graced.spec.roles import others
 
 SILENT = NOW + TIMING.timeout + 0.01
 

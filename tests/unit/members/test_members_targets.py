@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from graced.config.schema import Config, Kernel, Watch
+from graced.home.paths import Home
 from graced.members.targets import interpreter_of, targets
 from graced.mending.interpreter import python_of
-from graced.posix.home import Home
+from graced.spec.config import Config, Kernel, Watch
 
 
 def program(path: Path, text: str = "#!/bin/sh\n") -> str:

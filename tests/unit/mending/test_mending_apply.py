@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from graced.config.schema import Backend
 from graced.mending import apply
 from graced.mending.apply import Job, Note, mend, read_note, settled, undo
 from graced.mending.put import digest
 from graced.mending.verify import Verifier
+from graced.spec.config import Backend
 
 BROKEN = b"def f(a)\n    return a\n"
 FIXED = b"def f(a):\n    return a\n"

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from graced.config.schema import Backend
 from graced.mending.backend import Asked, answered
 from graced.mending.interpreter import Checker
 from graced.mending.patch import unified
 from graced.mending.propose import Proposal, propose
 from graced.mending.second_opinion import second_opinion
+from graced.spec.config import Backend
 
 SOURCE = b"import os\n\n\ndef f(a):\n    return ((a\n\n\nX = 1\n"
 FIXED = b"import os\n\n\ndef f(a):\n    return ((a))\n\n\nX = 1\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from graced.config.schema import CodingAgent, Config, Watch
 from graced.mending.excluded import is_barred, is_excluded
+from graced.spec.config import CodingAgent, Config, Watch
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from graced.config.schema import CodingAgent, Config, Watch
 from graced.mending.excluded import is_excluded
 from graced.mending.generated import made_from
 from graced.mending.hands_off import reason
@@ -15,6 +14,7 @@ from graced.mending.meant_for import least_of, meant_for
 from graced.mending.not_ours import is_bought_in, is_fixture_folder
 from graced.mending.propose import Given, propose
 from graced.mending.walk import sources
+from graced.spec.config import CodingAgent, Config, Watch
 
 BROKEN = b"def f(a)\n    return a\n"
 OURS = sys.version_info[:2]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from graced.config.schema import Watch
 from graced.mending import kept_texts
 from graced.mending.git import earlier_texts, is_unmerged
 from graced.mending.interpreter import Checker
@@ -16,6 +15,7 @@ from graced.mending.past import past_of
 from graced.mending.put import digest
 from graced.mending.repository import Repository, repository_of
 from graced.mending.scan import scan
+from graced.spec.config import Watch
 from graced.store.scanned import Scanned
 
 Git = Callable[..., str]

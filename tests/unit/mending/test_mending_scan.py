@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from graced.config.schema import Watch
 from graced.mending.interpreter import python_of
 from graced.mending.scan import Findings, scan
+from graced.spec.config import Watch
 from graced.store.scanned import Scanned
 
 

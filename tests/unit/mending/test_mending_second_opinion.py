@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.config.schema import Backend
 from graced.mending.backend import CONFIDENCE, Asked
 from graced.mending.interpreter import Checker
 from graced.mending.propose import Proposal, propose
 from graced.mending.restored import restored
 from graced.mending.second_opinion import AGREES, DIFFERS, second_opinion, weighed
+from graced.spec.config import Backend
 
 SOURCE = b"import os\n\n\ndef f(a:\n    return a\n"
 SUGGESTED = b"import os\n\n\ndef f(a):\n    return a\n"

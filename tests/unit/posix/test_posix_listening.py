@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from graced.config.schema import Socket
 from graced.config.words import socket as parse
 from graced.posix import listening, passing, proc
+from graced.spec.config import Socket
 
 
 def free_port() -> int:

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.posix import flock, locks, proc, slots
-from graced.posix.locks import LockRecord, RoleLock, holder, read_record, take_now
+from graced.home import locks
+from graced.home.locks import LockRecord, RoleLock, holder, read_record, take_now
+from graced.posix import flock, proc
+from graced.posix import padded_record as slots
 
 HOLDER = """
 import sys, time
-from graced.posix import locks, proc
+from graced.posix import proc
+from graced.home import locks
 lock = locks.RoleLock.take(sys.argv[1])
 lock.write(locks.LockRecord.of(proc.me(), 1))
 time.sleep(float(sys.argv[2]))
@@ -213,7 +216,8 @@ def test_a_record_that_does_not_fit_is_refused(path) -> None:
 def test_readers_never_see_half_a_record(path, run_script) -> None:
     run_script(
         "import os, sys, msgspec\n"
-        "from graced.posix import locks, proc, slots\n"
+        "from graced.home import locks\n"
+        "from graced.posix import padded_record as slots, proc\n"
         "path, me = sys.argv[1], proc.me()\n"
         "writer = os.fork()\n"
         "fd = slots.open_slot(path)\n"

@@ -1,0 +1,50 @@
+"""Reading what `graced start` left in the home (`keep` writes it). Light: every command imports this."""
+
+import os
+from typing import Final
+
+import msgspec
+
+from graced.home.paths import Home
+from graced.posix.undecodable import UNDECODABLE
+from graced.spec.config import Config, Kernel, from_json
+from graced.spec.replicas import expand_replicas
+
+KEY_MAX_BYTES: Final = 64
+"""As much of a key as BLAKE2b takes."""
+
+
+def kept_config(home: Home) -> Config:
+    """The configuration that was loaded by the last start; defaults without kernels when there is none to be read."""
+    try:
+        with open(home.config, "rb") as file:
+            return from_json(file.read())
+    except (OSError, *UNDECODABLE):
+        return Config(home=home.root)
+
+
+def running_kernels(config: Config) -> dict[str, Kernel]:
+    """Every kernel by the name under which it runs, replicas one by one; {} where names clash (`load` refuses that)."""
+    try:
+        return expand_replicas(config)
+    except ValueError:
+        return {}
+
+
+def read_base(home: Home) -> dict[str, int]:
+    """Each member's incarnation before the last start from nothing; {} where that is not known."""
+    try:
+        with open(base_path(home), "rb") as file:
+            return msgspec.json.decode(file.read(), type=dict[str, int])
+    except (OSError, *UNDECODABLE):
+        return {}
+
+
+def read_key(home: Home) -> bytes:
+    """What leases are signed with. Raises OSError."""
+    with open(home.key, "rb") as file:
+        return file.read(KEY_MAX_BYTES)
+
+
+def base_path(home: Home) -> str:
+    return os.path.join(home.root, "base")

@@ -1,0 +1,24 @@
+"""The cold start of a spawner, by a person's `start` or by a survivor. Light: members import this."""
+
+import os
+import sys
+from typing import Final
+
+from graced.home.environment import OUTER_TAGS, for_spawner
+from graced.home.paths import Home
+from graced.posix.spawn import cold_start
+
+SPAWNER_MODULE: Final = "graced.members.spawner"
+
+
+def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
+    """Starts a spawner in the background and returns its pid. Whether it gets its role is up to the role lock.
+
+    fresh: it is the first, and starts everyone. Raises OSError when it cannot be executed.
+    """
+    environ = dict(os.environ)
+    if fresh:  # of a shell that runs inside of somebody's service: that one does not look after us
+        for name in OUTER_TAGS:
+            environ.pop(name, None)
+    argv = [sys.executable, "-P", "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
+    return cold_start(argv, for_spawner(home, environ), home.log("spawner"), as_child=as_child)

@@ -1,0 +1,52 @@
+"""Who holds the roles, by the lock files and /proc. To look is to read: nothing here locks, asks or writes."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from graced.home.locks import LockRecord, read_record
+from graced.home.paths import Home
+from graced.posix import proc
+from graced.posix.proc import Status
+from graced.spec.roles import MEMBERS
+
+
+class Presence(Struct, frozen=True):
+    """One role. `record`: its last known holder, None before the first; `status`: of that very process."""
+
+    member: str
+    record: LockRecord | None
+    status: Status
+
+    @property
+    def alive(self) -> bool:
+        return self.status not in ("gone", "zombie")
+
+    @property
+    def awake(self) -> bool:
+        """Alive, and not stopped by a signal."""
+        return self.alive and self.status != "stopped"
+
+    @property
+    def pid(self) -> int:
+        """Of the living holder, 0 without one."""
+        return self.record.pid if self.record is not None and self.alive else 0
+
+    @property
+    def incarnation(self) -> int:
+        return self.record.incarnation if self.record is not None else 0
+
+
+def presence(home: Home, member: str) -> Presence:
+    record = read_record(home.lock(member))
+    return Presence(member, record, "gone" if record is None else proc.status(record.identity))
+
+
+def presences(home: Home, members: Iterable[str] = MEMBERS) -> dict[str, Presence]:
+    """Every role, in the order of MEMBERS."""
+    return {member: presence(home, member) for member in members}
+
+
+def anyone(home: Home) -> bool:
+    """Is any member alive? A stopped one counts."""
+    return any(presence(home, member).alive for member in MEMBERS)

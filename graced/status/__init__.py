@@ -1,0 +1,1 @@
+"""What `graced status` tells: gathered from members and disk, and composed."""

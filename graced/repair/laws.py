@@ -185,6 +185,8 @@ def _of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
             if step.rule in GUESSED and new.strip() in DECIDING and decides and base[start:end] != "=":
                 return Law("made_up", "an operator of a condition is missing, and nobody knows which")
             last = not base[end:].strip()
+            if step.rule.startswith("indent") and not new and _HEADLESS.match(line):
+                return Law("torn", "what it belongs to is missing above it")
             if step.rule in CLOSING and last and (line[:1].isspace() or not base.endswith(("\n", "\r"))):
                 return Law("torn", "the file breaks off, and nobody knows how it went on")
             if step.rule == "missing_quote" and start >= at + len(line.rstrip()) and _ASSIGNED.match(line):
@@ -205,6 +207,7 @@ CLOSING: Final = frozenset(("missing_close", "missing_quote", "missing_triple", 
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
 
 
+_HEADLESS: Final = re.compile(r"[ \t]+(?:[rRuU]?(?:\"\"\"|''')|(?:async[ \t]+)?def[ \t]+\w+\([ \t]*(?:self|cls)\b)")
 _ASSIGNED: Final = re.compile(r"[ \t]*[\w.\[\]\"']+[ \t]*(?::[^=]*)?=[ \t]*[rRbBuUfF]{0,2}(?:\"[^\"]*|'[^']*)$")
 
 
@@ -328,12 +331,12 @@ def _of_conditions(before: str, after: str, steps: Sequence[Candidate]) -> Law |
             continue
         if len(earlier) > 1 and any(c == chain for _, c in earlier):
             continue
-        position, before_chain = earlier[0]
+        before_chain = earlier[0][1]
         if before_chain == chain:
             continue
         if len(chain) > len(before_chain) and chain[: len(before_chain)] == before_chain:
             header = chain[-1]
-            if header.split(" ")[0].rstrip(":") not in CONDITIONS or _stands_alone(old, position, header):
+            if header.split(" ")[0].rstrip(":") not in CONDITIONS:
                 continue
         moved += 1
     return Law("condition", "code would run under another condition") if moved else None
@@ -391,20 +394,6 @@ def _chains(src: Source, widths: dict[int, int] | None = None) -> list[tuple[int
         if code and code[-1].text == ":":
             open_.append((width, _line(src, index) if word in CONDITIONS else ""))
     return found
-
-
-def _stands_alone(src: Source, index: int, header: str) -> bool:
-    """Is the statement on line `index` right below `header` and followed by one that is less deep, or by a clause?"""
-    above = src.previous_logical(index)
-    if above is None or _line(src, above) != header:
-        return False
-    level = src.lines[index].width
-    after = src.next_logical(src.logical_end(index))
-    while after is not None and src.lines[after].width > level:
-        after = src.next_logical(src.logical_end(after))
-    if after is None or src.lines[after].width < level:
-        return True
-    return src.first_word(after) in ("else", "elif", "except", "finally") and src.lines[after].width == level
 
 
 def _tree(text: str) -> ast.Module | None:

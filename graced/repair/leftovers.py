@@ -259,7 +259,7 @@ def _inner_quotes(site: Site) -> Iterator[Candidate]:
         if above is None or not text[above.start : above.end].rstrip().endswith(":"):
             continue
         end = next((i for i in range(start + 1, min(len(src.lines), start + 2 * MAX_LINES)) if text[src.lines[i].start : src.lines[i].end].strip() == quotes), None)
-        if end is None or end <= site.at - 1 and end < site.at:
+        if end is None or end < site.at:
             continue
         inner = [m.start() for m in re.finditer(re.escape(quotes), text) if line.start + len(line.indent) + 3 <= m.start() < src.lines[end].start]
         if inner and len(inner) % 2 == 0:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from graced.repair.check import Fault
@@ -36,6 +36,7 @@ FAMILIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("header", ("missing_colon", "wrong_colon", "missing_header", "missing_def", "missing_except", "else_condition", "truncated")),
     ("keyword", ("misspelt", "reserved", "async_def", "two_imports", "main_guard", "future_import", "declared_")),
     ("restored", ("restored",)),
+    ("characters", ("invisible", "look_alikes", "encoding")),
 )  # fmt: skip
 """Kinds of rules, by how their names begin: what is not learned of one rule is learned of its kin."""
 MESSAGES: Final = (
@@ -52,10 +53,15 @@ def family_of(rule: str) -> str:
     return next((family for family, names in FAMILIES if rule.startswith(names)), "other")
 
 
-def features_of(before: str, state: State, law: Law | None, fault: Fault | None, past: Past | None) -> dict[str, float]:
-    """Names and values; what is 0 is left out. `before` is the text that the search began with."""
+def features_of(
+    before: str, state: State, law: Law | None, fault: Fault | None, past: Past | None, characters: Sequence[str] = ()
+) -> dict[str, float]:
+    """Names and values; what is 0 is left out. `before` is the text that the search began with.
+
+    `characters` says what was done to the file's characters and bytes before that.
+    """
     found: dict[str, float] = {}
-    rules = dict.fromkeys(step.rule for step in state.steps)
+    rules = dict.fromkeys([*characters, *(step.rule for step in state.steps)])
     close = state.rivals < CLOSE
     for rule in rules:
         found[f"rule:{rule}"] = 1.0

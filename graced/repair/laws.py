@@ -136,7 +136,7 @@ def _of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | Non
     """What was deleted or changed, and was not put in again beside it or stands there twice."""
     spelt = {step.rule for step in steps} & SPELT
     for old, new, left, right in changes(before, after):
-        gone = _gone(old, new)
+        gone = _gone(old, new) if _raw(old) != _raw(new) else ()  # the same letters, in other quotes
         for index, token in gone:
             around = {left, right, *(t.text for t in old[max(0, index - 1) : index]), *(t.text for t in old[index + 1 : index + 2])}
             if token.text in around:

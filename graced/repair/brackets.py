@@ -50,7 +50,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _mismatch(site, opener, closer)
     for opener in balance.unclosed[-2:]:
         yield from _close(site, opener, len(tokens), 1.5)
-        bare = 5.0 * (tokens[opener].text != "(" or (opener > 0 and tokens[opener - 1].kind == NAME))
+        bare = 9.0 * (tokens[opener].text != "(" or (opener > 0 and tokens[opener - 1].kind == NAME))
         yield Candidate("delete_open", 3.5 + bare - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),))
     for closer in balance.unopened[:2]:
         token = tokens[closer]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from graced.repair.edits import Candidate, Edit, applied, merged
-from graced.repair.lex import STRING, is_name, all_tokens
+from graced.repair.lex import COMMENT, STRING, is_name, all_tokens
 
 Lines = list[tuple[int, int, str]]
 """(start, end without the newline, text) of each line that is not inside a triple-quoted string."""
@@ -225,6 +225,7 @@ def _escaped(text: str) -> Iterator[Candidate]:
     """The newlines of the file were written as backslash and n."""
     body = text.strip()
     if body.count("\\n") < 2 or body.count("\n") > 1:
+        yield from _escaped_lines(text)
         return
     ways = [re.sub(r"(?<!\\)\\n", "\n", body)]
     ways.append(ways[0].replace("\\t", "\t").replace('\\"', '"').replace("\\'", "'").replace("\\\\", "\\"))
@@ -234,6 +235,20 @@ def _escaped(text: str) -> Iterator[Candidate]:
         if not _fails(new):
             yield Candidate("escaped_newlines", 0.2 + cost, ((0, len(text), new.rstrip("\n") + "\n"),), 0.0)
             return
+
+
+def _escaped_lines(text: str) -> Iterator[Candidate]:
+    r"""`x = 1\ny = 2`: a newline between statements that was written as backslash and n."""
+    if "\\n" not in text:
+        return
+    strings = [(t.start, t.end) for t in all_tokens(text) if t.kind in (STRING, COMMENT)]
+    edits = tuple(
+        (m.start(), m.end(), "\n")
+        for m in re.finditer(r"(?<!\\)\\n", text)
+        if not any(low <= m.start() < high for low, high in strings)
+    )
+    if edits:
+        yield Candidate("escaped_newlines", 0.5, edits, 0.0)
 
 
 def _entities(text: str) -> Iterator[Candidate]:

@@ -17,6 +17,7 @@ from graced.repair import (
     statements,
     strings,
     tokens,
+    words,
 )
 from graced.repair.budget import Budget
 from graced.repair.check import Fault, fault_of
@@ -28,7 +29,7 @@ from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
     habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
-    foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
+    foreign.candidates, brackets.candidates, words.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
 """What a nat of the token model counts beside a nat of a rule's cost."""

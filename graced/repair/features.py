@@ -83,6 +83,8 @@ def features_of(
     lines = before.count("\n") + 1
     found["lines"] = math.log1p(lines) / 6
     found["tiny"] = float(lines <= TINY_LINES)
+    for name, value in _of_places(before, state):
+        found[name] = value
     if law is not None:
         found["law"] = 1.0
         found[f"law:{law.name}"] = 1.0
@@ -96,6 +98,18 @@ def features_of(
     for name, value in _of_past(before, state, past):
         found[name] = value
     return {name: value for name, value in found.items() if value}
+
+
+def _of_places(before: str, state: State) -> Iterable[tuple[str, float]]:
+    """Where on its line the only edit is: at the end, at the beginning, or between."""
+    if len(state.steps) != 1 or len(state.steps[0].edits) != 1:
+        return
+    start, end, _ = state.steps[0].edits[0]
+    stop = before.find("\n", end)
+    rest = before[end : stop if stop >= 0 else len(before)].split("#")[0].strip()
+    lead = before[before.rfind("\n", 0, start) + 1 : start].strip()
+    yield ("place:end", 1.0) if not rest else ("place:colon", 1.0) if rest == ":" else ("place:comma", float(rest[0] in ",)]}"))
+    yield "place:begin", float(not lead)
 
 
 def _of_tokens(before: str, after: str) -> Iterable[tuple[str, float]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from graced.repair.edits import Candidate, Edit, merged
 from graced.repair.indent import newline_of
-from graced.repair.lex import CLOSES, COMMENT, KEYWORDS, NAME, NEWLINE, NUMBER, OP, OPENS, STRING, Source, Token
+from graced.repair.lex import CLOSES, COMMENT, HEADERS, KEYWORDS, NAME, NEWLINE, NUMBER, OP, OPENS, STRING, Source, Token
 from graced.repair.site import Site
 
 TYPES: Final = frozenset(("int", "float", "double", "str", "string", "String", "bool", "boolean", "char", "auto", "var", "let", "const",
@@ -241,6 +241,16 @@ def _named(site: Site) -> Iterator[Candidate]:
             yield Candidate("blank_in_name", -3.0, tuple(edits), 0.0)
 
 
+def _stray_colon(site: Site) -> Iterator[Candidate]:
+    """`x = f():` and `return x:` with nothing below that is deeper: the colon goes."""
+    tokens, src = site.tokens, site.src
+    if len(tokens) < 3 or tokens[-1].text != ":" or tokens[0].text in HEADERS:
+        return
+    below = src.next_logical(site.high)
+    if below is None or src.lines[below].width <= src.lines[site.low].width:
+        yield Candidate("stray_colon", -3.0, ((tokens[-1].start, tokens[-1].end, ""),))
+
+
 def _digits_first(site: Site) -> Iterator[Candidate]:
     """`2nd_place = x`: a name that begins with a digit gets a `_` before it, everywhere."""
     code = [t for t in site.src.tokens if t.kind not in (COMMENT, NEWLINE)]
@@ -396,5 +406,5 @@ def _joins(tokens: list[Token], index: int) -> bool:
 
 _WAYS: Final[tuple[Callable[[Site], Iterator[Candidate]], ...]] = (
     _switch, _ternary, _declared, _annotated, _called_hints, _half_compare, _not_equal, _global, _comprehended, _walrus,
-    _named, _digits_first, _dashed, _braced, _parameters, _yielded, _imported, _async_order, _concatenated,
+    _named, _stray_colon, _digits_first, _dashed, _braced, _parameters, _yielded, _imported, _async_order, _concatenated,
 )  # fmt: skip

@@ -66,7 +66,8 @@ def _doubled_phrase(site: Site) -> Iterator[Candidate]:
     """Two to four tokens that were written twice: `if not if not x`."""
     tokens = site.tokens
     words = [token.text for token in tokens]
-    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(len(tokens), site.there + 2)):
+    last = len(tokens) if site.said("never closed") else min(len(tokens), site.there + 2)
+    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(last, site.here + 80)):
         for size in range(2, MAX_PHRASE + 1):
             again = words[index + size : index + 2 * size]
             if words[index : index + size] == again and any(t.kind == NAME for t in tokens[index : index + size]):
@@ -152,7 +153,7 @@ def _dashes(site: Site) -> Iterator[Candidate]:
         if dash.text == "-" and (left.text, right.text) in names and left.end == dash.start and right.start == dash.end
     ]
     if len(everywhere) > len(edits):
-        yield Candidate("dash_in_name", -3.0, tuple(everywhere), 0.0)
+        yield Candidate("dash_in_name", -8.0, tuple(everywhere), 0.0)
     yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
 
 

@@ -103,6 +103,8 @@ def broken_law(raw: str, before: str, text: str, steps: Sequence[Candidate]) -> 
     if not todo:
         return None
     exempt = all(step.rule in SPELT for step in todo)
+    if _does_nothing(text):
+        return Law("made_up", "nothing in it would do anything")
     for check in (_of_tokens, _of_lines, _of_conditions, _of_reach, _of_annotations):
         if not (exempt and check is _of_tokens):
             law = check(base, text, todo)
@@ -207,7 +209,7 @@ CLOSING: Final = frozenset(("missing_close", "missing_quote", "missing_triple", 
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
 
 
-_HEADLESS: Final = re.compile(r"[ \t]+(?:[rRuU]?(?:\"\"\"|''')|(?:async[ \t]+)?def[ \t]+\w+\([ \t]*(?:self|cls)\b)")
+_HEADLESS: Final = re.compile(r"[ \t]+(?:[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*,?[ \t]*(?:#.*)?$|[rRuU]?(?:\"\"\"|''')|(?:async[ \t]+)?def[ \t]+\w+\([ \t]*(?:self|cls)\b)")
 _ASSIGNED: Final = re.compile(r"[ \t]*[\w.\[\]\"']+[ \t]*(?::[^=]*)?=[ \t]*[rRbBuUfF]{0,2}(?:\"[^\"]*|'[^']*)$")
 
 
@@ -403,6 +405,14 @@ def _tree(text: str) -> ast.Module | None:
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _does_nothing(text: str) -> bool:
+    """Is the whole program bare names and constants?"""
+    tree = _tree(text)
+    return tree is not None and all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Name | ast.Constant | ast.Tuple) for node in tree.body
+    )
 
 
 def _of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:

@@ -1,5 +1,7 @@
 """The search: candidates at the first fault, cheapest first, each checked by the interpreter; then the next fault."""
 
+import ast
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -99,7 +101,7 @@ def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset
         if done:
             first = min(done, key=lambda state: state.cost)
             if best is None or first.cost < best.cost:
-                others = [s.cost for s in done if s.text != first.text]
+                others = [s.cost for s in done if s.text != first.text and not _alike(s, first)]
                 best = first._replace(rivals=min([first.rivals, *(cost - first.cost for cost in others)]))
         grown = [s for s in grown if s.fault is not None and (best is None or s.cost < best.cost)]
         grown.sort(key=lambda state: state.cost)
@@ -154,10 +156,24 @@ def _grown(
                 continue
             seen.add(hash(new.text))
             if not index and len(out) > 1:
-                new = new._replace(rivals=min(new.rivals, out[1].cost - new.cost))
+                other = next((rival for rival in out[1:] if not _alike(new, rival)), None)
+                if other is not None:
+                    new = new._replace(rivals=min(new.rivals, other.cost - new.cost))
             elif index:
                 new = new._replace(rivals=0.0)
             yield new
+
+
+def _alike(one: State, other: State) -> bool:
+    """Do two texts mean the same? Blanks and comments tell no readings apart, nor do superfluous brackets."""
+    if one.fault is not None or other.fault is not None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.dump(ast.parse(one.text)) == ast.dump(ast.parse(other.text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _elsewhere(source: Source, candidate: Candidate, unchanged: frozenset[str]) -> float:

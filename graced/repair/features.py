@@ -22,29 +22,137 @@ SMALL_CHANGE: Final = 6
 
 
 FAMILIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("pasted", ("pasted_", "elision", "escaped_", "html_", "edit_block", "patch_lines", "prompt", "prose", "slash_", "marker_rest")),
+    (
+        "pasted",
+        (
+            "pasted_",
+            "elision",
+            "escaped_",
+            "html_",
+            "edit_block",
+            "patch_lines",
+            "prompt",
+            "prose",
+            "slash_",
+            "marker_rest",
+        ),
+    ),
     ("conflict", ("conflict", "marker")),
-    ("quote", ("missing_quote", "unescaped", "extra_quote", "escaped_end", "wrong_quote", "triple", "missing_triple", "short_triple",
-               "extra_triple", "long_open", "doubled_quote", "torn_string", "inner_quotes", "bad_escape", "nested_quotes", "late_docstring")),
+    (
+        "quote",
+        (
+            "missing_quote",
+            "unescaped",
+            "extra_quote",
+            "escaped_end",
+            "wrong_quote",
+            "triple",
+            "missing_triple",
+            "short_triple",
+            "extra_triple",
+            "long_open",
+            "doubled_quote",
+            "torn_string",
+            "inner_quotes",
+            "bad_escape",
+            "nested_quotes",
+            "late_docstring",
+        ),
+    ),
     ("fstring", ("fstring_",)),
     ("bracket", ("missing_close", "missing_open", "delete_close", "delete_open", "wrong_close", "wrong_open")),
     ("indent", ("indent_", "missing_indent", "tabs", "deindented", "missing_body", "body_commented", "doubled_header")),
-    ("insert", ("missing_comma", "missing_operator", "missing_word", "missing_plus", "missing_value", "split_name", "missing_annotation",
-                "missing_parameters", "missing_newline", "joined_line", "torn_operator")),
-    ("replace", ("wrong_token", "assign_for", "c_operators", "split_operator", "word_order", "not_equal", "not_python", "walrus", "else_if")),
-    ("delete", ("delete_token", "stray_", "litter", "leftover", "doubled_", "repeated_", "empty_import", "commented_", "orphan", "torn_tail")),
-    ("header", ("missing_colon", "wrong_colon", "missing_header", "missing_def", "missing_except", "else_condition", "truncated")),
+    (
+        "insert",
+        (
+            "missing_comma",
+            "missing_operator",
+            "missing_word",
+            "missing_plus",
+            "missing_value",
+            "split_name",
+            "missing_annotation",
+            "missing_parameters",
+            "missing_newline",
+            "joined_line",
+            "torn_operator",
+        ),
+    ),
+    (
+        "replace",
+        (
+            "wrong_token",
+            "assign_for",
+            "c_operators",
+            "split_operator",
+            "word_order",
+            "not_equal",
+            "not_python",
+            "walrus",
+            "else_if",
+        ),
+    ),
+    (
+        "delete",
+        (
+            "delete_token",
+            "stray_",
+            "litter",
+            "leftover",
+            "doubled_",
+            "repeated_",
+            "empty_import",
+            "commented_",
+            "orphan",
+            "torn_tail",
+        ),
+    ),
+    (
+        "header",
+        (
+            "missing_colon",
+            "wrong_colon",
+            "missing_header",
+            "missing_def",
+            "missing_except",
+            "else_condition",
+            "truncated",
+        ),
+    ),
     ("keyword", ("misspelt", "reserved", "async_def", "two_imports", "main_guard", "future_import", "declared_")),
     ("restored", ("restored",)),
     ("characters", ("invisible", "look_alikes", "encoding")),
-)  # fmt: skip
+)
 """Kinds of rules, by how their names begin: what is not learned of one rule is learned of its kin."""
 MESSAGES: Final = (
-    "expected an indented block", "unexpected indent", "unindent does not match", "inconsistent use of tabs", "never closed", "unmatched",
-    "does not match opening", "unterminated triple", "unterminated string", "f-string", "expected ", "forgot a comma", "cannot assign",
-    "Maybe you meant", "perhaps you meant", "outside", "argument", "invalid character", "non-printable", "invalid decimal", "leading zeros",
-    "Missing parentheses", "invalid syntax", "unicode", "null bytes", "global declaration", "line continuation",
-)  # fmt: skip
+    "expected an indented block",
+    "unexpected indent",
+    "unindent does not match",
+    "inconsistent use of tabs",
+    "never closed",
+    "unmatched",
+    "does not match opening",
+    "unterminated triple",
+    "unterminated string",
+    "f-string",
+    "expected ",
+    "forgot a comma",
+    "cannot assign",
+    "Maybe you meant",
+    "perhaps you meant",
+    "outside",
+    "argument",
+    "invalid character",
+    "non-printable",
+    "invalid decimal",
+    "leading zeros",
+    "Missing parentheses",
+    "invalid syntax",
+    "unicode",
+    "null bytes",
+    "global declaration",
+    "line continuation",
+)
 """Parts of what the interpreter says, the first that fits counts."""
 _QUOTED: Final = re.compile(r"'[^']*'")
 
@@ -108,7 +216,13 @@ def _of_places(before: str, state: State) -> Iterable[tuple[str, float]]:
     stop = before.find("\n", end)
     rest = before[end : stop if stop >= 0 else len(before)].split("#")[0].strip()
     lead = before[before.rfind("\n", 0, start) + 1 : start].strip()
-    yield ("place:end", 1.0) if not rest else ("place:colon", 1.0) if rest == ":" else ("place:comma", float(rest[0] in ",)]}"))
+    yield (
+        ("place:end", 1.0)
+        if not rest
+        else ("place:colon", 1.0)
+        if rest == ":"
+        else ("place:comma", float(rest[0] in ",)]}"))
+    )
     yield "place:begin", float(not lead)
 
 
@@ -137,7 +251,9 @@ def _strangers(before: str, after: str) -> int:
     old = set(before.splitlines())
     near = [line for line in after.splitlines() if line not in old][:40]
     uses = Counter(token.text for token in all_tokens(after) if token.kind == NAME)
-    names = {token.text for line in near for token in tokens_of(line) if token.kind == NAME and token.text not in KEYWORDS}
+    names = {
+        token.text for line in near for token in tokens_of(line) if token.kind == NAME and token.text not in KEYWORDS
+    }
     return sum(uses[name] < 2 and name not in BUILTINS for name in names)
 
 

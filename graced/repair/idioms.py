@@ -14,7 +14,33 @@ GUARD_CHARS = 45
 MAX_PHRASE = 4
 """Tokens of a phrase that may have been written twice."""
 CONSTANTS = frozenset(("True", "False", "None"))
-OPERATORS = frozenset(("<", ">", "<=", ">=", "//", "**", "^", "and", "or", "in", "is", "if", "else", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "."))
+OPERATORS = frozenset(
+    (
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "//",
+        "**",
+        "^",
+        "and",
+        "or",
+        "in",
+        "is",
+        "if",
+        "else",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "|",
+        "&",
+        "==",
+        "!=",
+        ".",
+    )
+)
 """What a line that goes on with the one before may begin with."""
 MAX_USES = 200
 
@@ -112,7 +138,12 @@ def _header_goes_on(site: Site) -> Iterator[Candidate]:
     src = site.src
     below = src.next_logical(site.high)
     code = src.code(site.high)
-    if below is None or not code or code[-1].text == ":" or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}:
+    if (
+        below is None
+        or not code
+        or code[-1].text == ":"
+        or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}
+    ):
         return
     yield Candidate("joined_line", -4.0, ((code[-1].end, src.lines[site.high].end, " \\"),), 0.0)
 

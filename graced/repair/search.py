@@ -112,11 +112,19 @@ def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset
 
 
 def _grown(
-    state: State, source: Source, scorer: Scorer, check: Check, budget: Budget, seen: set[int], unchanged: frozenset[str]
+    state: State,
+    source: Source,
+    scorer: Scorer,
+    check: Check,
+    budget: Budget,
+    seen: set[int],
+    unchanged: frozenset[str],
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = [(c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)]
+    ranked = [
+        (c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)
+    ]
     ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []

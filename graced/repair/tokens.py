@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from graced.repair.brackets import Balance, split_names
-from graced.repair.edits import Candidate, Edit
+from graced.repair.edits import Candidate
 from graced.repair.indent import newline_of, step_of
 from graced.repair.lex import (
     BAD,
@@ -49,6 +49,8 @@ CONFUSED = {
 """Tokens typed for one another."""
 IDLE = frozenset(("+", "-", "*", "/", "%", "<", ">", "|", "&", "**", "//", "==", "!=", ">=", "<=", "and", "or", "is"))
 """Operators that a statement has no effect with."""
+
+
 def candidates(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     if not tokens:

@@ -10,23 +10,67 @@ from graced.repair.site import Site
 SHORT = frozenset(("else", "is", "as", "or", "in", "if", "async"))
 """Keywords that may themselves be another one misspelt."""
 PREFIXES = (
-    "if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif", "def", "class",
-    "as", "raise", "del", "yield", "await", "assert", "except", "with",
-)  # fmt: skip
+    "if",
+    "in",
+    "not",
+    "return",
+    "for",
+    "import",
+    "and",
+    "or",
+    "is",
+    "from",
+    "while",
+    "print",
+    "elif",
+    "def",
+    "class",
+    "as",
+    "raise",
+    "del",
+    "yield",
+    "await",
+    "assert",
+    "except",
+    "with",
+)
 """Words that run together with what follows (`returnx`)."""
 NOT_PYTHON = {
-    "elseif": "elif", "elsif": "elif", "elif": "elif", "function": "def", "func": "def", "fn": "def", "foreach": "for",
-    "null": "None", "nil": "None", "true": "True", "false": "False", "catch": "except", "throw": "raise",
-    "switch": "match", "const": "", "var": "", "let": "", "new": "", "void": "def", "include": "import",
-    "require": "import", "then": "", "do": "", "public": "", "private": "",
-}  # fmt: skip
+    "elseif": "elif",
+    "elsif": "elif",
+    "elif": "elif",
+    "function": "def",
+    "func": "def",
+    "fn": "def",
+    "foreach": "for",
+    "null": "None",
+    "nil": "None",
+    "true": "True",
+    "false": "False",
+    "catch": "except",
+    "throw": "raise",
+    "switch": "match",
+    "const": "",
+    "var": "",
+    "let": "",
+    "new": "",
+    "void": "def",
+    "include": "import",
+    "require": "import",
+    "then": "",
+    "do": "",
+    "public": "",
+    "private": "",
+}
 """Words of other languages, and the Python for them ("": leave it out)."""
 NEGATED = {"unless": "if not ", "until": "while not "}
 NEGATED_BONUS = 4.0
 """Nats off: nobody means anything else by them, and `not` is rarer than a plain condition."""
 LOOSE = frozenset(("and", "or", "if", "else", "lambda", ":=", ","))
 """What binds less than `not`: a condition with one needs parentheses behind it."""
-FIRST = frozenset(("global", "nonlocal", "del", "await", "import", "from", "class", "def", "return", "raise", "assert", "yield"))
+FIRST = frozenset(
+    ("global", "nonlocal", "del", "await", "import", "from", "class", "def", "return", "raise", "assert", "yield")
+)
 """Keywords that a statement begins with and a name follows."""
 STRANGE_FIRST = 6.0
 """Nats off for one of these where the first word of a statement is no name that the file knows."""
@@ -86,7 +130,13 @@ def _misspelt(site: Site) -> Iterator[Candidate]:
         for word, distance in near_keywords(token.text):
             known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
             cost = 0.6 * distance + known + near + (0.0 if first else 1.0) - 1.0 * (not site.scorer.knows(token.text))
-            if first and word in FIRST and len(tokens) > 1 and tokens[1].kind == NAME and not site.scorer.names[token.text]:
+            if (
+                first
+                and word in FIRST
+                and len(tokens) > 1
+                and tokens[1].kind == NAME
+                and not site.scorer.names[token.text]
+            ):
                 cost -= STRANGE_FIRST
             if first and word == "elif" and _follows_if(site):
                 cost -= STRANGE_FIRST

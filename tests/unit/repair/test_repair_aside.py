@@ -25,7 +25,7 @@ LEFT = [
     ("vm.mojo.py", "struct P:\n    var x: Int\n\nfn main():\n    let p = P()\n"),
     ("run.py", "#!/bin/bash\nset -e\necho hi\n"),
     ("BUILD.py", "load('@rules//py:defs.bzl', 'py_library')\npy_library(name = 'a'))\n"),
-    ("greet.py", "def greet(name)\n  puts \"hi #{name}\"\nend\n"),
+    ("greet.py", 'def greet(name)\n  puts "hi #{name}"\nend\n'),
     # no source
     ("page.py", "<!DOCTYPE html>\n<html></html>\n"),
     ("fix.py", "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n"),
@@ -34,7 +34,7 @@ LEFT = [
     ("log.py", "2024-03-01 10:00:00 started\n2024-03-01 10:00:01 stopped\n"),
     ("table.py", "name,age,home town\nann,3,over here\nbob,4,over there\n"),
     ("gone.py", "404: Not Found\n"),
-    ("crash.py", "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nValueError: x\n"),
+    ("crash.py", 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\nValueError: x\n'),
     # broken on purpose
     ("tests/data/unclosed.py", "x = (\n"),
     ("lib/test/fixtures/a.py", "x = (\n"),

@@ -22,7 +22,12 @@ def test_the_same_on_a_machine_that_is_slower(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(time, "monotonic", slower)
     slow = repair(BROKEN.encode())
-    assert (slow.state, slow.fixed, slow.confidence, slow.notes) == (quick.state, quick.fixed, quick.confidence, quick.notes)
+    assert (slow.state, slow.fixed, slow.confidence, slow.notes) == (
+        quick.state,
+        quick.fixed,
+        quick.confidence,
+        quick.notes,
+    )
 
 
 def test_past_the_clock_nothing_is_fixed() -> None:

@@ -42,7 +42,7 @@ def test_a_rule_that_nobody_has_seen_counts_as_such() -> None:
         "improt os\n\n\ndef home():\n    return os.environ['HOME']\n",
         "def f(a):\n    for b in a:\n        print(b)\n      print(a)\n    return a\n",
         "```python\nimport os\n\n\ndef home():\n    return os.environ['HOME']\n\n\nprint(home())\n```\n",
-        "import os\n\npath = f\"{os.sep}/{os.getcwd()\"\nprint(path)\n",
+        'import os\n\npath = f"{os.sep}/{os.getcwd()"\nprint(path)\n',
     ],
 )
 def test_plain_slips_are_mended_without_a_person(source: str) -> None:

@@ -16,7 +16,10 @@ HELD = [
     ("a literal with zeros", "code = 00123\nprint(code)\n"),
     ("await at the top", "import trio\n\nasync with trio.open_nursery() as nursery:\n    nursery.start_soon(print)\n"),
     ("return at the top", "def f():\n    return 1\n\nreturn f()\n"),
-    ("code taken for text", "def drop(db, name):\n    db.run(\"DELETE FROM t WHERE n = '\" + name + \")\n    db.commit()\n"),
+    (
+        "code taken for text",
+        'def drop(db, name):\n    db.run("DELETE FROM t WHERE n = \'" + name + ")\n    db.commit()\n',
+    ),
     ("a secret", "import os\nAPI_KEY = sk@live!9f8\nHOST = os.environ['HOST']\n"),
     ("either of two brackets", "def cost(a, b, c):\n    return (a + b] * c\n"),
     # code silenced or left without its condition
@@ -24,7 +27,10 @@ HELD = [
     ("a condition behind a statement", "def f(x):\n    delete(x) if x.safe\n    return 1\n"),
     ("another one", "def f(x):\n    delete(x) unless x.safe\n    return 1\n"),
     ("a call that becomes an annotation", "def f(user):\n    user.can?('x') or raise(X)\n    go()\n"),
-    ("a half-typed if", "def pay(account, amount):\n    if amount > account.balance:\n    account.save()\n    return account\n"),
+    (
+        "a half-typed if",
+        "def pay(account, amount):\n    if amount > account.balance:\n    account.save()\n    return account\n",
+    ),
     ("a half-typed try", "def load(path):\n    try:\n    with open(path) as f:\n        return f.read()\n"),
     # what only its author knows
     ("a conflict", "<<<<<<< HEAD\nHOST = 'a'\n=======\nHOST = 'b'\n>>>>>>> main\n"),
@@ -34,7 +40,7 @@ HELD = [
     ("a lost end", "def main():\n    print(1)\n\n\n" + "\0" * 7),
     ("a torn call", "def f(items):\n    for item in items:\n        total(item, item.cou"),
     ("a value that is being typed", "def f(price):\n    total = price +\n    print(total)\n"),
-    ("a text that is being typed", "def f():\n    name = \"ann\n    print(name)\n"),
+    ("a text that is being typed", 'def f():\n    name = "ann\n    print(name)\n'),
     ("an entry that is being typed", "S = {\n    'host': 'a',\n    'port': \n    'debug': False,\n}\n"),
     ("a lost class", "import os\n\n    def __init__(self, link):\n        self.link = link\n"),
 ]

@@ -56,7 +56,12 @@ def fence_head(file: File, rng: random.Random) -> str | None:
 
 @kind
 def prose_head(file: File, rng: random.Random) -> str | None:
-    words = ["Here's the script you asked for:", "I've fixed the bug in the parser.", "The updated module is below.", "Below is the full implementation:"]
+    words = [
+        "Here's the script you asked for:",
+        "I've fixed the bug in the parser.",
+        "The updated module is below.",
+        "Below is the full implementation:",
+    ]
     return f"{rng.choice(words)}\n\n{file.text}"
 
 
@@ -75,7 +80,9 @@ def html_entities(file: File, rng: random.Random) -> str | None:
 
 @kind
 def patch_lines(file: File, rng: random.Random) -> str | None:
-    found = [i for i in file.statements if file.lines[i].startswith("    ") and re.match(r"\s+\w+ = .*\S\n", file.lines[i])]
+    found = [
+        i for i in file.statements if file.lines[i].startswith("    ") and re.match(r"\s+\w+ = .*\S\n", file.lines[i])
+    ]
     if not found:
         return None
     at = rng.choice(found)
@@ -91,7 +98,9 @@ def search_replace(file: File, rng: random.Random) -> str | None:
         return None
     at = rng.choice(found)
     line = file.lines[at]
-    return file.with_lines(at, at + 1, ["<<<<<<< SEARCH\n", line.replace(" = ", " = old_", 1), "=======\n", line, ">>>>>>> REPLACE\n"])
+    return file.with_lines(
+        at, at + 1, ["<<<<<<< SEARCH\n", line.replace(" = ", " = old_", 1), "=======\n", line, ">>>>>>> REPLACE\n"]
+    )
 
 
 @kind
@@ -99,7 +108,9 @@ def marker_rest(file: File, rng: random.Random) -> str | None:
     at = rng.choice(file.statements) if file.statements else None
     if at is None:
         return None
-    return file.with_lines(at, at, [rng.choice(["<<<<<<< HEAD\n", ">>>>>>> main\n", ">>>>>>> 3f2c1ab (Fix it)\n", "=======\n"])])
+    return file.with_lines(
+        at, at, [rng.choice(["<<<<<<< HEAD\n", ">>>>>>> main\n", ">>>>>>> 3f2c1ab (Fix it)\n", "=======\n"])]
+    )
 
 
 @kind
@@ -122,14 +133,22 @@ def litter_end(file: File, rng: random.Random) -> str | None:
 
 @kind
 def litter_head(file: File, rng: random.Random) -> str | None:
-    found = [i for i in file.statements if re.match(r"\s*(def|class|import|from|return|else|except|elif|raise)\b", file.lines[i])]
+    found = [
+        i
+        for i in file.statements
+        if re.match(r"\s*(def|class|import|from|return|else|except|elif|raise)\b", file.lines[i])
+    ]
     if not found:
         return None
     at = rng.choice(found)
     line = file.lines[at]
     indent = len(line) - len(line.lstrip())
     typed = rng.choice(["j", "jj", "h", "x", "gg", "u"])
-    return file.with_lines(at, at + 1, [line[:indent] + typed + line[indent:] if rng.random() < 0.6 or not indent else typed + line[len(typed) :]])
+    return file.with_lines(
+        at,
+        at + 1,
+        [line[:indent] + typed + line[indent:] if rng.random() < 0.6 or not indent else typed + line[len(typed) :]],
+    )
 
 
 @kind
@@ -165,16 +184,28 @@ def self_blank(file: File, rng: random.Random) -> str | None:
 
 @kind
 def nested_quotes(file: File, rng: random.Random) -> str | None:
-    found = [t for t in file.tokens if t[0] == tokenize.STRING and re.match(r"f\"[^\"\\]*\{[^{}\"\\]*'[^'\"\\]+'[^{}\"\\]*\}[^\"\\]*\"$", t[1])]
+    found = [
+        t
+        for t in file.tokens
+        if t[0] == tokenize.STRING and re.match(r"f\"[^\"\\]*\{[^{}\"\\]*'[^'\"\\]+'[^{}\"\\]*\}[^\"\\]*\"$", t[1])
+    ]
     if not found:
         return None
     _, string, start, end = rng.choice(found)
-    return file.cut(start, end, string[:2] + re.sub(r"(\{[^{}]*\})", lambda m: m.group().replace("'", '"'), string[2:-1]) + '"')
+    return file.cut(
+        start, end, string[:2] + re.sub(r"(\{[^{}]*\})", lambda m: m.group().replace("'", '"'), string[2:-1]) + '"'
+    )
 
 
 @kind
 def unended_docstring(file: File, rng: random.Random) -> str | None:
-    found = [t for t in file.tokens if t[0] == tokenize.STRING and t[1].startswith('"""') and file.text[max(0, t[2] - 60) : t[2]].rstrip().endswith(":")]
+    found = [
+        t
+        for t in file.tokens
+        if t[0] == tokenize.STRING
+        and t[1].startswith('"""')
+        and file.text[max(0, t[2] - 60) : t[2]].rstrip().endswith(":")
+    ]
     if not found:
         return None
     _, _, _, end = rng.choice(found)
@@ -197,7 +228,9 @@ def import_inside(file: File, rng: random.Random) -> str | None:
 
 @kind
 def leftover_tail(file: File, rng: random.Random) -> str | None:
-    found = [i for i in file.statements if re.match(r"\s+[\w.]+\([\w., =]+\w+\)\n$", file.lines[i]) and "," in file.lines[i]]
+    found = [
+        i for i in file.statements if re.match(r"\s+[\w.]+\([\w., =]+\w+\)\n$", file.lines[i]) and "," in file.lines[i]
+    ]
     if not found:
         return None
     at = rng.choice(found)
@@ -207,23 +240,20 @@ def leftover_tail(file: File, rng: random.Random) -> str | None:
 
 
 @kind
-def commented_call(file: File, rng: random.Random) -> str | None:
-    found = [i for i in file.statements if re.match(r"\s+[\w.]+\($", file.lines[i].rstrip())]
-    if not found:
-        return None
-    at = rng.choice(found)
-    line = file.lines[at]
-    indent = len(line) - len(line.lstrip())
-    return file.with_lines(at, at + 1, [line[:indent] + "# " + line[indent:]])
-
-
-@kind
 def slash_elision(file: File, rng: random.Random) -> str | None:
     found = [i for i in file.statements if re.match(r"\s*def ", file.lines[i])]
     if not found:
         return None
     at = rng.choice(found)
-    return file.with_lines(at, at, [rng.choice(["// ... existing code ...\n", "... rest of the code unchanged ...\n", "    ... (existing code) ...\n"])])
+    return file.with_lines(
+        at,
+        at,
+        [
+            rng.choice(
+                ["// ... existing code ...\n", "... rest of the code unchanged ...\n", "    ... (existing code) ...\n"]
+            )
+        ],
+    )
 
 
 @kind
@@ -238,4 +268,6 @@ def repl_session(file: File, rng: random.Random) -> str | None:
     if len(file.lines) > 60:
         return None
     starts = set(file.statements)
-    return "".join(("... " if line[:1] in " \t\n)]}" or i not in starts else ">>> ") + line for i, line in enumerate(file.lines))
+    return "".join(
+        ("... " if line[:1] in " \t\n)]}" or i not in starts else ">>> ") + line for i, line in enumerate(file.lines)
+    )

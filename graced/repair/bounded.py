@@ -85,7 +85,9 @@ def serve() -> None:
         from graced.repair.engine import mend_tame
 
         deadline = time.monotonic() + request.budget_s * 0.6
-        found = mend_tame(request.source, request.filename, request.python, request.min_confidence, deadline, request.past)
+        found = mend_tame(
+            request.source, request.filename, request.python, request.min_confidence, deadline, request.past
+        )
         answer = Answer(repair=found)
     else:
         from graced.repair.check import fault_of

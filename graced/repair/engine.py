@@ -82,7 +82,7 @@ def explained(
 
     if python is not None and python > sys.version_info[:2]:
         notes.append(f"checked by Python {sys.version_info[0]}.{sys.version_info[1]}, which runs graced")
-    fault = fault_in(source)
+    fault = fault_of(source, filename=filename, feature=feature)
     if fault is None:
         return result("intact", None, 0, 1.0), {}
     errors.append(str(fault))
@@ -121,7 +121,7 @@ def explained(
     law = broken_law(decoded.text, plain, best.text, best.steps)
     if law is None and not decoded.sure:
         law = ENCODING_LAW
-    features = features_of(plain, best, law, fault, earlier)
+    features = features_of(plain, best, law, fault, earlier, _characters(decoded, plain))
     confidence = confidence_of(features)
     edits = int(plain != decoded.text) + bool(decoded.note) + sum(len(step.edits) for step in best.steps)
     if law is not None:
@@ -176,6 +176,14 @@ def _plain(decoded: Decoded, check: Check, notes: list[str]) -> str:
     if plain != text:
         notes.append("look-alikes of ASCII")
     return plain
+
+
+def _characters(decoded: Decoded, plain: str) -> list[str]:
+    """What was done to bytes and characters before the search, as names of rules."""
+    names = ["encoding"] if decoded.note else []
+    if plain != decoded.text:
+        names.append("invisible" if plain == without_invisible(decoded.text) else "look_alikes")
+    return names
 
 
 def _resolved(text: str, fault: Fault, check: Check) -> list[State]:

@@ -1,13 +1,14 @@
 """What is known of a repair, as numbers: the features that its confidence is computed from."""
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from graced.repair.check import Fault
 from graced.repair.laws import Law, changes
-from graced.repair.lex import KEYWORDS, NAME, NUMBER, STRING, all_tokens
+from graced.repair.lex import KEYWORDS, NAME, NUMBER, STRING, all_tokens, tokens_of
 from graced.repair.past import Past
 from graced.repair.score import BUILTINS
 from graced.repair.search import State
@@ -20,10 +21,155 @@ SMALL_CHANGE: Final = 6
 """Lines: a change since the last good text that is as small is a slip on its own."""
 
 
-def features_of(before: str, state: State, law: Law | None, fault: Fault | None, past: Past | None) -> dict[str, float]:
-    """Names and values; what is 0 is left out. `before` is the text that the search began with."""
+FAMILIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    (
+        "pasted",
+        (
+            "pasted_",
+            "elision",
+            "escaped_",
+            "html_",
+            "edit_block",
+            "patch_lines",
+            "prompt",
+            "prose",
+            "slash_",
+            "marker_rest",
+        ),
+    ),
+    ("conflict", ("conflict", "marker")),
+    (
+        "quote",
+        (
+            "missing_quote",
+            "unescaped",
+            "extra_quote",
+            "escaped_end",
+            "wrong_quote",
+            "triple",
+            "missing_triple",
+            "short_triple",
+            "extra_triple",
+            "long_open",
+            "doubled_quote",
+            "torn_string",
+            "inner_quotes",
+            "bad_escape",
+            "nested_quotes",
+            "late_docstring",
+        ),
+    ),
+    ("fstring", ("fstring_",)),
+    ("bracket", ("missing_close", "missing_open", "delete_close", "delete_open", "wrong_close", "wrong_open")),
+    ("indent", ("indent_", "missing_indent", "tabs", "deindented", "missing_body", "body_commented", "doubled_header")),
+    (
+        "insert",
+        (
+            "missing_comma",
+            "missing_operator",
+            "missing_word",
+            "missing_plus",
+            "missing_value",
+            "split_name",
+            "missing_annotation",
+            "missing_parameters",
+            "missing_newline",
+            "joined_line",
+            "torn_operator",
+        ),
+    ),
+    (
+        "replace",
+        (
+            "wrong_token",
+            "assign_for",
+            "c_operators",
+            "split_operator",
+            "word_order",
+            "not_equal",
+            "not_python",
+            "walrus",
+            "else_if",
+        ),
+    ),
+    (
+        "delete",
+        (
+            "delete_token",
+            "stray_",
+            "litter",
+            "leftover",
+            "doubled_",
+            "repeated_",
+            "empty_import",
+            "commented_",
+            "orphan",
+            "torn_tail",
+        ),
+    ),
+    (
+        "header",
+        (
+            "missing_colon",
+            "wrong_colon",
+            "missing_header",
+            "missing_def",
+            "missing_except",
+            "else_condition",
+            "truncated",
+        ),
+    ),
+    ("keyword", ("misspelt", "reserved", "async_def", "two_imports", "main_guard", "future_import", "declared_")),
+    ("restored", ("restored",)),
+    ("characters", ("invisible", "look_alikes", "encoding")),
+)
+"""Kinds of rules, by how their names begin: what is not learned of one rule is learned of its kin."""
+MESSAGES: Final = (
+    "expected an indented block",
+    "unexpected indent",
+    "unindent does not match",
+    "inconsistent use of tabs",
+    "never closed",
+    "unmatched",
+    "does not match opening",
+    "unterminated triple",
+    "unterminated string",
+    "f-string",
+    "expected ",
+    "forgot a comma",
+    "cannot assign",
+    "Maybe you meant",
+    "perhaps you meant",
+    "outside",
+    "argument",
+    "invalid character",
+    "non-printable",
+    "invalid decimal",
+    "leading zeros",
+    "Missing parentheses",
+    "invalid syntax",
+    "unicode",
+    "null bytes",
+    "global declaration",
+    "line continuation",
+)
+"""Parts of what the interpreter says, the first that fits counts."""
+_QUOTED: Final = re.compile(r"'[^']*'")
+
+
+def family_of(rule: str) -> str:
+    return next((family for family, names in FAMILIES if rule.startswith(names)), "other")
+
+
+def features_of(
+    before: str, state: State, law: Law | None, fault: Fault | None, past: Past | None, characters: Sequence[str] = ()
+) -> dict[str, float]:
+    """Names and values; what is 0 is left out. `before` is the text that the search began with.
+
+    `characters` says what was done to the file's characters and bytes before that.
+    """
     found: dict[str, float] = {}
-    rules = dict.fromkeys(step.rule for step in state.steps)
+    rules = dict.fromkeys([*characters, *(step.rule for step in state.steps)])
     close = state.rivals < CLOSE
     for rule in rules:
         found[f"rule:{rule}"] = 1.0
@@ -37,19 +183,47 @@ def features_of(before: str, state: State, law: Law | None, fault: Fault | None,
     found["close"] = float(close)
     found["cost"] = max(-1.5, min(state.cost / max(count, 1) / 8, 1.5))
     found["edits"] = math.log1p(sum(len(step.edits) for step in state.steps)) / 3
+    families = dict.fromkeys(family_of(rule) for rule in rules)
+    for family in families:
+        found[f"family:{family}"] = 1.0
+        found[f"rivals:{family}"] = found["rivals"] / len(families)
+        found[f"cost:{family}"] = found["cost"] / len(families)
     lines = before.count("\n") + 1
     found["lines"] = math.log1p(lines) / 6
     found["tiny"] = float(lines <= TINY_LINES)
+    for name, value in _of_places(before, state):
+        found[name] = value
     if law is not None:
         found["law"] = 1.0
         found[f"law:{law.name}"] = 1.0
     if fault is not None:
         found[f"fault:{fault.kind}"] = 1.0
+        said = _QUOTED.sub("", fault.message)
+        found["said:" + next((words for words in MESSAGES if words in said), "other")] = 1.0
     for name, value in _of_tokens(before, state.text):
         found[name] = value
+    found["strangers"] = min(_strangers(before, state.text), 4) / 2
     for name, value in _of_past(before, state, past):
         found[name] = value
     return {name: value for name, value in found.items() if value}
+
+
+def _of_places(before: str, state: State) -> Iterable[tuple[str, float]]:
+    """Where on its line the only edit is: at the end, at the beginning, or between."""
+    if len(state.steps) != 1 or len(state.steps[0].edits) != 1:
+        return
+    start, end, _ = state.steps[0].edits[0]
+    stop = before.find("\n", end)
+    rest = before[end : stop if stop >= 0 else len(before)].split("#")[0].strip()
+    lead = before[before.rfind("\n", 0, start) + 1 : start].strip()
+    yield (
+        ("place:end", 1.0)
+        if not rest
+        else ("place:colon", 1.0)
+        if rest == ":"
+        else ("place:comma", float(rest[0] in ",)]}"))
+    )
+    yield "place:begin", float(not lead)
 
 
 def _of_tokens(before: str, after: str) -> Iterable[tuple[str, float]]:
@@ -70,6 +244,17 @@ def _of_tokens(before: str, after: str) -> Iterable[tuple[str, float]]:
         uses = Counter(token.text for token in all_tokens(after) if token.kind == NAME)
         alone = sum(uses[name] < 2 and name not in BUILTINS for name in new_names)
         yield "coined", min(alone, 3) / 2
+
+
+def _strangers(before: str, after: str) -> int:
+    """Names on changed lines that the file has nowhere else and Python does not know."""
+    old = set(before.splitlines())
+    near = [line for line in after.splitlines() if line not in old][:40]
+    uses = Counter(token.text for token in all_tokens(after) if token.kind == NAME)
+    names = {
+        token.text for line in near for token in tokens_of(line) if token.kind == NAME and token.text not in KEYWORDS
+    }
+    return sum(uses[name] < 2 and name not in BUILTINS for name in names)
 
 
 def _kind(kind: int, text: str) -> str:

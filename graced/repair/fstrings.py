@@ -25,7 +25,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     if not (site.said("f-string") or any(_broken(t.text) for t in near)):
         return
     for token in near:
-        yield from _braces(token)
+        yield from _braces(site, token)
         yield from _brackets(token)
 
 
@@ -75,7 +75,7 @@ def _walk(text: str, at: int, end: int) -> tuple[list[tuple[int, int]], list[int
     return fields, stray, opened[0] if opened else None
 
 
-def _braces(token: Token) -> Iterator[Candidate]:
+def _braces(site: Site, token: Token) -> Iterator[Candidate]:
     begin, end = _body(token)
     _, stray, unclosed = _walk(token.text, begin, end)
     if unclosed is not None:
@@ -86,6 +86,10 @@ def _braces(token: Token) -> Iterator[Candidate]:
         word = re.match(r"\s*[A-Za-z_][\w.]*(?:\([^(){}]*\)|\[[^\[\]{}]*\])*(?:![rsa])?(?::[^{}\s\"']{1,8})?", inner)
         if word is not None and word.end() < len(inner):
             places.insert(0, unclosed + 1 + word.end())
+        name = re.match(r"\s*([A-Za-z_]\w*)", inner)
+        if name is not None and not site.scorer.knows(name.group(1)):  # `{countB` where `count` is a name
+            known = [i for i in range(1, len(name.group(1))) if site.scorer.names[name.group(1)[:i]] > 0]
+            places = [unclosed + 1 + name.start(1) + max(known), *places] if known else places
         for order, place in enumerate(dict.fromkeys(places[:PLACES])):
             at = token.start + place
             yield Candidate("fstring_brace", -1.0 + 0.8 * order, ((at, at, "}"),), 0.0)

@@ -9,14 +9,74 @@ from typing import Final
 
 from graced.repair.edits import Candidate, Edit, merged
 from graced.repair.indent import newline_of
-from graced.repair.lex import CLOSES, COMMENT, KEYWORDS, NAME, NEWLINE, NUMBER, OP, OPENS, STRING, Source, Token
+from graced.repair.lex import (
+    CLOSES,
+    COMMENT,
+    HEADERS,
+    KEYWORDS,
+    NAME,
+    NEWLINE,
+    NUMBER,
+    OP,
+    OPENS,
+    STRING,
+    Source,
+    Token,
+)
 from graced.repair.site import Site
 
-TYPES: Final = frozenset(("int", "float", "double", "str", "string", "String", "bool", "boolean", "char", "auto", "var", "let", "const",
-                          "long", "final", "dim", "my", "local"))  # fmt: skip
+TYPES: Final = frozenset(
+    (
+        "int",
+        "float",
+        "double",
+        "str",
+        "string",
+        "String",
+        "bool",
+        "boolean",
+        "char",
+        "auto",
+        "var",
+        "let",
+        "const",
+        "long",
+        "final",
+        "dim",
+        "my",
+        "local",
+    )
+)
 """Words that a declaration of another language begins with."""
-ANNOTATIONS: Final = frozenset(("int", "float", "str", "bool", "bytes", "list", "dict", "set", "tuple", "object", "complex", "List", "Dict", "Set",
-                                "Tuple", "Optional", "Union", "Any", "Callable", "Iterable", "Iterator", "Sequence", "Mapping", "Path", "type"))  # fmt: skip
+ANNOTATIONS: Final = frozenset(
+    (
+        "int",
+        "float",
+        "str",
+        "bool",
+        "bytes",
+        "list",
+        "dict",
+        "set",
+        "tuple",
+        "object",
+        "complex",
+        "List",
+        "Dict",
+        "Set",
+        "Tuple",
+        "Optional",
+        "Union",
+        "Any",
+        "Callable",
+        "Iterable",
+        "Iterator",
+        "Sequence",
+        "Mapping",
+        "Path",
+        "type",
+    )
+)
 COMPARES: Final = frozenset(("<", ">", "<=", ">=", "==", "!="))
 MAX_USES: Final = 200
 _TERNARY: Final = re.compile(r"^(?P<cond>[^?\n]+?)\s*\?\s*(?P<yes>[^:?\n]+?)\s*:\s*(?P<no>[^:?\n]+?)(?P<end>[;,)\s]*)$")
@@ -106,11 +166,19 @@ def _annotated(site: Site) -> Iterator[Candidate]:
         for index, token in enumerate(tokens[:-1]):
             after = tokens[index + 1]
             depth += (token.text in OPENS) - (token.text in CLOSES)
-            if depth == 1 and token.kind == NAME and after.kind == NAME and after.text in ANNOTATIONS and tokens[index - 1].text in ("(", ",", "*"):
+            if (
+                depth == 1
+                and token.kind == NAME
+                and after.kind == NAME
+                and after.text in ANNOTATIONS
+                and tokens[index - 1].text in ("(", ",", "*")
+            ):
                 edits.append((token.end, token.end, ":"))
         if edits:
             yield Candidate("missing_annotation", -8.0, tuple(edits))
-    elif len(tokens) >= 2 and tokens[0].kind == NAME and tokens[0].text not in KEYWORDS and tokens[1].text in ANNOTATIONS:
+    elif (
+        len(tokens) >= 2 and tokens[0].kind == NAME and tokens[0].text not in KEYWORDS and tokens[1].text in ANNOTATIONS
+    ):
         above = site.src.previous_logical(site.low)
         code = site.src.code(above) if above is not None else []
         alike = (len(code) > 2 and code[1].text == ":") or (bool(code) and code[0].text == "class")
@@ -130,7 +198,13 @@ def _called_hints(site: Site) -> Iterator[Candidate]:
             stack.append(bool(called) and tokens[index - 1].text not in KEYWORDS)
         elif token.text in CLOSES and stack and token.kind == OP:
             stack.pop()
-        elif token.text == ":" and stack and stack[-1] and tokens[index - 1].kind == NAME and tokens[index - 2].text in ("(", ","):
+        elif (
+            token.text == ":"
+            and stack
+            and stack[-1]
+            and tokens[index - 1].kind == NAME
+            and tokens[index - 2].text in ("(", ",")
+        ):
             edits.append((token.start, token.end, "="))
     if edits:
         yield Candidate("argument_colon", -4.0, tuple(edits))
@@ -199,7 +273,10 @@ def _comprehended(site: Site) -> Iterator[Candidate]:
                 otherwise = True
         if for_at and stop and not otherwise:
             condition = site.text[token.start : tokens[for_at - 1].end]
-            edits = ((tokens[index - 1].end, tokens[for_at - 1].end, ""), (tokens[stop].start, tokens[stop].start, " " + condition))
+            edits = (
+                (tokens[index - 1].end, tokens[for_at - 1].end, ""),
+                (tokens[stop].start, tokens[stop].start, " " + condition),
+            )
             yield Candidate("comprehension_if", -6.0, edits, 0.0)
 
 
@@ -211,10 +288,19 @@ def _walrus(site: Site) -> Iterator[Candidate]:
     if tokens[0].text not in ("if", "elif", "while", "return", "assert") and not site.said(":="):
         return
     for index in range(1, len(tokens) - 2):
-        if tokens[index].text != "=" or tokens[index - 1].kind != NAME or tokens[index - 2].text not in ("(", "if", "while", "and", "or", "not"):
+        if (
+            tokens[index].text != "="
+            or tokens[index - 1].kind != NAME
+            or tokens[index - 2].text not in ("(", "if", "while", "and", "or", "not")
+        ):
             continue
         name = tokens[index - 1].text
-        called = tokens[index - 2].text == "(" and index > 2 and tokens[index - 3].kind == NAME and tokens[index - 3].text not in KEYWORDS
+        called = (
+            tokens[index - 2].text == "("
+            and index > 2
+            and tokens[index - 3].kind == NAME
+            and tokens[index - 3].text not in KEYWORDS
+        )
         before = any(t.text == name and t.kind == NAME for t in site.src.tokens[: site.src.lines[site.low].first])
         value = any(t.text == "(" for t in tokens[index + 1 :]) and tokens[index + 1].kind == NAME
         if not called and not before and value:
@@ -235,10 +321,64 @@ def _named(site: Site) -> Iterator[Candidate]:
     }
     code = [t for t in site.src.tokens if t.kind not in (COMMENT, NEWLINE)]
     for pair in pairs:
-        uses = [(a, b) for a, b in zip(code, code[1:], strict=False) if (a.text, b.text) == pair and " " == site.text[a.end : b.start]]
+        uses = [
+            (a, b)
+            for a, b in zip(code, code[1:], strict=False)
+            if (a.text, b.text) == pair and site.text[a.end : b.start] == " "
+        ]
         if 1 < len(uses) < MAX_USES and pair[0] not in TYPES | ANNOTATIONS:
             edits = [(a.end, b.start, "_") for a, b in uses]
             yield Candidate("blank_in_name", -3.0, tuple(edits), 0.0)
+
+
+def _stray_colon(site: Site) -> Iterator[Candidate]:
+    """`x = f():` and `return x:` with nothing below that is deeper: the colon goes."""
+    tokens, src = site.tokens, site.src
+    if len(tokens) < 3 or tokens[-1].text != ":" or tokens[0].text in HEADERS:
+        return
+    below = src.next_logical(site.high)
+    if below is None or src.lines[below].width <= src.lines[site.low].width:
+        yield Candidate("stray_colon", -3.0, ((tokens[-1].start, tokens[-1].end, ""),))
+
+
+def _digits_first(site: Site) -> Iterator[Candidate]:
+    """`2nd_place = x`: a name that begins with a digit gets a `_` before it, everywhere."""
+    code = [t for t in site.src.tokens if t.kind not in (COMMENT, NEWLINE)]
+    for number, name in zip(site.tokens, site.tokens[1:], strict=False):
+        if (
+            number.kind != NUMBER
+            or name.kind != NAME
+            or number.end != name.start
+            or len(name.text) < 2
+            or name.text in KEYWORDS
+        ):
+            continue
+        edits = [
+            (a.start, a.start, "_")
+            for a, b in zip(code, code[1:], strict=False)
+            if (a.text, b.text) == (number.text, name.text) and a.end == b.start
+        ]
+        if 1 < len(edits) < MAX_USES:
+            yield Candidate("digit_name", -2.0, tuple(edits), 0.0)
+
+
+def _dashed(site: Site) -> Iterator[Candidate]:
+    """`my-var = 3`: where neither half is a name of its own, the dash becomes a `_`, everywhere."""
+    tokens = site.tokens
+    if len(tokens) < 4 or not (tokens[1].text == "-" and tokens[3].text in ("=", "+=", ",", ".")):
+        return
+    first, last = tokens[0], tokens[2]
+    if first.kind != NAME or last.kind != NAME or first.end != tokens[1].start or tokens[1].end != last.start:
+        return
+    code = [t for t in site.src.tokens if t.kind not in (COMMENT, NEWLINE)]
+    edits = [
+        (dash.start, dash.end, "_")
+        for a, dash, b in zip(code, code[1:], code[2:], strict=False)
+        if (a.text, dash.text, b.text) == (first.text, "-", last.text) and a.end == dash.start and dash.end == b.start
+    ]
+    uses = sum(t.text in (first.text, last.text) and t.kind == NAME for t in code)
+    if uses == 2 * len(edits) and len(edits) < MAX_USES:
+        yield Candidate("dash_in_name", -6.0, tuple(edits), 0.0)
 
 
 def _braced(site: Site) -> Iterator[Candidate]:
@@ -257,7 +397,19 @@ def _braced(site: Site) -> Iterator[Candidate]:
                 edits.append((line.start, line.next, ""))
             else:
                 edits.append((code[0].start, code[1].start, ""))
-        if words[-1] == "{" and words[0] in ("}", "if", "else", "for", "while", "def", "class", "try", "elif", "except", "with"):
+        if words[-1] == "{" and words[0] in (
+            "}",
+            "if",
+            "else",
+            "for",
+            "while",
+            "def",
+            "class",
+            "try",
+            "elif",
+            "except",
+            "with",
+        ):
             opened += 1
             before = code[-2] if len(code) > 1 else code[-1]
             edits.append((before.end, code[-1].end, ":"))
@@ -316,7 +468,9 @@ def _imported(site: Site) -> Iterator[Candidate]:
         names = site.text[tokens[1].start : tokens[at - 1].end].strip("{} ")
         module = site.text[tokens[at + 1].start : tokens[-1].end].strip("'\"; ") if at + 1 < len(tokens) else ""
         if re.fullmatch(r"[\w.]+", module):
-            yield Candidate("two_imports", -1.0, ((tokens[0].start, tokens[-1].end, f"from {module} import {names}"),), 0.0)
+            yield Candidate(
+                "two_imports", -1.0, ((tokens[0].start, tokens[-1].end, f"from {module} import {names}"),), 0.0
+            )
 
 
 def _async_order(site: Site) -> Iterator[Candidate]:
@@ -330,7 +484,11 @@ def _concatenated(site: Site) -> Iterator[Candidate]:
     tokens = site.tokens
     for index in range(1, len(tokens)):
         left, right = tokens[index - 1], tokens[index]
-        if STRING not in (left.kind, right.kind) or left.end == right.start or "\n" in site.text[left.end : right.start]:
+        if (
+            STRING not in (left.kind, right.kind)
+            or left.end == right.start
+            or "\n" in site.text[left.end : right.start]
+        ):
             continue
         if not _is_operand_end(left) or not (right.kind in (STRING, NAME) and right.text not in KEYWORDS):
             continue
@@ -341,7 +499,11 @@ def _concatenated(site: Site) -> Iterator[Candidate]:
 
 
 def _is_operand_end(token: Token) -> bool:
-    return token.kind in (STRING, NUMBER) or token.text in (")", "]") or (token.kind == NAME and token.text not in KEYWORDS)
+    return (
+        token.kind in (STRING, NUMBER)
+        or token.text in (")", "]")
+        or (token.kind == NAME and token.text not in KEYWORDS)
+    )
 
 
 def _joins(tokens: list[Token], index: int) -> bool:
@@ -361,6 +523,24 @@ def _joins(tokens: list[Token], index: int) -> bool:
 
 
 _WAYS: Final[tuple[Callable[[Site], Iterator[Candidate]], ...]] = (
-    _switch, _ternary, _declared, _annotated, _called_hints, _half_compare, _not_equal, _global, _comprehended, _walrus,
-    _named, _braced, _parameters, _yielded, _imported, _async_order, _concatenated,
-)  # fmt: skip
+    _switch,
+    _ternary,
+    _declared,
+    _annotated,
+    _called_hints,
+    _half_compare,
+    _not_equal,
+    _global,
+    _comprehended,
+    _walrus,
+    _named,
+    _stray_colon,
+    _digits_first,
+    _dashed,
+    _braced,
+    _parameters,
+    _yielded,
+    _imported,
+    _async_order,
+    _concatenated,
+)

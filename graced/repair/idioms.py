@@ -14,7 +14,33 @@ GUARD_CHARS = 45
 MAX_PHRASE = 4
 """Tokens of a phrase that may have been written twice."""
 CONSTANTS = frozenset(("True", "False", "None"))
-OPERATORS = frozenset(("<", ">", "<=", ">=", "//", "**", "^", "and", "or", "in", "is", "if", "else", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "."))
+OPERATORS = frozenset(
+    (
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "//",
+        "**",
+        "^",
+        "and",
+        "or",
+        "in",
+        "is",
+        "if",
+        "else",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "|",
+        "&",
+        "==",
+        "!=",
+        ".",
+    )
+)
 """What a line that goes on with the one before may begin with."""
 MAX_USES = 200
 
@@ -66,7 +92,8 @@ def _doubled_phrase(site: Site) -> Iterator[Candidate]:
     """Two to four tokens that were written twice: `if not if not x`."""
     tokens = site.tokens
     words = [token.text for token in tokens]
-    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(len(tokens), site.there + 2)):
+    last = len(tokens) if site.said("never closed") else min(len(tokens), site.there + 2)
+    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(last, site.here + 80)):
         for size in range(2, MAX_PHRASE + 1):
             again = words[index + size : index + 2 * size]
             if words[index : index + size] == again and any(t.kind == NAME for t in tokens[index : index + size]):
@@ -111,7 +138,12 @@ def _header_goes_on(site: Site) -> Iterator[Candidate]:
     src = site.src
     below = src.next_logical(site.high)
     code = src.code(site.high)
-    if below is None or not code or code[-1].text == ":" or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}:
+    if (
+        below is None
+        or not code
+        or code[-1].text == ":"
+        or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}
+    ):
         return
     yield Candidate("joined_line", -4.0, ((code[-1].end, src.lines[site.high].end, " \\"),), 0.0)
 
@@ -152,7 +184,7 @@ def _dashes(site: Site) -> Iterator[Candidate]:
         if dash.text == "-" and (left.text, right.text) in names and left.end == dash.start and right.start == dash.end
     ]
     if len(everywhere) > len(edits):
-        yield Candidate("dash_in_name", -3.0, tuple(everywhere), 0.0)
+        yield Candidate("dash_in_name", -8.0, tuple(everywhere), 0.0)
     yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
 
 

@@ -36,11 +36,51 @@ class Law(NamedTuple):
     why: str
 
 
-NAMES: Final = ("text", "operator", "literal", "word", "silenced", "condition", "unreachable", "conflict", "hole", "torn",
-                "made_up", "annotation", "secret")  # fmt: skip
+NAMES: Final = (
+    "text",
+    "operator",
+    "literal",
+    "word",
+    "silenced",
+    "condition",
+    "unreachable",
+    "conflict",
+    "hole",
+    "torn",
+    "made_up",
+    "annotation",
+    "secret",
+)
 
-OPERATORS: Final = frozenset(("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "<", ">", "<=", ">=",
-                              "==", "!=", "+=", "-=", "*=", "/=", "..."))  # fmt: skip
+OPERATORS: Final = frozenset(
+    (
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "@",
+        "**",
+        "<<",
+        ">>",
+        "&",
+        "|",
+        "^",
+        "~",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "+=",
+        "-=",
+        "*=",
+        "/=",
+        "...",
+    )
+)
 MARKS: Final = frozenset(("=", ".", "->", ":="))
 """Marks that say what is meant as operators do."""
 WORDS: Final = KEYWORDS - {"pass", "as", "from", "import"}
@@ -51,24 +91,85 @@ SILENCING: Final = frozenset(("commented_out", "commented_lines", "orphan_clause
 CONFLICT: Final = frozenset(("conflict_ours", "conflict_theirs", "conflict_both"))
 TORN: Final = frozenset(("truncated", "truncated_deep", "torn_tail"))
 MADE_UP: Final = {
-    "missing_value": "a value is missing, and nobody knows which", "missing_body": "a body is missing",
-    "missing_except": "an `except` is missing", "missing_header": "the word that begins the statement is missing",
-    "return_outside": "a return was taken out", "else_condition": "a condition was taken out",
-    "digit_string": "a number became a string", "digit_name": "a number became a name",
-    "octal": "a number with leading zeros became another one", "leading_zero": "a number lost its leading zeros",
-    "argument_order": "arguments changed their order", "clause_order": "clauses changed their order",
-    "triple": "a text has no end", "torn_operator": "what an operator was to be followed by is missing", "lost_try": "what is tried was guessed", "orphan_elif": "a clause became a statement of its own",
+    "missing_value": "a value is missing, and nobody knows which",
+    "missing_body": "a body is missing",
+    "missing_except": "an `except` is missing",
+    "missing_header": "the word that begins the statement is missing",
+    "return_outside": "a return was taken out",
+    "else_condition": "a condition was taken out",
+    "digit_string": "a number became a string",
+    "digit_name": "a number became a name",
+    "octal": "a number with leading zeros became another one",
+    "leading_zero": "a number lost its leading zeros",
+    "argument_order": "arguments changed their order",
+    "clause_order": "clauses changed their order",
+    "triple": "a text has no end",
+    "torn_operator": "what an operator was to be followed by is missing",
+    "lost_try": "what is tried was guessed",
+    "orphan_elif": "a clause became a statement of its own",
     "repeated_argument": "one of two values of an argument was taken out",
-}  # fmt: skip
+}
 """Rules that invent, or decide, what only the author knows; and why, in words."""
 SPELT: Final = frozenset(
-    ("c_operators", "split_operator", "increment", "word_order", "not_equal", "else_if", "ternary", "patch_lines", "brace_block",
-     "python2", "dash_in_name", "walrus", "case_compare", "slash_comment", "switch", "leftover_tail", "empty_import", "edit_block",
-     "doubled_word", "doubled_token", "doubled_header", "doubled_argument", "repeated_clause", "marker_rest", "conflict_same", "prompt", "not_python",
-     "main_guard", "comprehension_if", "commented_rest", "elision", "nested_quotes", "fstring_brace", "fstring_bracket", "fstring_open",
-     "fstring_escape", "long", "prose", "prose_docstring", "constant_of", "restored", "two_imports", "reserved_word", "inner_quotes",
-     "doubled_quote", "argument_colon", "torn_string", "import_inside", "missing_triple", "short_triple", "marker", "declared_late", "future_import", "stray_backslash", "litter", "missing_annotation")
-)  # fmt: skip
+    (
+        "c_operators",
+        "split_operator",
+        "increment",
+        "word_order",
+        "not_equal",
+        "else_if",
+        "ternary",
+        "patch_lines",
+        "brace_block",
+        "python2",
+        "dash_in_name",
+        "walrus",
+        "case_compare",
+        "slash_comment",
+        "switch",
+        "leftover_tail",
+        "empty_import",
+        "edit_block",
+        "doubled_word",
+        "doubled_token",
+        "doubled_header",
+        "doubled_argument",
+        "repeated_clause",
+        "marker_rest",
+        "conflict_same",
+        "prompt",
+        "not_python",
+        "main_guard",
+        "comprehension_if",
+        "commented_rest",
+        "elision",
+        "nested_quotes",
+        "fstring_brace",
+        "fstring_bracket",
+        "fstring_open",
+        "fstring_escape",
+        "long",
+        "prose",
+        "prose_docstring",
+        "constant_of",
+        "restored",
+        "two_imports",
+        "reserved_word",
+        "inner_quotes",
+        "doubled_quote",
+        "argument_colon",
+        "torn_string",
+        "import_inside",
+        "missing_triple",
+        "short_triple",
+        "marker",
+        "declared_late",
+        "future_import",
+        "stray_backslash",
+        "litter",
+        "missing_annotation",
+    )
+)
 """Rules that write the same in Python's words, or take out what stands twice: their tokens are not counted."""
 PYTHON2_LITERAL: Final = re.compile(r"0[oO]?[0-7]+$")
 _MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7})(?:[ \t]|$)")
@@ -103,6 +204,8 @@ def broken_law(raw: str, before: str, text: str, steps: Sequence[Candidate]) -> 
     if not todo:
         return None
     exempt = all(step.rule in SPELT for step in todo)
+    if _does_nothing(text):
+        return Law("made_up", "nothing in it would do anything")
     for check in (_of_tokens, _of_lines, _of_conditions, _of_reach, _of_annotations):
         if not (exempt and check is _of_tokens):
             law = check(base, text, todo)
@@ -136,9 +239,14 @@ def _of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | Non
     """What was deleted or changed, and was not put in again beside it or stands there twice."""
     spelt = {step.rule for step in steps} & SPELT
     for old, new, left, right in changes(before, after):
-        gone = _gone(old, new)
+        gone = _gone(old, new) if _raw(old) != _raw(new) else ()  # the same letters, in other quotes
         for index, token in gone:
-            around = {left, right, *(t.text for t in old[max(0, index - 1) : index]), *(t.text for t in old[index + 1 : index + 2])}
+            around = {
+                left,
+                right,
+                *(t.text for t in old[max(0, index - 1) : index]),
+                *(t.text for t in old[index + 1 : index + 2]),
+            }
             if token.text in around:
                 continue
             if token.kind in (STRING, BADSTR) and not spelt:
@@ -149,7 +257,12 @@ def _of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | Non
                 return Law("literal", f"`{token.text}` was taken out or changed")
             if token.text == "." and any(t.text == "," for t in new):
                 continue
-            if token.kind == OP and token.text in OPERATORS | MARKS and not spelt and not any(token.text in t.text or t.text in token.text for t in new):
+            if (
+                token.kind == OP
+                and token.text in OPERATORS | MARKS
+                and not spelt
+                and not any(token.text in t.text or t.text in token.text for t in new)
+            ):
                 return Law("operator", f"`{token.text}` was taken out or changed")
             if token.kind == NAME and token.text in WORDS and not spelt:
                 return Law("word", f"`{token.text}` was taken out or changed")
@@ -184,12 +297,20 @@ def _of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
             decides = word in ("if", "elif", "while", "assert", "return", "unless") or " if " in line
             if step.rule in GUESSED and new.strip() in DECIDING and decides and base[start:end] != "=":
                 return Law("made_up", "an operator of a condition is missing, and nobody knows which")
-            last = not base[end:].strip()
+            last = not any(part.strip() and not part.strip().startswith("#") for part in base[end:].split("\n"))
+            if step.rule == "body_commented" and last:
+                return Law("torn", "the file breaks off, and nobody knows how it went on")
+            if step.rule.startswith("indent") and not new and _HEADLESS.match(line):
+                return Law("torn", "what it belongs to is missing above it")
             if step.rule in CLOSING and last and (line[:1].isspace() or not base.endswith(("\n", "\r"))):
                 return Law("torn", "the file breaks off, and nobody knows how it went on")
             if step.rule == "missing_quote" and start >= at + len(line.rstrip()) and _ASSIGNED.match(line):
                 return Law("torn", "a value breaks off, and nobody knows how it went on")
-            if step.rule == "delete_token" and base[start:end] == ":" and (_depth(base, start) or not _ends_line(line, end - at)):
+            if (
+                step.rule == "delete_token"
+                and base[start:end] == ":"
+                and (_depth(base, start) or not _ends_line(line, end - at))
+            ):
                 return Law("operator", "`:` was taken out")
             if step.rule == "missing_close" and _swallows(base, start):
                 return Law("torn", "a line that is a statement of its own would become a part of the one before")
@@ -200,11 +321,18 @@ def _of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
 
 
 GUESSED: Final = frozenset(("missing_operator", "missing_word", "wrong_token"))
-DECIDING: Final = frozenset(("and", "or", "not", "is", "in", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "|", "&", "**", "//"))  # fmt: skip
-CLOSING: Final = frozenset(("missing_close", "missing_quote", "missing_triple", "triple", "fstring_brace", "wrong_quote", "unescaped_quote"))  # fmt: skip
+DECIDING: Final = frozenset(
+    ("and", "or", "not", "is", "in", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "|", "&", "**", "//")
+)
+CLOSING: Final = frozenset(
+    ("missing_close", "missing_quote", "missing_triple", "triple", "fstring_brace", "wrong_quote", "unescaped_quote")
+)
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
 
 
+_HEADLESS: Final = re.compile(
+    r"[ \t]+(?:[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*,?[ \t]*(?:#.*)?$|[rRuU]?(?:\"\"\"|''')|(?:async[ \t]+)?def[ \t]+\w+\([ \t]*(?:self|cls)\b)"
+)
 _ASSIGNED: Final = re.compile(r"[ \t]*[\w.\[\]\"']+[ \t]*(?::[^=]*)?=[ \t]*[rRbBuUfF]{0,2}(?:\"[^\"]*|'[^']*)$")
 
 
@@ -240,7 +368,10 @@ def _swallows(text: str, at: int) -> bool:
     indent = len(text[start:].split("\n", 1)[0]) - len(text[start:].split("\n", 1)[0].lstrip())
     inside = text[opened[-1] : at].split("\n")[1:]
     return any(
-        line.strip() and len(line) - len(line.lstrip()) <= indent and line.strip()[0].isalpha() and not line.rstrip().endswith(",")
+        line.strip()
+        and len(line) - len(line.lstrip()) <= indent
+        and line.strip()[0].isalpha()
+        and not line.rstrip().endswith(",")
         for line in inside
     )
 
@@ -281,7 +412,9 @@ def _gone(old: list[Token], new: list[Token]) -> Iterator[tuple[int, Token]]:
 
 def _content(tokens: list[Token]) -> str:
     """The letters and signs of tokens that are neither quotes nor brackets nor blanks."""
-    return "".join(re.sub(r"[\s\"'\\(){}\[\],:;#]|(?<![\w])[rRbBuUfF]{1,2}(?=[\"'])", "", token.text) for token in tokens)
+    return "".join(
+        re.sub(r"[\s\"'\\(){}\[\],:;#]|(?<![\w])[rRbBuUfF]{1,2}(?=[\"'])", "", token.text) for token in tokens
+    )
 
 
 def _raw(tokens: list[Token]) -> str:
@@ -309,7 +442,12 @@ def changes(before: str, after: str) -> Iterator[tuple[list[Token], list[Token],
     matcher = difflib.SequenceMatcher(None, [t.text for t in first], [t.text for t in second], autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag != "equal":
-            yield (first[a:b], second[c:d], first[a - 1].text if a else lead, first[b].text if b < len(first) else trail)
+            yield (
+                first[a:b],
+                second[c:d],
+                first[a - 1].text if a else lead,
+                first[b].text if b < len(first) else trail,
+            )
 
 
 def _of_conditions(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
@@ -328,12 +466,12 @@ def _of_conditions(before: str, after: str, steps: Sequence[Candidate]) -> Law |
             continue
         if len(earlier) > 1 and any(c == chain for _, c in earlier):
             continue
-        position, before_chain = earlier[0]
+        before_chain = earlier[0][1]
         if before_chain == chain:
             continue
         if len(chain) > len(before_chain) and chain[: len(before_chain)] == before_chain:
             header = chain[-1]
-            if header.split(" ")[0].rstrip(":") not in CONDITIONS or _stands_alone(old, position, header):
+            if header.split(" ")[0].rstrip(":") not in CONDITIONS:
                 continue
         moved += 1
     return Law("condition", "code would run under another condition") if moved else None
@@ -393,20 +531,6 @@ def _chains(src: Source, widths: dict[int, int] | None = None) -> list[tuple[int
     return found
 
 
-def _stands_alone(src: Source, index: int, header: str) -> bool:
-    """Is the statement on line `index` right below `header` and followed by one that is less deep, or by a clause?"""
-    above = src.previous_logical(index)
-    if above is None or _line(src, above) != header:
-        return False
-    level = src.lines[index].width
-    after = src.next_logical(src.logical_end(index))
-    while after is not None and src.lines[after].width > level:
-        after = src.next_logical(src.logical_end(after))
-    if after is None or src.lines[after].width < level:
-        return True
-    return src.first_word(after) in ("else", "elif", "except", "finally") and src.lines[after].width == level
-
-
 def _tree(text: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
@@ -414,6 +538,14 @@ def _tree(text: str) -> ast.Module | None:
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _does_nothing(text: str) -> bool:
+    """Is the whole program bare names and constants?"""
+    tree = _tree(text)
+    return tree is not None and all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Name | ast.Constant | ast.Tuple) for node in tree.body
+    )
 
 
 def _of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:

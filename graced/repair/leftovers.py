@@ -14,7 +14,9 @@ _HEAD: Final = re.compile(r"(def|class|import|from|return|if|elif|else|for|while
 _GLUED: Final = re.compile(r"([A-Za-z]{1,3})(def|class|import|from|return|while|async|except|elif|raise)$")
 _MARKER: Final = re.compile(r"(?:<{7}|>{7}|={7}|\|{7})(?=[ \t\r\n]|\Z)[^\r\n]*")
 _OPEN_IMPORT: Final = re.compile(r"from[ \t]+[\w.]+[ \t]+import[ \t]*\([ \t]*$")
-_WHOLE_IMPORT: Final = re.compile(r"(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+\w[\w.]*(?:[ \t]*,[ \t]*\w+)*(?:[ \t]+as[ \t]+\w+)?[ \t]*$")
+_WHOLE_IMPORT: Final = re.compile(
+    r"(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+\w[\w.]*(?:[ \t]*,[ \t]*\w+)*(?:[ \t]+as[ \t]+\w+)?[ \t]*$"
+)
 MAX_LINES: Final = 60
 
 
@@ -36,7 +38,7 @@ def _tail(site: Site) -> Iterator[Candidate]:
         return
     old = [t.text for i in range(above, src.logical_end(above) + 1) for t in src.code(i)]
     meant = [w for w in words if w not in CLOSES and w != ","]
-    if meant and all(w in old for w in meant) or (not meant and len(words) == 1 and old[-1:] == words):
+    if (meant and all(w in old for w in meant)) or (not meant and len(words) == 1 and old[-1:] == words):
         yield Candidate("leftover_tail", -6.0, ((src.lines[site.low].start, src.lines[site.high].next, ""),), 0.0)
 
 
@@ -79,7 +81,9 @@ def _import_inside(site: Site) -> Iterator[Candidate]:
     inner = opener + 1
     while inner < len(src.lines) and (not _text(src, inner).strip() or _WHOLE_IMPORT.match(_text(src, inner))):
         inner += 1
-    close = next((i for i in range(inner, min(len(src.lines), inner + MAX_LINES)) if _text(src, i).rstrip() == ")"), None)
+    close = next(
+        (i for i in range(inner, min(len(src.lines), inner + MAX_LINES)) if _text(src, i).rstrip() == ")"), None
+    )
     if close is None or inner == opener + 1:
         return
     moved = "".join(
@@ -139,7 +143,11 @@ def _deindented(site: Site) -> Iterator[Candidate]:
         width = src.lines[low].width
         while True:
             above = src.previous_logical(low)
-            if above is None or src.lines[above].width != width or src.first_word(above) in ("def", "class", "import", "from", "@"):
+            if (
+                above is None
+                or src.lines[above].width != width
+                or src.first_word(above) in ("def", "class", "import", "from", "@")
+            ):
                 break
             low = above
         run: list[int] = []
@@ -155,7 +163,11 @@ def _deindented(site: Site) -> Iterator[Candidate]:
         if header is None or at is None or not run:
             continue
         target = src.lines[at].width
-        if target <= width or src.lines[header].width > target or any(src.first_word(i) in ("def", "class", "import", "from", "@") for i in run):
+        if (
+            target <= width
+            or src.lines[header].width > target
+            or any(src.first_word(i) in ("def", "class", "import", "from", "@") for i in run)
+        ):
             continue
         code = src.code(src.logical_end(header))
         if src.lines[header].width == target or (code and code[-1].text == ":" and src.lines[header].width < target):
@@ -189,7 +201,13 @@ def _litter(site: Site) -> Iterator[Candidate]:
             yield Candidate("litter", -3.0, ((code[-3].end, last.end, ""),), 0.0)
         elif len(code) > 1 and _HEX.match(last.text) and code[-2].end < last.start:
             yield Candidate("litter", -3.0, ((code[-2].end, last.end, ""),), 0.0)
-        elif len(code) > 1 and last.kind == NAME and len(last.text) == 1 and code[-2].text in (")", "]") and code[-2].end == last.start:
+        elif (
+            len(code) > 1
+            and last.kind == NAME
+            and len(last.text) == 1
+            and code[-2].text in (")", "]")
+            and code[-2].end == last.start
+        ):
             yield Candidate("litter", -2.0, ((last.start, last.end, ""),))
 
 
@@ -236,7 +254,10 @@ def _elif_last(site: Site) -> Iterator[Candidate]:
         return
     end = src.logical_end(site.low)
     following = src.next_logical(end)
-    while following is not None and (src.lines[following].width > level or (src.lines[following].width == level and src.first_word(following) == "elif")):
+    while following is not None and (
+        src.lines[following].width > level
+        or (src.lines[following].width == level and src.first_word(following) == "elif")
+    ):
         end = src.logical_end(following)
         following = src.next_logical(end)
     start, middle, stop = src.lines[at].start, src.lines[site.low].start, src.lines[end].next
@@ -258,10 +279,21 @@ def _inner_quotes(site: Site) -> Iterator[Candidate]:
         above = src.lines[start - 1] if start else None
         if above is None or not text[above.start : above.end].rstrip().endswith(":"):
             continue
-        end = next((i for i in range(start + 1, min(len(src.lines), start + 2 * MAX_LINES)) if text[src.lines[i].start : src.lines[i].end].strip() == quotes), None)
-        if end is None or end <= site.at - 1 and end < site.at:
+        end = next(
+            (
+                i
+                for i in range(start + 1, min(len(src.lines), start + 2 * MAX_LINES))
+                if text[src.lines[i].start : src.lines[i].end].strip() == quotes
+            ),
+            None,
+        )
+        if end is None or end < site.at:
             continue
-        inner = [m.start() for m in re.finditer(re.escape(quotes), text) if line.start + len(line.indent) + 3 <= m.start() < src.lines[end].start]
+        inner = [
+            m.start()
+            for m in re.finditer(re.escape(quotes), text)
+            if line.start + len(line.indent) + 3 <= m.start() < src.lines[end].start
+        ]
         if inner and len(inner) % 2 == 0:
             yield Candidate("inner_quotes", -2.0, tuple((at, at, "\\") for at in inner), 0.0)
             return

@@ -46,7 +46,6 @@ class Past(NamedTuple):
                 found.update((hunk.low - 1, hunk.low))
         return frozenset(found)
 
-
     @property
     def unchanged(self) -> frozenset[str]:
         """The lines, without trailing blanks, that were there before and do not border on a change."""
@@ -115,7 +114,11 @@ def _slips(before: str, now: str, base: int) -> Iterator[Candidate]:
         alone = 1.5 * (len(opcodes) == 1)
         cost = 0.5 + 0.5 * max(b - a, d - c) + alone
         if tag == "delete":
-            put = before[old[a - 1].end if a else old[a].start : old[b - 1].end] if a else before[old[a].start : old[b].start if b < len(old) else old[b - 1].end]
+            put = (
+                before[old[a - 1].end if a else old[a].start : old[b - 1].end]
+                if a
+                else before[old[a].start : old[b].start if b < len(old) else old[b - 1].end]
+            )
             at = base + (new[c - 1].end if c else new[c].start if c < len(new) else 0)
             yield Candidate("restored", cost, ((at, at, put),), 0.0)
         elif tag == "insert":

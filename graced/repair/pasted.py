@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from graced.repair.edits import Candidate, Edit, applied, merged
-from graced.repair.lex import STRING, is_name, all_tokens
+from graced.repair.lex import COMMENT, STRING, all_tokens, is_name
 
 Lines = list[tuple[int, int, str]]
 """(start, end without the newline, text) of each line that is not inside a triple-quoted string."""
@@ -21,16 +21,29 @@ _CODE: Final = re.compile(
     r"(?:def|class|import|if|for|while|try|with|async|return|print|elif|else|except|raise|assert|lambda)\b[^.!?]*$"
     r"|from[ \t]+[\w.]+[ \t]+import\b|@\w|#|\"\"\"|'''|[\w.\[\]]+[ \t]*(?:[-+*/|&]?=|\()|[)\]}]|__\w+__"
 )
-_WORDS: Final = re.compile(r"[*#>\d.)\s-]*[A-Z\"'`*][\w'’`*\".,:;()/!?–—-]*(?:\s+\S+)+|\*\*.+\*\*:?$|[-*]\s+\w+(?:\s+\S+)+|#{1,6} \S")
-_LABEL: Final = re.compile(r"[ \t]*(?:python3?|py|Python|Copy code|Copy|Copied!?|Edit|Copy Edit|Code|Run|Always show details)[ \t]*$")
-_TAG: Final = re.compile(r"[ \t]*</?(?:code|pre|answer|file|python|solution|output|result|response|artifact|content|update)\b[^<>]*>[ \t]*$", re.IGNORECASE)
-_THINK: Final = re.compile(r"^[ \t]*<(think|thinking|thought|reasoning|scratchpad|reflection)>[\s\S]*?</\1>[ \t]*$", re.MULTILINE)
+_WORDS: Final = re.compile(
+    r"[*#>\d.)\s-]*[A-Z\"'`*][\w'’`*\".,:;()/!?–—-]*(?:\s+\S+)+|\*\*.+\*\*:?$|[-*]\s+\w+(?:\s+\S+)+|#{1,6} \S"
+)
+_LABEL: Final = re.compile(
+    r"[ \t]*(?:python3?|py|Python|Copy code|Copy|Copied!?|Edit|Copy Edit|Code|Run|Always show details)[ \t]*$"
+)
+_TAG: Final = re.compile(
+    r"[ \t]*</?(?:code|pre|answer|file|python|solution|output|result|response|artifact|content|update)\b[^<>]*>[ \t]*$",
+    re.IGNORECASE,
+)
+_THINK: Final = re.compile(
+    r"^[ \t]*<(think|thinking|thought|reasoning|scratchpad|reflection)>[\s\S]*?</\1>[ \t]*$", re.MULTILINE
+)
 _GUTTER: Final = re.compile(r"[ \t]*(\d+)(?:[ \t]*[|:│→]|\t|[ ]{2}|\.[ ]|[ \t]*$|[ ])")
 _PROMPT: Final = re.compile(r"[ \t]*(?:>>>|In ?\[[\d ]*\]:)(?: |$)")
 _MORE: Final = re.compile(r"[ \t]*(?:\.\.\.:?)(?: |$)")
 _OUT: Final = re.compile(r"Out ?\[\d+\]:")
-_SHELL: Final = re.compile(r"\$ \S|(?:python3?|pip3?|bash|sh|cd|npm|git|sudo|source|chmod|cat|export)[ \t]+[-\w./~]+(?:[ \t]+[-\w./=<>|&\"']+)*[ \t]*$")
-_ELISION: Final = re.compile(r"[ \t]*(?:\[?\.\.\.+\s*\(?[A-Za-z][\w ,'’-]*\)?(?:\s*\.\.\.+)?\]?|<!--.*-->|\(.*(?:unchanged|existing code|remains the same).*\))[ \t]*$")
+_SHELL: Final = re.compile(
+    r"\$ \S|(?:python3?|pip3?|bash|sh|cd|npm|git|sudo|source|chmod|cat|export)[ \t]+[-\w./~]+(?:[ \t]+[-\w./=<>|&\"']+)*[ \t]*$"
+)
+_ELISION: Final = re.compile(
+    r"[ \t]*(?:\[?\.\.\.+\s*\(?[A-Za-z][\w ,'’-]*\)?(?:\s*\.\.\.+)?\]?|<!--.*-->|\(.*(?:unchanged|existing code|remains the same).*\))[ \t]*$"
+)
 _SEARCH: Final = re.compile(
     r"^[ \t]*<{5,9} ?(?:SEARCH|ORIGINAL|OLD|HEAD)?[ \t]*\r?\n([\s\S]*?)^[ \t]*={5,9}[ \t]*\r?\n([\s\S]*?)^[ \t]*>{5,9} ?(?:REPLACE|UPDATED|NEW)[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE,
@@ -165,7 +178,13 @@ def _gutter(text: str) -> Iterator[Candidate]:
     numbers = [int(m.group(1)) for m in matches if m is not None]
     if any(b - a < 1 for a, b in zip(numbers, numbers[1:], strict=False)) or numbers[-1] - numbers[0] > 2 * len(text):
         return
-    for sign in (r"[ \t]*\d+[ \t]*[|:│→] ?", r"[ \t]*\d+\t", r"[ \t]*\d+[.)]? ", r"[ \t]*\d+[ \t]*[|:│→]", r"[ \t]*\d+  "):
+    for sign in (
+        r"[ \t]*\d+[ \t]*[|:│→] ?",
+        r"[ \t]*\d+\t",
+        r"[ \t]*\d+[.)]? ",
+        r"[ \t]*\d+[ \t]*[|:│→]",
+        r"[ \t]*\d+  ",
+    ):
         pattern = re.compile(sign)
         blank = re.compile(r"[ \t]*\d+[ \t]*[|:│→.]?[ \t]*$")
         edits = []
@@ -188,7 +207,7 @@ def _starts(text: str) -> list[tuple[int, str]]:
 
 def _session(text: str) -> Iterator[Candidate]:
     """A session of the interactive interpreter or a notebook: the prompts go, what was printed becomes comments."""
-    lines = _lines(text)
+    lines = [(at, at + len(line), line) for at, line in _starts(text)]
     first = next((line for line in lines if line[2].strip()), None)
     if first is None or not _PROMPT.match(first[2]):
         return
@@ -225,6 +244,7 @@ def _escaped(text: str) -> Iterator[Candidate]:
     """The newlines of the file were written as backslash and n."""
     body = text.strip()
     if body.count("\\n") < 2 or body.count("\n") > 1:
+        yield from _escaped_lines(text)
         return
     ways = [re.sub(r"(?<!\\)\\n", "\n", body)]
     ways.append(ways[0].replace("\\t", "\t").replace('\\"', '"').replace("\\'", "'").replace("\\\\", "\\"))
@@ -234,6 +254,20 @@ def _escaped(text: str) -> Iterator[Candidate]:
         if not _fails(new):
             yield Candidate("escaped_newlines", 0.2 + cost, ((0, len(text), new.rstrip("\n") + "\n"),), 0.0)
             return
+
+
+def _escaped_lines(text: str) -> Iterator[Candidate]:
+    r"""`x = 1\ny = 2`: a newline between statements that was written as backslash and n."""
+    if "\\n" not in text:
+        return
+    strings = [(t.start, t.end) for t in all_tokens(text) if t.kind in (STRING, COMMENT)]
+    edits = tuple(
+        (m.start(), m.end(), "\n")
+        for m in re.finditer(r"(?<!\\)\\n", text)
+        if not any(low <= m.start() < high for low, high in strings)
+    )
+    if edits:
+        yield Candidate("escaped_newlines", 0.5, edits, 0.0)
 
 
 def _entities(text: str) -> Iterator[Candidate]:
@@ -279,7 +313,9 @@ def _patched(text: str) -> Iterator[Candidate]:
     taken = [_removed(text, start, end) for start, end, line in marked if line[0] == "-"]
     every = all(not line or line[0] in " +-" or line.startswith(("@@", "---", "+++")) for _, _, line in lines)
     if every and len(marked) >= 2:
-        context = [(start, start + 1, "") for start, _, line in lines if line[:1] in (" ", "+") and line not in ("+++",)]
+        context = [
+            (start, start + 1, "") for start, _, line in lines if line[:1] in (" ", "+") and line not in ("+++",)
+        ]
         heads = [_removed(text, s, e) for s, e, line in lines if line.startswith(("@@", "--- ", "+++ "))]
         yield Candidate("patch_lines", 0.2, merged([*heads, *taken, *context]), 0.0)
     yield Candidate("patch_lines", 0.4, merged([*taken, *((s, s + 1, "") for s, _, _ in added)]), 0.0)

@@ -1,5 +1,7 @@
 """The search: candidates at the first fault, cheapest first, each checked by the interpreter; then the next fault."""
 
+import ast
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from graced.repair import (
     statements,
     strings,
     tokens,
+    words,
 )
 from graced.repair.budget import Budget
 from graced.repair.check import Fault, fault_of
@@ -28,7 +31,7 @@ from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
     habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
-    foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
+    foreign.candidates, brackets.candidates, words.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
 """What a nat of the token model counts beside a nat of a rule's cost."""
@@ -98,7 +101,7 @@ def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset
         if done:
             first = min(done, key=lambda state: state.cost)
             if best is None or first.cost < best.cost:
-                others = [s.cost for s in done if s.text != first.text]
+                others = [s.cost for s in done if s.text != first.text and not _alike(s, first)]
                 best = first._replace(rivals=min([first.rivals, *(cost - first.cost for cost in others)]))
         grown = [s for s in grown if s.fault is not None and (best is None or s.cost < best.cost)]
         grown.sort(key=lambda state: state.cost)
@@ -109,11 +112,19 @@ def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset
 
 
 def _grown(
-    state: State, source: Source, scorer: Scorer, check: Check, budget: Budget, seen: set[int], unchanged: frozenset[str]
+    state: State,
+    source: Source,
+    scorer: Scorer,
+    check: Check,
+    budget: Budget,
+    seen: set[int],
+    unchanged: frozenset[str],
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = [(c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)]
+    ranked = [
+        (c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)
+    ]
     ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
@@ -153,10 +164,24 @@ def _grown(
                 continue
             seen.add(hash(new.text))
             if not index and len(out) > 1:
-                new = new._replace(rivals=min(new.rivals, out[1].cost - new.cost))
+                other = next((rival for rival in out[1:] if not _alike(new, rival)), None)
+                if other is not None:
+                    new = new._replace(rivals=min(new.rivals, other.cost - new.cost))
             elif index:
                 new = new._replace(rivals=0.0)
             yield new
+
+
+def _alike(one: State, other: State) -> bool:
+    """Do two texts mean the same? Blanks and comments tell no readings apart, nor do superfluous brackets."""
+    if one.fault is not None or other.fault is not None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.dump(ast.parse(one.text)) == ast.dump(ast.parse(other.text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _elsewhere(source: Source, candidate: Candidate, unchanged: frozenset[str]) -> float:

@@ -11,7 +11,6 @@ from graced.repair.indent import newline_of
 from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STRING, Source, Token
 from graced.repair.site import Site
 
-
 STATEMENT_ONLY = frozenset(
     ("class", "def", "global", "nonlocal", "import", "pass", "del", "with", "try", "except", "finally", "raise", "return",
      "break", "continue", "while", "assert")
@@ -150,7 +149,11 @@ def _uses_as_name(src: Source, word: str) -> Iterator[Token]:
         if word not in ("async", "await") and not (
             after in ("=", ".")
             or before in (".", "def", "class", "import", "as")
-            or (word in STATEMENT_ONLY and before in (",", "(", "=", "[", "+", "-", "*", "/") and after not in ("(", "lambda"))
+            or (
+                word in STATEMENT_ONLY
+                and before in (",", "(", "=", "[", "+", "-", "*", "/")
+                and after not in ("(", "lambda")
+            )
         ):
             continue
         yield token

@@ -12,7 +12,9 @@ MAX_PLACES = 40
 """Places on one line tried for a missing quote."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
-_DOUBLED = re.compile(r"""(?<![\w"'])(?:""(?=[\w{%<\[])(?!")|''(?=[\w{%<\[])(?!'))|(?<=[\w.!?}>\]])(?:""(?!["\w])|''(?!['\w]))""")
+_DOUBLED = re.compile(
+    r"""(?<![\w"'])(?:""(?=[\w{%<\[])(?!")|''(?=[\w{%<\[])(?!'))|(?<=[\w.!?}>\]])(?:""(?!["\w])|''(?!['\w]))"""
+)
 SWALLOWED_NEXT = 40.0
 """Nats off where a triple-quoted string swallowed all up to the next one that begins."""
 _SWALLOWED = re.compile(

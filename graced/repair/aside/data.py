@@ -7,7 +7,10 @@ from typing import Final
 _BEGINNINGS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(?:<!DOCTYPE\b|<html\b|<\?xml\b|<svg\b)", re.IGNORECASE), "a page of HTML or XML"),
     (re.compile(r"<\?php\b"), "PHP"),
-    (re.compile(r"(?:diff --git |Index: \S|From [0-9a-f]{40} |\*\*\* Begin Patch|--- \S[^\n]*\n\+\+\+ \S|@@ -\d)"), "a patch"),
+    (
+        re.compile(r"(?:diff --git |Index: \S|From [0-9a-f]{40} |\*\*\* Begin Patch|--- \S[^\n]*\n\+\+\+ \S|@@ -\d)"),
+        "a patch",
+    ),
     (re.compile(r"Traceback \(most recent call last\):"), "a traceback"),
     (re.compile(r"\d{3}:? [A-Z][\w ]{2,40}\s*\Z"), "what a failed download left"),
     (re.compile(r"version https://git-lfs\b"), "a pointer of Git LFS"),
@@ -15,12 +18,16 @@ _BEGINNINGS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\x89PNG|.?PNG\r?\n|\x7fELF|PK\x03\x04|%PDF-|GIF8|\x1f\x8b|\ufffd?\x00\x00\x00"), "a binary file"),
     (re.compile(r"(?:SELECT|INSERT INTO|CREATE (?:TABLE|DATABASE)|UPDATE \w+ SET|DELETE FROM)\b[^=]"), "SQL"),
     (re.compile(r"\{\\rtf"), "a text with formats"),
-)  # fmt: skip
-_LOG: Final = re.compile(r"\[?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d|\[?\d\d:\d\d:\d\d\b|<\d+>|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:")
+)
+_LOG: Final = re.compile(
+    r"\[?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d|\[?\d\d:\d\d:\d\d\b|<\d+>|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:"
+)
 _SETTING: Final = re.compile(r"(?:export )?[A-Za-z_][\w.]*=(?!=)\S*$|#")
 _SHOUTED: Final = re.compile(r"(?:export )?[A-Z_][A-Z0-9_]*=(?!=)")
 _YAML: Final = re.compile(r"[ \t]*(?:- )?[\w.\"'/-]+:(?: [^(){}=]*)?$|[ \t]*- \S|---$|#")
-_PYTHON: Final = re.compile(r"[ \t]*(?:def|class|import|from|return|if|for|while|try|with|else|elif|except|finally|case|match|lambda|async)\b|@")
+_PYTHON: Final = re.compile(
+    r"[ \t]*(?:def|class|import|from|return|if|for|while|try|with|else|elif|except|finally|case|match|lambda|async)\b|@"
+)
 _INI: Final = re.compile(r"\[[\w.:\"' -]+\]$|[\w.-]+[ \t]*[=:](?!=)|[#;]|[ \t]+\S")
 _SECTION: Final = re.compile(r"\[[A-Za-z][\w.:\"' -]*\]$")
 LEAST: Final = 2
@@ -67,9 +74,7 @@ def _is_settings(lines: list[str]) -> bool:
 
 def _is_yaml(lines: list[str]) -> bool:
     keys = sum(re.match(r"[ \t]*(?:- )?[\w.\"'/-]+:", line) is not None for line in lines)
-    return (
-        len(lines) > LEAST and keys > LEAST and all(map(_YAML.match, lines)) and not any(map(_PYTHON.match, lines))
-    )
+    return len(lines) > LEAST and keys > LEAST and all(map(_YAML.match, lines)) and not any(map(_PYTHON.match, lines))
 
 
 def _is_ini(lines: list[str]) -> bool:
@@ -87,6 +92,9 @@ def _is_table(lines: list[str]) -> bool:
 
 
 _SHAPES: Final = (
-    (_is_log, "a log"), (_is_settings, "a file of settings"), (_is_yaml, "YAML"), (_is_ini, "a file of settings"),
+    (_is_log, "a log"),
+    (_is_settings, "a file of settings"),
+    (_is_yaml, "YAML"),
+    (_is_ini, "a file of settings"),
     (_is_table, "a table"),
-)  # fmt: skip
+)

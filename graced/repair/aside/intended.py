@@ -8,20 +8,49 @@ _OFF: Final = re.compile(r"^[ \t]*#[ \t]*graced:[ \t]*off\b", re.MULTILINE | re.
 _TESTS: Final = frozenset(("test", "tests", "testing", "test-data", "testdata", "test_data"))
 _INPUTS: Final = frozenset(
     (
-        "fixture", "fixtures", "testdata", "test_data", "test-data", "invalid", "malformed", "badsyntax",
-        "syntax_errors", "corpus", "normalizer_issue_files",
+        "fixture",
+        "fixtures",
+        "testdata",
+        "test_data",
+        "test-data",
+        "invalid",
+        "malformed",
+        "badsyntax",
+        "syntax_errors",
+        "corpus",
+        "normalizer_issue_files",
     )
-)  # fmt: skip
+)
 """Folders of inputs, wherever they are."""
 _INPUTS_OF_TESTS: Final = frozenset(
-    ("data", "resources", "resource", "examples", "samples", "snippets", "cases", "bad", "broken", "input", "inputs",
-     "expected", "golden", "assets", "files", "errors", "completion", "refactor", "static_analysis")
-)  # fmt: skip
+    (
+        "data",
+        "resources",
+        "resource",
+        "examples",
+        "samples",
+        "snippets",
+        "cases",
+        "bad",
+        "broken",
+        "input",
+        "inputs",
+        "expected",
+        "golden",
+        "assets",
+        "files",
+        "errors",
+        "completion",
+        "refactor",
+        "static_analysis",
+    )
+)
 """Folders of inputs, where they are in a folder of tests."""
 _BROKEN_NAME: Final = re.compile(
     r"(?:^|_)(?:bad|broken|invalid|malformed|unparsable|unparseable)[_-]?\w*\.pyi?$"
-    r"|badsyntax|bad_syntax|syntax_?error|_broken\.py$|_invalid\.py$", re.IGNORECASE
-)  # fmt: skip
+    r"|badsyntax|bad_syntax|syntax_?error|_broken\.py$|_invalid\.py$",
+    re.IGNORECASE,
+)
 _SAYS_BROKEN: Final = re.compile(
     r"(?:must|should|will|shall|to|expected to|supposed to) (?:raise|cause|trigger|be|have|contain) an? ?"
     r"(?:`+)?(?:SyntaxError|IndentationError|TabError|syntax error)"
@@ -29,12 +58,12 @@ _SAYS_BROKEN: Final = re.compile(
     r"|(?:broken|invalid syntax|syntax error|does not (?:parse|compile))[^\n]{0,40}(?:on purpose|intentional|deliberate)"
     r"|noqa:[ ]?E999|must raise SyntaxError|#: E90[12]",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _GENERATED: Final = re.compile(
     r"[ \t]*(?:#|\"\"\"|''').*\bdo not (?:edit|modify|change)\b|[ \t]*#.*(?:@generated\b|\bauto-?generated\b"
     r"|\b(?:automatically|machine) generated\b)|[ \t]*#+[ \t]*(?:this (?:file|code|module) (?:is|was) |code |file )?generated (?:by|from|with)\b",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _GENERATED_NAME: Final = re.compile(r"_pb2(?:_grpc)?\.pyi?$|\.min\.py$|_generated\.py$|\.g\.py$")
 HEAD_LINES: Final = 12
 """The lines of a file that tell who wrote it."""

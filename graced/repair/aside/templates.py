@@ -10,14 +10,17 @@ _SIGNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\{%.{0,200}?%\}|\{#.{0,200}?#\}"), "Jinja or Django"),
     (re.compile(r"\{\{-?[ \t]*[#/^&>]?[ \t]*[A-Za-z_][^{}\r\n]{0,200}\}\}"), "Jinja or Handlebars"),
     (re.compile(r"<%[^\r\n]{0,200}?%>|<%(?:def|block|page|namespace|include|inherit)\b"), "Mako or ERB"),
-    (re.compile(r"^[ \t]*%[ \t]*(?:if|for|while|endif|endfor|endwhile|elif|else)\b[^\r\n]*", re.MULTILINE), "Mako or Bottle"),
+    (
+        re.compile(r"^[ \t]*%[ \t]*(?:if|for|while|endif|endfor|endwhile|elif|else)\b[^\r\n]*", re.MULTILINE),
+        "Mako or Bottle",
+    ),
     (re.compile(r"\$\{[^{}\r\n]{1,200}\}"), "Mako or string.Template"),
     (re.compile(r"(?<![\w$])\$[A-Za-z_]\w*(?!\w|->|::)"), "string.Template or Cheetah"),
     (re.compile(r"\[%-?[ \t].{0,200}?%\]"), "Template Toolkit or Copier"),
     (re.compile(r"(?<![\w@])@[A-Z][A-Z0-9_]*@"), "Autoconf or CMake"),
     (re.compile(r"(?:^|[=(,\[:][ \t]*)%\(\w+\)[sdrf]\b", re.MULTILINE), "%-formatting"),
     (re.compile(r"(?<![\w<])<<?%?=?[ \t]*cookiecutter\.|\bcookiecutter\.\w+[ \t]*\}\}"), "Cookiecutter"),
-)  # fmt: skip
+)
 _NAME: Final = re.compile(r"\{\{|\}\}|\.(?:j2|jinja2?|mako|tmpl|tpl|in|template)(?:\.|$)")
 PHP: Final = re.compile(r"\$\w+[ \t]*(?:=|->)[^\r\n]*;[ \t]*$", re.MULTILINE)
 """`$x = f();`: the habit of PHP and Perl, no template."""

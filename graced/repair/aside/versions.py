@@ -31,7 +31,9 @@ def says_python2(path: str, text: str) -> str | None:
         return "it is an installed package's, for Python 2"
     if any(_NAME.search(part) for part in PurePosixPath(path).parts[-3:]):
         return "it is for Python 2, by its name"
-    comments = "\n".join(line for line in text[:HEAD_CHARS].splitlines() if line.lstrip().startswith(("#", '"""', "'''")))
+    comments = "\n".join(
+        line for line in text[:HEAD_CHARS].splitlines() if line.lstrip().startswith(("#", '"""', "'''"))
+    )
     if _SAYS.search(comments) or _REQUIRES.search(text):
         return "it says that it is for Python 2"
     classifiers = set(_CLASSIFIER.findall(text))

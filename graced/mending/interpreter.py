@@ -75,26 +75,13 @@ def own_error(source: bytes) -> str | None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 compile(source, "<file>", "exec", dont_inherit=True)
-                return refused_bytes(source)
+                if source.isascii() and b"coding" not in source:  # else its bytes may be refused all the same
+                    return None
         except Exception:  # whatever it is, the engine has words for it
             pass
     from graced.repair import compiles
 
-    return compiles(source) or refused_bytes(source)
-
-
-def refused_bytes(source: bytes) -> str | None:
-    """What Python says of the file that it does not say of its bytes: compile() takes any byte in a comment, whoever
-    runs the file takes none that is not UTF-8, unless the file declares an encoding."""
-    try:
-        source.decode()
-    except UnicodeDecodeError as error:
-        from graced.repair.text import BOM, cookie_of
-
-        if not source.startswith(BOM) and cookie_of(source) is None:
-            line = source.count(b"\n", 0, error.start) + 1
-            return f"SyntaxError: bytes that are not UTF-8, but no encoding declared (line {line})"
-    return None
+    return compiles(source)
 
 
 def _harmless(source: bytes) -> bool:

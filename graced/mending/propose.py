@@ -1,6 +1,5 @@
 """One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
 
-import ast
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -15,10 +14,6 @@ State = Literal["intact", "fixed", "suggested", "not_fixed"]
 UNSURE: Final = "it is not sure enough"
 LEFT_ALONE: Final = "left alone: "
 """The engine's words: of a repair that breaks no law, and the beginning of those of what it does not touch."""
-COMMENT_CONFIDENCE: Final = 0.97
-"""Of comments whose bytes are declared, or made UTF-8: no code changes."""
-UNKNOWN_ENCODING: Final = 0.4
-"""Of comments that nobody can read."""
 
 
 class Proposal(Struct, frozen=True):
@@ -86,9 +81,8 @@ def propose(
     if off is not None and off.how == "leave":
         return Proposal("not_fixed", (error,), 0, 0.0, 0.0, None, off.why)
     past = past_of(path, source, checker, given.texts, given.good, given.disowned)
-    found = _by_bytes(source, error, checker, min_confidence)
     name = name_for_engine(path, given.met, bool(past) or given.forced)
-    found = found or _by_engine(name, source, error, checker, min_confidence, past)
+    found = _by_engine(name, source, error, checker, min_confidence, past)
     if found.state != "fixed" and backend is not None and not found.left_alone:
         from graced.mending.second_opinion import second_opinion
 
@@ -98,30 +92,6 @@ def propose(
     elif off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
         found = replace(found, state="suggested", why=off.why)
     return found
-
-
-def _by_bytes(source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal | None:
-    """Of a file that Python refuses for the bytes of its comments alone; None when that is not what is wrong."""
-    from graced.mending.gates import changed_places, parsed
-    from graced.mending.interpreter import refused_bytes
-    from graced.repair.text import decode
-
-    if refused_bytes(source) is None:
-        return None
-    try:
-        before = ast.dump(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    decoded = decode(source)
-    after = decoded.encode(decoded.text)
-    tree = parsed(after)
-    if tree is None or ast.dump(tree) != before:
-        return None
-    confidence = COMMENT_CONFIDENCE if decoded.sure else UNKNOWN_ENCODING
-    state: State = "fixed" if confidence >= min_confidence else "suggested"
-    why = "" if state == "fixed" else "nobody knows in which encoding its comments are"
-    edits = changed_places(source, after)
-    return gated(source, after, Proposal(state, (error,), edits, confidence, 0.0, None, why), checker)
 
 
 def _by_engine(

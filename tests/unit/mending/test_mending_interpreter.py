@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.mending.interpreter import Checker, Unusable, _Peer, own_error, refused_bytes
+from graced.mending.interpreter import Checker, Unusable, _Peer, own_error
 from graced.mending.propose import propose
 from graced.repair import compiles
 
@@ -45,7 +45,7 @@ CODE = st.text(alphabet="()[]{} \n-+~notlambda:x'\"#", max_size=200)
 
 @given(st.one_of(st.binary(max_size=200), CODE.map(str.encode)))
 def test_the_quick_way_says_what_the_engine_says(source: bytes) -> None:
-    assert own_error(source) == (compiles(source) or refused_bytes(source))
+    assert own_error(source) == compiles(source)
 
 
 @pytest.mark.parametrize("source", [b"(" * 50_000, b"-" * 100_000 + b"1", b"not " * 50_000 + b"x", b"x = [\n" * 5000])
@@ -75,10 +75,10 @@ def test_broken_is_what_python_refuses_to_run(tmp_path: Path, source: bytes) -> 
 
 def test_bytes_of_a_comment_are_mended_without_touching_code(tmp_path: Path) -> None:
     source = b"import os\n# caf\xe9, na\xefve\nprint(os.name)\n"
-    found = propose(str(tmp_path / "a.py"), source, Checker(), 0.9)
+    found = propose(str(tmp_path / "a.py"), source, Checker(), 0.01)
     assert found.state == "fixed"
     (tmp_path / "a.py").write_bytes(found.after or b"")
     ran = subprocess.run([sys.executable, "-S", str(tmp_path / "a.py")], capture_output=True, timeout=60)
     assert (ran.returncode, ran.stdout) == (0, b"posix\n")
-    unsure = propose(str(tmp_path / "a.py"), b"# \xcf\xf0\xe8\xe2\xe5\xf2\nx = 1\n", Checker(), 0.9)
+    unsure = propose(str(tmp_path / "a.py"), b"# \xcf\xf0\xe8\xe2\xe5\xf2\nx = 1\n", Checker(), 0.01)
     assert unsure.state == "suggested"

@@ -146,8 +146,8 @@ def test_runs_that_wait_are_seen(store: Store, waits: Callable[[], None]) -> Non
 
 
 def test_the_progress_of_a_run_is_bounded(store: Store) -> None:
-    with pytest.raises(ValueError, match="at most 65536 bytes"):
-        t.save_run(store, "r1", "mutual", "trigger", "watchdog", "i1", b"x" * 65537, "running")
+    with pytest.raises(ValueError, match="at most 1048576 bytes"):
+        t.save_run(store, "r1", "mutual", "trigger", "watchdog", "i1", b"x" * 1048577, "running")
 
 
 # --- leases

@@ -312,6 +312,8 @@ def _of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
                 and (_depth(base, start) or not _ends_line(line, end - at))
             ):
                 return Law("operator", "`:` was taken out")
+            if step.rule == "missing_close" and _CALLED_TWICE.search(line):
+                return Law("made_up", "a bracket is missing, or a call stands twice")
             if step.rule == "missing_close" and _swallows(base, start):
                 return Law("torn", "a line that is a statement of its own would become a part of the one before")
             if step.rule == "wrong_close" and _could_be_either(base, start):
@@ -330,6 +332,7 @@ CLOSING: Final = frozenset(
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
 
 
+_CALLED_TWICE: Final = re.compile(r"\b(\w+)\(\1\(")
 _HEADLESS: Final = re.compile(
     r"[ \t]+(?:[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*,?[ \t]*(?:#.*)?$|[rRuU]?(?:\"\"\"|''')|(?:async[ \t]+)?def[ \t]+\w+\([ \t]*(?:self|cls)\b)"
 )

@@ -1,4 +1,4 @@
-"""One file from bytes to `Repair`: decoding, what is left alone, search, laws, confidence, the last check on the bytes."""
+"""One file from bytes to `Repair`: decoding, what is left alone, search, laws, confidence, and a last check."""
 
 import sys
 import time

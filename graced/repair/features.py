@@ -281,13 +281,14 @@ def _of_past(before: str, state: State, past: Past | None) -> Iterable[tuple[str
     back = sum(line in old for line in made)
     yield "past:back", float(bool(made) and back == len(made))
     yield "past:some_back", float(0 < back < len(made))
-    lost = past.lost
+    stood = past.lost
     put = [t.text for _, new, _, _ in changes(before, state.text) for t in new]
-    gone = [t.text for old, new, _, _ in changes(before, state.text) for t in old if t.text not in {n.text for n in new}]
-    stood = sum(text in lost for text in put)
-    yield "past:tokens_back", stood / len(put) if put else 0.0
-    there = {t.text for line in past.old for t in tokens_of(line)} if gone else set()
-    yield "past:new_gone", sum(text not in there for text in gone) / len(gone) if gone else 0.0
+    yield "past:tokens_back", sum(text in stood for text in put) / len(put) if put else 0.0
+    taken = [
+        t.text for was, new, _, _ in changes(before, state.text) for t in was if all(n.text != t.text for n in new)
+    ]
+    there = {t.text for line in past.old for t in tokens_of(line)} if taken else set()
+    yield "past:new_gone", sum(text not in there for text in taken) / len(taken) if taken else 0.0
     changed = sum(hunk.high - hunk.low for hunk in past.hunks)
     yield "past:small", float(changed <= SMALL_CHANGE)
     yield "past:hunks", math.log1p(len(past.hunks)) / 3

@@ -58,7 +58,6 @@ class Past(NamedTuple):
             line.rstrip() for index, line in enumerate(self.new) if index not in near and line.strip()
         ) - frozenset(self.new[index].rstrip() for index in near if 0 <= index < len(self.new))
 
-
     @property
     def lost(self) -> Counter[str]:
         """The tokens that stood in the lines that changed, and are gone from there."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from graced.repair import (
     blocks,
     brackets,
+    expressions,
     fallback,
     foreign,
     fstrings,
@@ -15,6 +16,7 @@ from graced.repair import (
     idioms,
     indent,
     leftovers,
+    names,
     py2,
     statements,
     strings,
@@ -31,7 +33,8 @@ from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
+    habits.candidates, expressions.candidates, names.candidates, leftovers.candidates, fstrings.candidates,
+    idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
     foreign.candidates, brackets.candidates, words.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
@@ -51,6 +54,8 @@ WORTH_CUTTING = 40
 """With as many lines above the fault, candidates are first tried without them."""
 ELSEWHERE = 3.0
 """Nats added to a candidate that edits only lines which were the same when the file last compiled."""
+MAX_PUT_BACK = 40
+"""Characters of an edit that is looked at for what stood there."""
 PUT_BACK = 1.5
 """Nats off for a candidate all of whose tokens stood in the lines that changed since."""
 NO_HINTS = Hints()
@@ -127,9 +132,7 @@ def _grown(
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = [
-        (c + _hinted(source, one, hints), one) for c, one in _candidates(state.fault, source, scorer, budget)
-    ]
+    ranked = [(c + _hinted(source, one, hints), one) for c, one in _candidates(state.fault, source, scorer, budget)]
     ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
@@ -193,7 +196,9 @@ def _hinted(source: Source, candidate: Candidate, hints: Hints) -> float:
     """Nats for a candidate that edits only lines which did not change; off for one that puts back what stood there."""
     if not hints.unchanged or candidate.rule in DISTANT:
         return 0.0
-    put = [token.text for _, _, new in candidate.edits if len(new) < 40 for token in tokens_of(new) if token.text.strip()]
+    put = [
+        token.text for _, _, new in candidate.edits if len(new) < 40 for token in tokens_of(new) if token.text.strip()
+    ]
     back = PUT_BACK if put and all(text in hints.lost for text in put) else 0.0
     for start, end, _ in candidate.edits:
         for index in range(source.line_at(start), source.line_at(max(start, end - 1)) + 1):

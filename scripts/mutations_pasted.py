@@ -1,4 +1,4 @@
-"""More seeded mutations: what copying, other tools, and slips of the hand leave in a file. Importing adds to `KINDS`."""
+"""More seeded mutations: what copying, other tools, and slips of the hand leave. Importing adds them to `KINDS`."""
 
 import random
 import re
@@ -155,8 +155,8 @@ def litter_head(file: File, rng: random.Random) -> str | None:
 def deindented(file: File, rng: random.Random) -> str | None:
     found = [
         i for i in file.statements
-        if file.lines[i].startswith("        ") and re.match(r"\s+[\w.]+( = |\()", file.lines[i]) and i + 1 < len(file.lines)
-        and file.lines[i + 1].startswith("        ")
+        if file.lines[i].startswith("        ") and re.match(r"\s+[\w.]+( = |\()", file.lines[i])
+        and i + 1 < len(file.lines) and file.lines[i + 1].startswith("        ")
     ]  # fmt: skip
     if not found:
         return None

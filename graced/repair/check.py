@@ -55,7 +55,7 @@ def is_mendable(source: bytes) -> bool:
 
 
 def undecodable(source: bytes) -> Fault | None:
-    """What the interpreter says of a file whose bytes are not text in the encoding that it declares; None if they are."""
+    """What the interpreter says of a file whose bytes are no text in the encoding it declares; None if they are."""
     if source.isascii() and b"coding" not in source[:HEAD_BYTES]:
         return None
     codec = declared_codec(source)

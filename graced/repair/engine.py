@@ -1,4 +1,4 @@
-"""One file from bytes to `Repair`: decoding, what is left alone, search, laws, confidence, the last check on the bytes."""
+"""One file from bytes to `Repair`: decoding, what is left alone, search, laws, confidence, and a last check."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ from graced.repair.edits import applied
 from graced.repair.features import features_of
 from graced.repair.laws import Law, broken_law
 from graced.repair.newer import F_STRING, newer_syntax
-from graced.repair.past import Past, past_of
+from graced.repair.past import Hints, Past, past_of
 from graced.repair.prune import pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
@@ -138,13 +138,13 @@ def _searched(plain: str, check: Check, budget: Budget, earlier: Past | None, er
         return State(plain, None, 0.0, (), NO_RIVAL)
     if str(fault) not in errors:
         errors.append(str(fault))
-    unchanged: frozenset[str] = frozenset()
+    hints = Hints()
     put_back: list[State] = []
     if earlier is not None:
-        unchanged = earlier.unchanged
+        hints = earlier.hints
         put_back = list(_put_back(plain, check, earlier))
     slips = [state for state in put_back if state.steps[0].rule == "restored"]
-    best = search([*_resolved(plain, fault, check), *slips], check, budget, unchanged)
+    best = search([*_resolved(plain, fault, check), *slips], check, budget, hints)
     others = [state for state in put_back if best is None or state.text != best.text]
     if best is None or (others and others[0].cost < best.cost):
         return min(others, key=lambda state: state.cost) if others else best

@@ -37,6 +37,7 @@ FAMILIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "marker_rest",
         ),
     ),
+    ("doubled", ("conflict_same", "doubled_", "repeated_clause")),
     ("conflict", ("conflict", "marker")),
     (
         "quote",
@@ -280,6 +281,14 @@ def _of_past(before: str, state: State, past: Past | None) -> Iterable[tuple[str
     back = sum(line in old for line in made)
     yield "past:back", float(bool(made) and back == len(made))
     yield "past:some_back", float(0 < back < len(made))
+    stood = past.lost
+    put = [t.text for _, new, _, _ in changes(before, state.text) for t in new]
+    yield "past:tokens_back", sum(text in stood for text in put) / len(put) if put else 0.0
+    taken = [
+        t.text for was, new, _, _ in changes(before, state.text) for t in was if all(n.text != t.text for n in new)
+    ]
+    there = {t.text for line in past.old for t in tokens_of(line)} if taken else set()
+    yield "past:new_gone", sum(text not in there for text in taken) / len(taken) if taken else 0.0
     changed = sum(hunk.high - hunk.low for hunk in past.hunks)
     yield "past:small", float(changed <= SMALL_CHANGE)
     yield "past:hunks", math.log1p(len(past.hunks)) / 3

@@ -188,11 +188,12 @@ def _litter(site: Site) -> Iterator[Candidate]:
             continue
         first = code[0]
         known = site.scorer.names[first.text] > 1
-        if first.kind == NAME and len(first.text) <= 3 and len(code) > 1 and not known and first.text not in KEYWORDS:
-            if code[1].kind == NAME and _HEAD.match(code[1].text) and code[1].text not in ("if", "for"):
-                blanks = " " * len(first.text) if text[first.end : code[1].start] != " " else ""
-                stop = first.end if blanks else code[1].start
-                yield Candidate("litter", -5.0, ((first.start, stop, blanks),))
+        short = first.kind == NAME and len(first.text) <= 3 and not known and first.text not in KEYWORDS
+        second = code[1] if len(code) > 1 and code[1].kind == NAME else None
+        if short and second is not None and _HEAD.match(second.text) and second.text not in ("if", "for"):
+            blanks = " " * len(first.text) if text[first.end : second.start] != " " else ""
+            stop = first.end if blanks else second.start
+            yield Candidate("litter", -5.0, ((first.start, stop, blanks),))
         match = _GLUED.match(first.text) if first.kind == NAME and not site.scorer.names[first.text] else None
         if match is not None and len(code) > 1 and code[1].kind == NAME:
             yield Candidate("litter", -5.0, ((first.start, first.start + match.end(1), ""),))
@@ -213,7 +214,7 @@ def _litter(site: Site) -> Iterator[Candidate]:
 
 def _markers(site: Site) -> Iterator[Candidate]:
     """Markers that a resolved conflict left, of one kind only, so that there is nothing to choose."""
-    found = [m for m in _whole_lines(site.src)]
+    found = list(_whole_lines(site.src))
     if found and len({site.text[start : start + 1] for start, _ in found}) == 1:
         yield Candidate("marker_rest", -400.0, tuple((start, end, "") for start, end in found), 0.0)
 

@@ -5,6 +5,7 @@ put back one by one, so that the rest of the change stays; a whole hunk is put b
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -14,6 +15,8 @@ from graced.repair.lex import COMMENT, NEWLINE, Token, tokens_of
 MAX_HUNKS: Final = 60
 MAX_SLIP: Final = 3
 """Tokens that are put back or taken out at once, as one slip."""
+MAX_CHARS: Final = 20_000
+"""Characters of a hunk that is looked at for tokens that are gone."""
 MAX_TOKENS: Final = 1500
 """Tokens of a hunk that is compared token by token."""
 CONTEXT_RATIO: Final = 0.3
@@ -54,6 +57,27 @@ class Past(NamedTuple):
         return frozenset(
             line.rstrip() for index, line in enumerate(self.new) if index not in near and line.strip()
         ) - frozenset(self.new[index].rstrip() for index in near if 0 <= index < len(self.new))
+
+    @property
+    def lost(self) -> Counter[str]:
+        """The tokens that stood in the lines that changed, and are gone from there."""
+        found: Counter[str] = Counter()
+        for hunk in self.hunks[:MAX_HUNKS]:
+            old, new = "".join(self.old[hunk.old_low : hunk.old_high]), "".join(self.new[hunk.low : hunk.high])
+            if len(old) + len(new) <= MAX_CHARS:
+                found += Counter(t.text for t in _code(old)) - Counter(t.text for t in _code(new))
+        return found
+
+    @property
+    def hints(self) -> "Hints":
+        return Hints(self.unchanged, frozenset(self.lost))
+
+
+class Hints(NamedTuple):
+    """What the past tells a search: lines that were there before, and tokens that stood in those that changed."""
+
+    unchanged: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
 
 
 def past_of(earlier: Sequence[str], text: str) -> Past | None:

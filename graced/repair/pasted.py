@@ -4,6 +4,7 @@ Each way in looks at the whole text and is recognised by its shape, before any f
 """
 
 import html
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -16,6 +17,8 @@ Lines = list[tuple[int, int, str]]
 """(start, end without the newline, text) of each line that is not inside a triple-quoted string."""
 
 _FENCE: Final = re.compile(r"[ \t]*(?:```+|~~~+)[ \t]*([\w+#.-]*)[ \t]*(?:[\w=\"'./{}:-]+[ \t]*)*$")
+MAX_BLOCKS: Final = 200
+"""Blocks of one kind in a text; more are no paste, and each is looked for to the end of the text."""
 _PYTHON: Final = frozenset(("", "py", "python", "python3", "py3", "pycon", "ipython"))
 _CODE: Final = re.compile(
     r"(?:def|class|import|if|for|while|try|with|async|return|print|elif|else|except|raise|assert|lambda)\b[^.!?]*$"
@@ -39,13 +42,16 @@ _PROMPT: Final = re.compile(r"[ \t]*(?:>>>|In ?\[[\d ]*\]:)(?: |$)")
 _MORE: Final = re.compile(r"[ \t]*(?:\.\.\.:?)(?: |$)")
 _OUT: Final = re.compile(r"Out ?\[\d+\]:")
 _SHELL: Final = re.compile(
-    r"\$ \S|(?:python3?|pip3?|bash|sh|cd|npm|git|sudo|source|chmod|cat|export)[ \t]+[-\w./~]+(?:[ \t]+[-\w./=<>|&\"']+)*[ \t]*$"
+    r"\$ \S|(?:python3?|pip3?|bash|sh|cd|npm|git|sudo|source|chmod|cat|export)[ \t]+[-\w./~]+"
+    r"(?:[ \t]+[-\w./=<>|&\"']+)*[ \t]*$"
 )
 _ELISION: Final = re.compile(
-    r"[ \t]*(?:\[?\.\.\.+\s*\(?[A-Za-z][\w ,'’-]*\)?(?:\s*\.\.\.+)?\]?|<!--.*-->|\(.*(?:unchanged|existing code|remains the same).*\))[ \t]*$"
+    r"[ \t]*(?:\[?\.\.\.+\s*\(?[A-Za-z][\w ,'’-]*\)?(?:\s*\.\.\.+)?\]?|<!--.*-->"
+    r"|\(.*(?:unchanged|existing code|remains the same).*\))[ \t]*$"
 )
 _SEARCH: Final = re.compile(
-    r"^[ \t]*<{5,9} ?(?:SEARCH|ORIGINAL|OLD|HEAD)?[ \t]*\r?\n([\s\S]*?)^[ \t]*={5,9}[ \t]*\r?\n([\s\S]*?)^[ \t]*>{5,9} ?(?:REPLACE|UPDATED|NEW)[ \t]*(?:\r?\n|\Z)",
+    r"^[ \t]*<{5,9} ?(?:SEARCH|ORIGINAL|OLD|HEAD)?[ \t]*\r?\n([\s\S]*?)^[ \t]*={5,9}[ \t]*\r?\n"
+    r"([\s\S]*?)^[ \t]*>{5,9} ?(?:REPLACE|UPDATED|NEW)[ \t]*(?:\r?\n|\Z)",
     re.MULTILINE,
 )  # fmt: skip
 _ENTITY: Final = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#39|#34|#x27);")
@@ -120,7 +126,7 @@ def _fenced(text: str) -> Iterator[Candidate]:
 def _thought(text: str) -> Iterator[Candidate]:
     edits = [
         _comment(match.start() + sum(map(len, lines[:i])), line.rstrip("\r\n"))
-        for match in _THINK.finditer(text)
+        for match in (_THINK.finditer(text) if 0 < text.count("</") <= MAX_BLOCKS else ())
         for lines in [match.group().splitlines(keepends=True)]
         for i, line in enumerate(lines)
         if line.strip()
@@ -176,7 +182,7 @@ def _gutter(text: str) -> Iterator[Candidate]:
     if len(lines) < 2 or not all(matches):
         return
     numbers = [int(m.group(1)) for m in matches if m is not None]
-    if any(b - a < 1 for a, b in zip(numbers, numbers[1:], strict=False)) or numbers[-1] - numbers[0] > 2 * len(text):
+    if any(b - a < 1 for a, b in itertools.pairwise(numbers)) or numbers[-1] - numbers[0] > 2 * len(text):
         return
     for sign in (
         r"[ \t]*\d+[ \t]*[|:│→] ?",
@@ -287,6 +293,8 @@ def _entities(text: str) -> Iterator[Candidate]:
 
 def _replaced(text: str) -> Iterator[Candidate]:
     """SEARCH/REPLACE blocks: the REPLACE, in the place of the SEARCH where the file still has that elsewhere."""
+    if text.count("<<<<<") > MAX_BLOCKS:
+        return
     blocks = list(_SEARCH.finditer(text))
     if not blocks:
         return
@@ -324,6 +332,8 @@ def _patched(text: str) -> Iterator[Candidate]:
 
 def _block_comment(text: str) -> Iterator[Candidate]:
     """`/* … */`: each of its lines becomes a comment."""
+    if not 0 < text.count("/*") <= MAX_BLOCKS:
+        return
     edits: list[Edit] = []
     covered = [(t.start, t.end) for t in all_tokens(text) if t.kind == STRING]
     for match in _BLOCK.finditer(text):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from graced.repair import (
     blocks,
     brackets,
+    expressions,
     fallback,
     foreign,
     fstrings,
@@ -15,6 +16,7 @@ from graced.repair import (
     idioms,
     indent,
     leftovers,
+    names,
     py2,
     statements,
     strings,
@@ -25,12 +27,14 @@ from graced.repair.budget import Budget
 from graced.repair.check import Fault, fault_of
 from graced.repair.edits import Candidate, applied
 from graced.repair.indent import CLAUSES
-from graced.repair.lex import Source
+from graced.repair.lex import Source, tokens_of
+from graced.repair.past import Hints
 from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    habits.candidates, leftovers.candidates, fstrings.candidates, idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
+    habits.candidates, expressions.candidates, names.candidates, leftovers.candidates, fstrings.candidates,
+    idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
     foreign.candidates, brackets.candidates, words.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
@@ -50,6 +54,11 @@ WORTH_CUTTING = 40
 """With as many lines above the fault, candidates are first tried without them."""
 ELSEWHERE = 3.0
 """Nats added to a candidate that edits only lines which were the same when the file last compiled."""
+MAX_PUT_BACK = 40
+"""Characters of an edit that is looked at for what stood there."""
+PUT_BACK = 1.5
+"""Nats off for a candidate all of whose tokens stood in the lines that changed since."""
+NO_HINTS = Hints()
 STUCK = 3.0
 """Nats added to a candidate that only moves the fault within the same statement."""
 
@@ -72,10 +81,11 @@ class State(NamedTuple):
 Check = Callable[[str], Fault | None]
 
 
-def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset[str] = frozenset()) -> State | None:
+def search(beam: list[State], check: Check, budget: Budget, hints: Hints = NO_HINTS) -> State | None:
     """The cheapest text found that compiles, or None. `check` counts itself against `budget`.
 
-    `unchanged` are lines that were there when the file last compiled: a fault is seldom mended in them.
+    `hints` are what the file's past tells: a fault is seldom mended in lines that did not change, and often by what
+    stood in those that did.
     """
     whole = [state for state in beam if state.fault is None]
     best = min(whole, key=lambda state: state.cost) if whole else None
@@ -94,7 +104,7 @@ def search(beam: list[State], check: Check, budget: Budget, unchanged: frozenset
                 scorer = Scorer(source, (source.logical_start(at), source.logical_end(at)))
             else:
                 scorer.forget()
-            grown += _grown(state, source, scorer, check, budget, seen, unchanged)
+            grown += _grown(state, source, scorer, check, budget, seen, hints)
         if not grown:
             return best
         done = [state for state in grown if state.fault is None]
@@ -118,13 +128,11 @@ def _grown(
     check: Check,
     budget: Budget,
     seen: set[int],
-    unchanged: frozenset[str],
+    hints: Hints,
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = [
-        (c + _elsewhere(source, one, unchanged), one) for c, one in _candidates(state.fault, source, scorer, budget)
-    ]
+    ranked = [(c + _hinted(source, one, hints), one) for c, one in _candidates(state.fault, source, scorer, budget)]
     ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
@@ -184,15 +192,20 @@ def _alike(one: State, other: State) -> bool:
         return False
 
 
-def _elsewhere(source: Source, candidate: Candidate, unchanged: frozenset[str]) -> float:
-    if not unchanged or candidate.rule in DISTANT:
+def _hinted(source: Source, candidate: Candidate, hints: Hints) -> float:
+    """Nats for a candidate that edits only lines which did not change; off for one that puts back what stood there."""
+    if not hints.unchanged or candidate.rule in DISTANT:
         return 0.0
+    put = [
+        token.text for _, _, new in candidate.edits if len(new) < 40 for token in tokens_of(new) if token.text.strip()
+    ]
+    back = PUT_BACK if put and all(text in hints.lost for text in put) else 0.0
     for start, end, _ in candidate.edits:
         for index in range(source.line_at(start), source.line_at(max(start, end - 1)) + 1):
             line = source.text[source.lines[index].start : source.lines[index].end].rstrip()
-            if line not in unchanged:
-                return 0.0
-    return ELSEWHERE
+            if line not in hints.unchanged:
+                return -back
+    return ELSEWHERE - back
 
 
 def _cut(source: Source, at: int) -> int:

@@ -12,8 +12,8 @@ from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STRING, Source,
 from graced.repair.site import Site
 
 STATEMENT_ONLY = frozenset(
-    ("class", "def", "global", "nonlocal", "import", "pass", "del", "with", "try", "except", "finally", "raise", "return",
-     "break", "continue", "while", "assert")
+    ("class", "def", "global", "nonlocal", "import", "pass", "del", "with", "try", "except", "finally", "raise",
+     "return", "break", "continue", "while", "assert")
 )  # fmt: skip
 """Keywords that no expression holds."""
 

@@ -238,7 +238,8 @@ FOREIGN: Final = frozenset(
 """Languages that share little with Python: a file that has `PYTHON_LEAST` lines of plain Python is in none of these."""
 PYTHON_LEAST: Final = 2
 _PYTHON: Final = re.compile(
-    r"^[ \t]*(?:def[ \t]+\w+\(.*\).*:|class[ \t]+\w+.*:|import[ \t]+[\w.]+(?:[ \t]+as[ \t]+\w+)?|from[ \t]+[\w.]+[ \t]+import[ \t].*"
+    r"^[ \t]*(?:def[ \t]+\w+\(.*\).*:|class[ \t]+\w+.*:|import[ \t]+[\w.]+(?:[ \t]+as[ \t]+\w+)?"
+    r"|from[ \t]+[\w.]+[ \t]+import[ \t].*"
     r"|(?:if|elif|for|while|with)\b.*:|else:|try:)[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )

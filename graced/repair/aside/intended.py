@@ -54,14 +54,17 @@ _BROKEN_NAME: Final = re.compile(
 _SAYS_BROKEN: Final = re.compile(
     r"(?:must|should|will|shall|to|expected to|supposed to) (?:raise|cause|trigger|be|have|contain) an? ?"
     r"(?:`+)?(?:SyntaxError|IndentationError|TabError|syntax error)"
-    r"|(?:intentional(?:ly)?|deliberate(?:ly)?|on purpose)[^\n]{0,40}(?:broken|invalid|syntax|malformed|does not (?:parse|compile))"
-    r"|(?:broken|invalid syntax|syntax error|does not (?:parse|compile))[^\n]{0,40}(?:on purpose|intentional|deliberate)"
+    r"|(?:intentional(?:ly)?|deliberate(?:ly)?|on purpose)"
+    r"[^\n]{0,40}(?:broken|invalid|syntax|malformed|does not (?:parse|compile))"
+    r"|(?:broken|invalid syntax|syntax error|does not (?:parse|compile))"
+    r"[^\n]{0,40}(?:on purpose|intentional|deliberate)"
     r"|noqa:[ ]?E999|must raise SyntaxError|#: E90[12]",
     re.IGNORECASE,
 )
 _GENERATED: Final = re.compile(
     r"[ \t]*(?:#|\"\"\"|''').*\bdo not (?:edit|modify|change)\b|[ \t]*#.*(?:@generated\b|\bauto-?generated\b"
-    r"|\b(?:automatically|machine) generated\b)|[ \t]*#+[ \t]*(?:this (?:file|code|module) (?:is|was) |code |file )?generated (?:by|from|with)\b",
+    r"|\b(?:automatically|machine) generated\b)|[ \t]*#+[ \t]*(?:this (?:file|code|module) (?:is|was) "
+    r"|code |file )?generated (?:by|from|with)\b",
     re.IGNORECASE,
 )
 _GENERATED_NAME: Final = re.compile(r"_pb2(?:_grpc)?\.pyi?$|\.min\.py$|_generated\.py$|\.g\.py$")

@@ -7,14 +7,16 @@ from typing import Final
 _SHEBANG: Final = re.compile(r"#![^\r\n]*\b(?:python2(?:\.\d+)?|jython|ironpython|ipy)\b")
 _NAME: Final = re.compile(r"(?:^|[_.-])(?:py|python)2\d?(?:[_.-]|$)", re.IGNORECASE)
 _SAYS: Final = re.compile(
-    r"(?:only|just|imported|used|works?|runs?|written|code|requires?|needs?)[^\n]{0,30}\b(?:Python|py)[ ]?2(?:\.\d)?(?![\w.]*[ ]?(?:and|or|/|,|\+|-)[ ]?3)\b"
+    r"(?:only|just|imported|used|works?|runs?|written|code|requires?|needs?)"
+    r"[^\n]{0,30}\b(?:Python|py)[ ]?2(?:\.\d)?(?![\w.]*[ ]?(?:and|or|/|,|\+|-)[ ]?3)\b"
     r"|\bPython 2(?:\.\d)? only\b|Programming Language :: Python :: 2 :: Only",
     re.IGNORECASE,
 )
 _CLASSIFIER: Final = re.compile(r"Programming Language :: Python :: (\d)")
 _REQUIRES: Final = re.compile(r"python_requires[ \t]*=[ \t]*[\"'][^\"']*<[ \t]*3")
 _SYNTAX: Final = re.compile(
-    r"^[ \t]*(?:print(?:[ \t]+[^\s(=.,]|[ \t]*>>)|exec[ \t]+\w|raise[ \t]+[\w.\[\]()]+[ \t]*,|except[ \t]+[\w.(), ]+,[ \t]*\w+[ \t]*:)|\b\d+L\b|`\w+`|<>",
+    r"^[ \t]*(?:print(?:[ \t]+[^\s(=.,]|[ \t]*>>)|exec[ \t]+\w|raise[ \t]+[\w.\[\]()]+[ \t]*,|"
+    r"except[ \t]+[\w.(), ]+,[ \t]*\w+[ \t]*:)|\b\d+L\b|`\w+`|<>",
     re.MULTILINE,
 )
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages", "node_modules", ".tox", ".nox", ".venv"))

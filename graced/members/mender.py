@@ -13,21 +13,19 @@ import msgspec
 
 from graced.core.kernels.ladder import inside
 from graced.core.vocabulary import CloseIncident, Happened, NoteStep
-from graced.members import workers
+from graced.home.paths import Home
 from graced.members.scanning import PAST
-from graced.members.targets import targets
 from graced.members.told import fixes_told
 from graced.members.trials import Trials
+from graced.members.work import Work
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
-from graced.mending.failure import tail_of
 from graced.mending.interpreter import python_of
 from graced.mending.patience import Patience, Seen
 from graced.mending.propose import Given
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
-from graced.posix.clock import monotonic, wall_iso
-from graced.spec.config import Kernel
+from graced.spec.config import Config, Kernel
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import is_valid, words
@@ -40,6 +38,81 @@ MEND_S: Final = 60.0
 RETRY_S: Final = 0.1
 LOOK_S: Final = 60.0
 """For a look at the files of all tasks that wait."""
+
+
+class Mend(Work):
+    """-> Outcome"""
+
+    job: Job
+    home: str
+    config: Config
+
+    def do(self) -> bytes:
+        from graced.members.targets import targets
+        from graced.mending.apply import mend
+
+        python = python_of(self.job.path, self.config.coding_agent.watch, targets(Home(self.home), self.config))
+        return msgspec.msgpack.encode(mend(msgspec.structs.replace(self.job, python=python)))
+
+
+class LookAt(Work):
+    """Of each (task, path, crashed) whether it must wait -> [Seen]"""
+
+    tasks: list[tuple[str, str, bool]]
+    settle_s: float
+    again_s: float
+
+    def do(self) -> bytes:
+        from graced.mending.hold import looked_at
+
+        return msgspec.msgpack.encode(looked_at(self.tasks, self.settle_s, self.again_s))
+
+
+class Accept(Work):
+    """Put in place what was suggested -> Outcome"""
+
+    job: Job
+    sha256_before: str
+    sha256_after: str
+    error: str
+
+    def do(self) -> bytes:
+        from graced.mending.apply import accept
+
+        return msgspec.msgpack.encode(accept(self.job, self.sha256_before, self.sha256_after, self.error))
+
+
+class Settle(Work):
+    """What a worker that gave no answer did -> Outcome; b"" when it did nothing."""
+
+    job: Job
+
+    def do(self) -> bytes:
+        from graced.mending.apply import settled
+
+        found = settled(self.job)
+        return b"" if found is None else msgspec.msgpack.encode(found)
+
+
+class TakeBack(Work):
+    """Put the bytes from before a fix back -> [why not, or ""]"""
+
+    path: str
+    sha256_before: str
+    sha256_after: str
+    original: str
+
+    def do(self) -> bytes:
+        from graced.mending.apply import undo
+
+        try:
+            restored = undo(self.path, self.sha256_before, self.sha256_after, self.original)
+            said = "" if restored else "changed"
+        except OSError as error:
+            said = error.strerror or str(error)
+            if error.filename == self.original:
+                said = f"its original {self.original} cannot be read: {said}"
+        return msgspec.msgpack.encode([words(said)])
 
 
 class Closing(msgspec.Struct):
@@ -95,12 +168,12 @@ class Mender:
             return self._next
         at = self._trials.wake_at()
         if self._closing:
-            at = min(at, monotonic() + RETRY_S)
+            at = min(at, self._shell.now() + RETRY_S)
         return at if self._mending or self._looking else min(at, self._next)
 
     def soon(self, task: str) -> None:
         """A task was queued."""
-        self._began[task] = monotonic()
+        self._began[task] = self._shell.now()
         self._next = 0.0
 
     def crashed(self, task: str, kernel: str, at: float) -> None:
@@ -112,7 +185,7 @@ class Mender:
 
     def whole(self, task: str) -> None:
         """The file of a queued task compiles by somebody else's doing: nobody waits for anything."""
-        self._patience.learn(Seen(task), monotonic())
+        self._patience.learn(Seen(task), self._shell.now())
         self._next = 0.0
 
     def held_by_tool(self, task: str) -> str:
@@ -122,13 +195,14 @@ class Mender:
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
         unfinished = {t.id for t in tables.tasks(self._shell.store) if t.state in ("running", "queued")}
+        self._shell.audit.flush()  # what waits for the store is written with this, and comes after its records
         if tables.resume(self._shell.store, self._agent) is None:
-            self._next = monotonic() + RETRY_S
+            self._next = self._shell.now() + RETRY_S
             return
         self._resumed = True
         self._next = 0.0
         if unfinished:  # also those that a predecessor had put back, and then died
-            self._told = frozenset(unfinished & fixes_told(self._shell.home.audit))
+            self._told = frozenset(unfinished & fixes_told(self._shell.audit.lately))
 
     # --- one task
 
@@ -147,6 +221,7 @@ class Mender:
             if due:
                 self._look_at([queued[task] for task in due])
             return
+        self._shell.audit.flush()
         task = tables.claim_next(self._shell.store, self._agent, ready)
         if task is None:
             self._next = now + RETRY_S
@@ -154,13 +229,6 @@ class Mender:
         self._patience.forget(task.id)
         self._began.setdefault(task.id, now)
         job = self._job(task)
-        home = self._shell.home
-
-        def work(fd: int) -> None:
-            from graced.mending.apply import mend
-
-            python = python_of(job.path, config.coding_agent.watch, targets(home, config))
-            workers.answer(fd, mend(msgspec.structs.replace(job, python=python)))
 
         def done(data: bytes) -> None:
             self._mending = ""
@@ -171,7 +239,7 @@ class Mender:
                 self._look_after(job)
 
         limit = MEND_S + (VERIFY_S if job.verifier else 0.0) + (BACKEND_S if job.backend else 0.0)
-        if workers.run(self._shell, work, limit, done):
+        if self._shell.workers.run(Mend(job, self._shell.home.root, config), limit, done):
             self._mending = task.id
         else:  # no process to be had: it is taken up again
             self._look_after(job)
@@ -179,29 +247,24 @@ class Mender:
     def _look_at(self, due: list[TaskRecord]) -> None:
         """In a worker: which of the files are left alone by now."""
         config = self._shell.config
-        settle_s, again_s = config.coding_agent.settle_s, config.timing.check_interval_s
-        crashed = frozenset(self._crashes)
-
-        def work(fd: int) -> None:
-            from graced.mending.hold import looked_at
-
-            workers.answer(fd, looked_at([(t.id, t.path, t.id in crashed) for t in due], settle_s, again_s))
+        again_s = config.timing.check_interval_s
 
         def done(data: bytes) -> None:
             self._looking = False
-            self._next = 0.0 if data else monotonic() + again_s
+            self._next = 0.0 if data else self._shell.now() + again_s
             for seen in msgspec.msgpack.decode(data, type=list[Seen]) if data else ():
-                self._patience.learn(seen, monotonic())
+                self._patience.learn(seen, self._shell.now())
 
-        self._looking = workers.run(self._shell, work, LOOK_S, done)
+        asked = [(task.id, task.path, task.id in self._crashes) for task in due]
+        self._looking = self._shell.workers.run(LookAt(asked, config.coding_agent.settle_s, again_s), LOOK_S, done)
         if not self._looking:
-            self._next = monotonic() + RETRY_S
+            self._next = self._shell.now() + RETRY_S
 
     def _job(self, task: TaskRecord) -> Job:
         config = self._shell.config
         agent = config.coding_agent
         crash = self._crashes.get(task.id)
-        log = tail_of(self._shell.home.log(crash.kernel), 0.0, 16_000)[0] if crash and agent.backend else ""
+        log = self._shell.files.tail(crash.kernel, 0.0, 16_000)[0] if crash and agent.backend else ""
         store = self._shell.store
         texts = os.path.join(self._shell.home.root, PAST)
         given = Given(texts, tables.good_versions(store, task.path), tables.disowned_texts(store, task.path), True)
@@ -214,24 +277,17 @@ class Mender:
     def _look_after(self, job: Job) -> None:
         """The worker gave no answer: what it did is found out by another."""
 
-        def work(fd: int) -> None:
-            from graced.mending.apply import settled
-
-            found = settled(job)
-            if found is not None:
-                workers.answer(fd, found)
-
         def done(data: bytes) -> None:
             outcome = Outcome("failed", "the repair gave no result in time, or its process was killed", retry="later")
             self._finish(job, msgspec.msgpack.decode(data, type=Outcome) if data else outcome)
 
-        if not workers.run(self._shell, work, MEND_S + VERIFY_S, done):
+        if not self._shell.workers.run(Settle(job), MEND_S + VERIFY_S, done):
             self._shell.after(RETRY_S, lambda: self._look_after(job))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         if outcome.state == "waiting":
             tables.put_back(self._shell.store, job.task)
-            self._patience.learn(Seen(job.task, outcome.wait_s, outcome.text, outcome.by_tool), monotonic())
+            self._patience.learn(Seen(job.task, outcome.wait_s, outcome.text, outcome.by_tool), self._shell.now())
             return
         if not outcome.applied:
             self._end(job.task, outcome.state, outcome.text, outcome)
@@ -288,41 +344,25 @@ class Mender:
 
     def accept(self, task: TaskRecord, over: Callable[[str], None]) -> None:
         """Put a suggestion in place, in a worker; `over` is told why it could not be, "" when it was."""
-        job = self._job(task)
-        before, after = task.sha256_before or "", task.sha256_after or ""
-
-        def work(fd: int) -> None:
-            from graced.mending.apply import accept
-
-            workers.answer(fd, accept(job, before, after, task.error.partition("; not applied")[0]))
+        job, store = self._job(task), self._shell.store
 
         def done(data: bytes) -> None:
             outcome = msgspec.msgpack.decode(data, type=Outcome) if data else Outcome("failed", "the worker died")
             if outcome.applied:
                 self._finish(job, outcome)
             else:
-                tables.finish_task(self._shell.store, task.id, "suggested", task.finished_at)
+                tables.finish_task(store, task.id, "suggested", task.finished_at)
             over("" if outcome.applied else outcome.text)
 
-        tables.take_up(self._shell.store, task.id, self._agent)
-        if not workers.run(self._shell, work, MEND_S, done):
-            tables.finish_task(self._shell.store, task.id, "suggested", task.finished_at)
+        tables.take_up(store, task.id, self._agent)
+        error = task.error.partition("; not applied")[0]
+        work = Accept(job, task.sha256_before or "", task.sha256_after or "", error)
+        if not self._shell.workers.run(work, MEND_S, done):
+            tables.finish_task(store, task.id, "suggested", task.finished_at)
             over("no worker could be started")
 
     def take_back(self, task: str, path: str, fix: Any, over: Callable[[bool, str], None]) -> None:
         """Put the bytes from before the fix back, in a worker; `over` is told whether, and why not. Audited here."""
-
-        def work(fd: int) -> None:
-            from graced.mending.apply import undo
-
-            try:
-                restored = undo(path, fix.sha256_before, fix.sha256_after, fix.original)
-                said = "" if restored else "changed"
-            except OSError as error:
-                said = error.strerror or str(error)
-                if error.filename == fix.original:
-                    said = f"its original {fix.original} cannot be read: {said}"
-            workers.answer(fd, [words(said)])
 
         def done(data: bytes) -> None:
             said = msgspec.msgpack.decode(data)[0] if data else "the worker died"
@@ -331,7 +371,8 @@ class Mender:
                 self._shell.audit.append("fix.undone", told)
             over(not said, said)
 
-        if not workers.run(self._shell, work, MEND_S, done):
+        work = TakeBack(path, fix.sha256_before, fix.sha256_after, fix.original)
+        if not self._shell.workers.run(work, MEND_S, done):
             over(False, "no worker could be started")
 
     # --- the end of a task
@@ -346,14 +387,14 @@ class Mender:
         for each in self._closing:
             outcome = each.outcome or Outcome("failed", each.text)
             tables.finish_task(
-                self._shell.store, each.task, each.state, wall_iso(), error=_error(outcome, each),
+                self._shell.store, each.task, each.state, self._shell.wall_iso(), error=_error(outcome, each),
                 sha256_before=outcome.sha256_before, sha256_after=outcome.sha256_after, original=outcome.original,
                 retry=outcome.retry if each.state in ("failed", "suggested") else "",
             )  # fmt: skip
             self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
             if each.state == "failed":
                 self._tell_failed(each)
-            span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))
+            span = max(0.0, self._shell.now() - self._began.pop(each.task, self._shell.now()))
             self._shell.act(CloseIncident(each.task, "recovered" if each.good else "escalated", span, 1))
             self._crashes.pop(each.task, None)
         self._closing.clear()

@@ -186,4 +186,6 @@ VERBS: Final[dict[str, Verb]] = {
     "task.mend": Verb(Crash, _of("coding_agent"), "{id, state, text}: a kernel crashes over it"),
     "task.add": Verb(File, _of("coding_agent"), "{id}"),
     "task.undo": Verb(TaskId, _of("coding_agent"), "{path}: the bytes from before the fix are back"),
+    "task.accept": Verb(TaskId, _of("coding_agent"), "{path}: it has what the task suggested"),
+    "task.decline": Verb(TaskId, _of("coding_agent"), "{path}: it is left as it is, whatever the task suggests"),
 }

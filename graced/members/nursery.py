@@ -24,7 +24,7 @@ from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
 from graced.members.looking import look
 from graced.members.news import News
-from graced.posix import proc
+from graced.posix import cgroup, proc
 from graced.posix.clock import monotonic
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 from graced.spec.config import Stop
@@ -72,6 +72,7 @@ class Nursery:
         self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
         self._commands: dict[int, str] = {}  # stop.command that runs, by pid
+        self._leaves = cgroup.Leaves(cgroup.delegated())
         self._slots = KernelSlots(shell.home)
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
         self._endings: dict[str, Ending] = {}
@@ -194,6 +195,7 @@ class Nursery:
         now = monotonic()
         born = msgspec.structs.replace(run, pid=pid, start_ticks=proc.start_ticks(pid) or 0, started=now)
         self._slots.store(Slot(born))
+        self._leaves.put(kernel, pid)
         self._pids[pid] = kernel
         self.runs, actions = orders.launched(self.runs, born, now)
         self._act(actions)
@@ -219,7 +221,7 @@ class Nursery:
 
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
-        if scan or self._strays():
+        if scan or self._strays() or self._leaves.is_populated(running.kernel):
             ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)
             ending.exit = exit
             self._advance(ending, monotonic())
@@ -341,6 +343,7 @@ class Nursery:
                 sid=running.run.pid if ending.witnessed else None,
                 subreaper=not running.adopted,
                 spare=lambda pid: self._another_s(pid, running),
+                cgroup=self._leaves.of(running.kernel),
             )
         ending.course = None
         if ending.command in self._commands:

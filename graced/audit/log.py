@@ -12,13 +12,14 @@ import errno
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from graced.audit import tail
 from graced.audit.head import Head, kept_head
+from graced.audit.lately import Line, lately
 from graced.audit.layout import LOCK_NAME, NOT_REGULAR, SEGMENT_MAX_BYTES, open_segment, segment_name, segments
 from graced.audit.record import GENESIS, NAME_MAX, encode_data, seal
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
@@ -134,6 +135,10 @@ class AuditLog:
         """Who wrote itself into the lock: for one whose records stay pending, and who would know if that is a stopped
         process. A process killed while it held the lock is named until the next one takes it."""
         return holder(self._lock_path)
+
+    def lately(self, kinds: tuple[str, ...], left: int) -> Iterator[Line]:
+        """Records of these kinds, whoever wrote them, in the last `left` bytes of the log, last first."""
+        return lately(self.folder, kinds, left)
 
     # --- appending
 

@@ -8,10 +8,10 @@ file, so an attempt that is taken up by a successor of the executor restarts not
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from graced.bus.protocol import Ask, Reply
+from graced.bus.protocol import Reply
+from graced.bus.verbs import Names
 from graced.core.vocabulary import Perform
 from graced.members.step_workers import StepOutcome
-from graced.posix.clock import monotonic
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -49,15 +49,15 @@ class _Restart:
     ) -> None:
         self._shell, self._action, self._rung, self._over = shell, action, rung, over
         self._name = str(action.args.get("kernel"))
-        self._deadline = monotonic() + action.timeout
+        self._deadline = self._shell.now() + action.timeout
         self._before = shell.playbooks.noted(action)
         self._asked = False  # by this executor; what its predecessor asked for may have been lost with it
 
     def look(self) -> None:
-        if monotonic() >= self._deadline:
+        if self._shell.now() >= self._deadline:
             self._over()  # the core has ended the step by itself
             return
-        self._ask("kernel.look", {"names": [self._name]}, self._looked)
+        self._ask("kernel.look", self._looked)
 
     def _looked(self, reply: Reply | None) -> None:
         if reply is None or not reply.ok:
@@ -99,14 +99,14 @@ class _Restart:
                 self._before = int(reply.data["runs"][self._name])
             self._shell.after(LOOK_S, self.look)
 
-        self._ask("kernels.restart", {"names": [self._name]}, asked)
+        self._ask("kernels.restart", asked)
 
-    def _ask(self, verb: str, args: dict[str, Any], answered: Answer) -> None:
+    def _ask(self, verb: str, answered: Answer) -> None:
         shell = self._shell
         if shell.me == "self_healing":
-            shell.after(0.0, lambda: answered(shell.duty.ask(Ask("", verb, args, shell.me), b"")))
+            shell.after(0.0, lambda: answered(shell.ask_itself(verb, Names((self._name,)))))
         else:
-            shell.send("self_healing", verb, args, SEND_TIMEOUT_S, answered)
+            shell.send("self_healing", verb, {"names": [self._name]}, SEND_TIMEOUT_S, answered)
 
     def _end(self, ok: bool, text: str, output: dict[str, Any] | None = None) -> None:
         self._over()

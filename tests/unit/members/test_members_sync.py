@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graced.audit.log import AuditLog
-from graced.members.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
+from graced.members.linux.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 from graced.store import checkpoint
 from graced.store.db import Store
 

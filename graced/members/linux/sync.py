@@ -5,6 +5,7 @@ most. Once the WAL of state.db is large, the worker also writes it back.
 """
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable
 from typing import Final
@@ -28,8 +29,8 @@ CHECKPOINT_EVERY_S: Final = 10.0
 class Syncer:
     """One worker at a time, forked by whoever wrote."""
 
-    def __init__(self, member: str) -> None:
-        self._member = member
+    def __init__(self, member: str, audit: AuditLog, store: Store) -> None:
+        self._member, self._audit, self._store = member, audit, store
         self.worker = 0
         self._last = 0.0
         self._due = float("inf")
@@ -42,16 +43,17 @@ class Syncer:
         """When `tend` has something to do; never while a worker is at a slow disk."""
         return float("inf") if self.worker else self._due
 
-    def wrote(self, audit: AuditLog, store: Store, now: float) -> None:
+    def wrote(self, now: float) -> None:
         """Called after writes, and in later turns while something waits to be synced."""
-        if self._due == float("inf") and (audit.dirty or store.dirty):
+        if self._due == float("inf") and (self._audit.dirty or self._store.dirty):
             self._due = max(now + QUIET_S, self._last + EVERY_S)
 
-    def tend(self, audit: AuditLog, store: Store, now: float) -> None:
+    def tend(self, now: float) -> None:
         if now < self.due:
             return
         self._due = float("inf")
         self._last = now
+        audit, store = self._audit, self._store
         paths = audit.sync_target() + store.sync_target()
         if not paths:
             return
@@ -86,6 +88,7 @@ def _fork_sync(
         return pid
     try:
         set_title(f"graced: {member} worker")
+        gc.disable()  # as in any worker: garbage of the parent's is not closed here
         close_all_but(())
         make_durable(paths, database)
         if head is not None:

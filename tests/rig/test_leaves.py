@@ -27,12 +27,13 @@ CONFIG = {
         },
     },
 }
+START = "systemctl start graced || { journalctl -u graced --no-pager | grep -v 'left-over'; exit 1; }\n"
 AWAIT = "for i in $(seq 300); do {0} && break; sleep 0.1; done; {0}\n"
 
 
 def begin(service: Rig) -> None:
     (service.root / "etc/graced/graced.yaml").write_text(json.dumps(CONFIG))
-    service.script("systemctl start graced\n" + AWAIT.format(f"test $(wc -l < {LEAF}/cgroup.procs) = 2"))
+    service.script(START + AWAIT.format(f"test $(wc -l < {LEAF}/cgroup.procs) = 2"))
 
 
 def sleepers(service: Rig) -> list[str]:

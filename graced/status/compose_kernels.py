@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
+from graced.spec.ready import hold_s
 from graced.spec.run import Run
 from graced.status.compose_members import since_ticks
 from graced.status.facts import Gathered
@@ -52,7 +53,10 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
     newest = _newest(g, name, kernel)
     if newest is not None:
         same = newest.run == kernel.run.run and kernel.state in ALIVE
-        state = kernel.state if same else _running_state(spec)
+        state = kernel.state if same else "starting"
+        known = same and "self_healing" in g.views  # what is stored is as it was at the run's birth
+        if state == "starting" and not known and _has_stayed_up(g, spec, newest):
+            state = "ready"
         return replace(kernel, state=state, reason=kernel.reason if same else "", run=newest)
     run = Run(name, max(kernel.run.run, g.slots[name].run.run if name in g.slots else 0))
     if g.stopping or not anyone:  # self_healing means to start it again should the stop die midway: it does not now
@@ -79,8 +83,12 @@ def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
     return slot.run if slot is not None and slot.alive else None
 
 
-def _running_state(spec: Kernel | None) -> str:
-    return "starting" if spec is not None and spec.ready.when != "started" else "ready"
+def _has_stayed_up(g: Gathered, spec: Kernel | None, run: Run) -> bool:
+    """Is a run ready of which self_healing has not told so: by its age, where that is what counts?"""
+    if spec is None:
+        return True
+    _, uptime_s = since_ticks(run.start_ticks, g.clocks)
+    return spec.ready.when == "started" and (uptime_s or 0.0) >= hold_s(spec)
 
 
 def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:

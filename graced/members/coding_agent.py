@@ -46,9 +46,7 @@ class CodingAgent(Duty):
         return runs.asked(self.shell, ask) or super().ask(ask, address)
 
     def perform(self, action: Perform) -> None:
-        if action.uses == "restart_kernel":
-            self._actions.restart(action)
-        else:
+        if not self._actions.performs(action):
             super().perform(action)
 
     def detail(self) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class SelfHealing(Duty):
                 self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
                 return Reply(ask.id, True, self._rows(self.kernels))
             case "kernel.look":
-                return Reply(ask.id, True, self._rows(ask.args["names"]))
+                return Reply(ask.id, True, self._rows(ask.args["names"], bool(ask.args.get("all"))))
             case "kernel.renew":
                 self._take(SourcesRenewed(tuple(str(n) for n in ask.args["names"])), monotonic())
                 return Reply(ask.id, True)
@@ -154,13 +154,16 @@ class SelfHealing(Duty):
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
         return Reply(ask.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
-    def _rows(self, names: Any) -> dict[str, Any]:
-        """Of those of the kernels that are meant to run."""
+    def _rows(self, names: Any, everyone: bool = False) -> dict[str, Any]:
+        """Of those of the kernels that are meant to run; `everyone`: of the others too."""
         return {
-            k.name: {"run": to_plain(k.run), "state": view.state(k), "alive": k.alive, "reason": view.reason(k)}
+            k.name: {
+                "run": to_plain(k.run), "state": view.state(k), "alive": k.alive, "reason": view.reason(k),
+                "meant": view.meant(k),
+            }
             for k in (self.kernels[n] for n in names if n in self.kernels)
-            if view.meant(k)
-        }
+            if everyone or view.meant(k)
+        }  # fmt: skip
 
     def _news(self, items: list[dict[str, Any]]) -> None:
         for item in items:
@@ -230,13 +233,13 @@ class SelfHealing(Duty):
 
     def perform(self, action: Perform) -> None:
         match action.uses:
-            case "restart_kernel":
-                self._actions.restart(action)
             case "mend_source":
                 self._rungs.mend(action)
             case "restore_source":
                 self._rungs.restore(action)
-            case _:
+            case "snapshot_source":
+                self._rungs.snapshot(action)
+            case _ if not self._actions.performs(action):
                 super().perform(action)
 
     def run_ended(self, end: EndRun) -> None:

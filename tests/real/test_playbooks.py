@@ -404,3 +404,48 @@ def test_a_denied_step_has_failed(make: Make) -> None:
     assert "denied by a person" in done.out
     assert not lines(path)
     one.stop_and_prove()
+
+
+def test_kernels_are_stopped_started_and_waited_for(make: Make) -> None:
+    one = home(make)
+    steps: list[Step] = [
+        {"name": "stop", "uses": "stop_kernel", "with": {"kernel": "one"}},
+        {"name": "stopped", "uses": "wait_for_kernel", "with": {"kernel": "one", "state": "stopped"}},
+        {"name": "start", "uses": "start_kernel", "with": {"kernel": "one"}},
+        {"name": "ready", "uses": "wait_for_kernel", "with": {"kernel": "one"}},
+        {"name": "nobody", "uses": "start_kernel", "with": {"kernel": "two"}, "on_failure": "continue"},
+    ]
+    write(one, "cycle", steps)
+    one.start()
+    before = one.kernel("one")
+    done = one.run("playbook", "run", "cycle")
+    assert "no kernel two" in done.out, done.out
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ok"] * 4 + ["failed", "cycle:"]
+    assert not procs.alive(before)
+    assert one.status()["kernels"]["one"]["state"] == "ready"
+    one.stop_and_prove()
+
+
+def test_a_file_that_cannot_be_mended_starts_a_playbook(make: Make) -> None:
+    """The coding agent executes it; what it does to kernels it has done by self_healing."""
+    one = home(make)
+    source, path = one.folder / "src" / "a.py", one.folder / "said"
+    source.parent.mkdir()
+    steps: list[Step] = [
+        {"name": "tell", **says(path, "{{ event.target }}")},
+        {"name": "restart", "uses": "restart_kernel", "with": {"kernel": "one"}},
+    ]
+    write(one, "react", steps, on="task.failed")
+    one.home.mkdir(mode=0o700)
+    (one.home / "originals").write_text("")  # as good as a full disk: no fix can be put in place
+    kernels = {"one": one.counter("one")}
+    config = {"playbooks": [str(one.folder / "books")], "kernels": kernels}
+    one.write({**config, "coding_agent": {"watch": [str(source.parent)]}})
+    one.start()
+    before = one.kernel("one")
+    source.write_text("while True\n    pass\n")
+    assert await_finished(one, "react")[0]["ok"], one.story()
+    assert lines(path) == [str(source)]
+    assert not procs.alive(before)
+    assert {r["member"] for r in one.audited("playbook.started", playbook="react")} == {"coding_agent"}
+    one.stop_and_prove()

@@ -6,6 +6,7 @@ from graced.bus.protocol import Ask, Reply
 from graced.core import engine
 from graced.core.approvals import open_ones
 from graced.core.vocabulary import Decided, RunAsked
+from graced.members.told import finished_lately
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -22,6 +23,8 @@ def asked(shell: "Shell", ask: Ask) -> Reply | None:
             request, playbook = str(args["request"]), str(args["playbook"])
             if playbook not in shell.state.playbooks:
                 return Reply(ask.id, False, error=f"no playbook {playbook}")
+            if request not in shell.state.requests and finished_lately(shell.home.audit, request) is not None:
+                return Reply(ask.id, True, {"accepted": True})  # a repeat, after the run's end and its executor's
             shell.take(
                 RunAsked(
                     request,

@@ -34,6 +34,12 @@ def home(make: Make, **config: Any) -> Graced:
     return one
 
 
+def failing(code: int) -> dict[str, Any]:
+    """A kernel that fails again and again."""
+    many = {"max_restarts": 1000, "backoff": {"initial": "50ms", "max": "200ms"}}
+    return exiting("/dev/null", code, 0.2, restarts=many, ready={"when": "started", "for": "1ms"})
+
+
 def says(path: Path, text: str, before: str = "") -> Step:
     """A command that appends a line to a file; `before`: Python that runs first."""
     say = f"open({str(path)!r}, 'a').write({text!r} + chr(10))"
@@ -76,7 +82,7 @@ def test_restart_kernel_restarts_it_and_waits_until_it_is_ready(make: Make) -> N
 
 
 def test_restart_kernel_of_a_trigger_leaves_alone_what_a_person_stopped(make: Make) -> None:
-    one = home(make, kernels={"bad": exiting("/dev/null", 1, 0.3, restarts={"max_restarts": 50})})
+    one = home(make, kernels={"bad": failing(1)})
     steps = [{"name": "restart", "uses": "restart_kernel", "with": {"kernel": "one"}, "timeout": "5s"}]
     write(one, "again", steps, on={"kernel.crashed": {"only": ["bad"], "at_most": 1}})
     one.start("one")
@@ -122,7 +128,7 @@ def test_a_step_with_a_power_is_refused_where_nobody_lent_it(make: Make) -> None
 
 
 def test_a_crash_starts_a_playbook_as_often_as_its_limit_allows(make: Make) -> None:
-    one = home(make, kernels={"bad": exiting("/dev/null", 3, 0.2, restarts={"max_restarts": 50})})
+    one = home(make, kernels={"bad": failing(3)})
     path = one.folder / "said"
     write(one, "react", [{"name": "do", **says(path, "{{ event.target }}: {{ event.evidence }}")}],
           on={"kernel.crashed": {"only": ["b*"], "at_most": 2, "within": "1h"}})  # fmt: skip

@@ -42,7 +42,7 @@ from graced.core.vocabulary import (
 )
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.stopping import announced
-from graced.members import leasing
+from graced.members import leasing, notifying
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic, wall_iso
 from graced.spec.roles import DELEGATES
@@ -303,6 +303,8 @@ def _end_run(shell: Shell, a: EndRun) -> None:
 
 def _record(shell: Shell, a: Record) -> None:
     shell.audit.append(a.kind, a.data)
+    if a.kind == "escalated":
+        notifying.tell(shell, a.data)
 
 
 def _save_run(shell: Shell, a: SaveRun) -> None:

@@ -1,6 +1,7 @@
 """self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
 
 import random
+from collections.abc import Container
 from typing import Any, Final, Literal
 
 import msgspec
@@ -241,6 +242,9 @@ class SelfHealing(Duty):
                 self._rungs.snapshot(action)
             case _ if not self._actions.performs(action):
                 super().perform(action)
+
+    def own_subjects(self) -> Container[str]:
+        return {kernel.name for kernel in self.kernels.values()}
 
     def run_ended(self, end: EndRun) -> None:
         self._rungs.run_ended(end)

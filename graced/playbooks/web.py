@@ -92,7 +92,7 @@ def _by_apprise(url: str, title: str, message: str) -> str:
     try:
         apprise = import_module("apprise")  # optional; not among what graced depends on
     except ImportError:
-        return "needs the package apprise (pip install apprise)"
+        return "needs the package apprise (pip install 'graced[notify]')"
     sender = apprise.Apprise()
     if not sender.add(url):
         return "apprise does not know this kind of URL"

@@ -1,22 +1,22 @@
 """The status table: one line that says it all, then who is how, and for what is not well why and what to do.
 
-Made from the JSON object alone, so that people and programs are told the same.
+Made from `Status` alone, so that people and programs are told the same.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import click
+from msgspec.structs import asdict
 
 from graced.cli.out import Column, clip, lines_of, size, span
+from graced.status.structs import IDLE, WELL, KernelStatus, MemberStatus, Status
 
-GOOD: Final = frozenset({"healthy", "ready"})
-IDLE: Final = frozenset({"stopped", "exited", "scheduled"})
 NAME_LEAST: Final = 14
 """So that the columns of both tables stand in line."""
 
 COLOURS: Final = {
-    **dict.fromkeys(GOOD, "green"),
+    **dict.fromkeys(WELL, "green"),
     **dict.fromkeys(("starting", "restarting", "backoff", "suspect"), "yellow"),
     **dict.fromkeys(("down", "failed", "unhealthy"), "red"),
 }
@@ -61,28 +61,28 @@ KERNEL_ADVICE: Final = {
 }
 
 
-def headline(found: dict[str, Any]) -> str:
+def headline(found: Status) -> str:
     """Such as `healthy · 20/20 kernels · mutual recovery ready · emergency armed · 0 syntax errors`."""
-    kernels = found["kernels"].values()
-    well = sum(1 for kernel in kernels if kernel["state"] in GOOD)
-    meant = sum(1 for kernel in kernels if kernel["state"] not in IDLE)
-    broken = found["code"]["broken"]
-    word = "healthy" if found["healthy"] else "not healthy" if found["mode"] == "normal" else found["mode"]
+    kernels = found.kernels.values()
+    well = sum(1 for kernel in kernels if kernel.state in WELL)
+    meant = sum(1 for kernel in kernels if kernel.state not in IDLE)
+    broken = found.code.broken
+    word = "healthy" if found.healthy else "not healthy" if found.mode == "normal" else found.mode
     parts = [
         f"{well}/{meant} kernels",
-        f"mutual recovery {found['mutual_recovery']}",
-        f"emergency {found['emergency']}",
+        f"mutual recovery {found.mutual_recovery}",
+        f"emergency {found.emergency}",
         f"{broken} syntax error{'' if broken == 1 else 's'}",
     ]
     return " · ".join([click.style(word, fg=MODE_COLOURS[word], bold=True), *parts])
 
 
-def board(found: dict[str, Any], columns: int = 80, names: Sequence[str] = ()) -> str:
+def board(found: Status, columns: int = 80, names: Sequence[str] = ()) -> str:
     """All of it as text. `names`: only these members and kernels."""
-    members = {name: row for name, row in found["members"].items() if not names or name in names}
-    kernels = {name: row for name, row in found["kernels"].items() if not names or name in names}
+    members = {name: row for name, row in found.members.items() if not names or name in names}
+    kernels = {name: row for name, row in found.kernels.items() if not names or name in names}
     lines = [headline(found), ""]
-    if found["mode"] == "stopped":
+    if found.mode == "stopped":
         lines += _stopped(found, columns)
     elif members:
         lines += _table(MEMBER_COLUMNS, {name: _member_cells(name, row) for name, row in members.items()},
@@ -106,10 +106,10 @@ def _table(columns: Sequence[Column], cells: dict[str, list[str]], notes: dict[s
     return lines
 
 
-def _kernel_lines(kernels: dict[str, dict[str, Any]], wide: int, most: int) -> list[str]:
+def _kernel_lines(kernels: dict[str, KernelStatus], wide: int, most: int) -> list[str]:
     """Trouble first; of the rest no more than fit into `most`."""
-    order = sorted(kernels, key=lambda name: kernels[name]["state"] in GOOD | IDLE)
-    trouble = sum(1 for row in kernels.values() if row["state"] not in GOOD | IDLE)
+    order = sorted(kernels, key=lambda name: kernels[name].state in WELL | IDLE)
+    trouble = sum(1 for row in kernels.values() if row.state not in WELL | IDLE)
     shown = order[: max(trouble, most)]
     cells = {name: _kernel_cells(name, kernels[name]) for name in shown}
     lines = _table(KERNEL_COLUMNS, cells, {name: _kernel_notes(name, kernels[name]) for name in shown}, wide)
@@ -117,72 +117,72 @@ def _kernel_lines(kernels: dict[str, dict[str, Any]], wide: int, most: int) -> l
     return [*lines, f"and {more} more in no trouble: `graced status '*'` shows all"] if more else lines
 
 
-def _member_cells(name: str, row: dict[str, Any]) -> list[str]:
-    memory = row["pss_bytes"] if row["pss_bytes"] is not None else row["rss_bytes"]
-    lag = "-" if row["loop_lag_s"] is None else f"{row['loop_lag_s'] * 1000:.0f}ms"
+def _member_cells(name: str, row: MemberStatus) -> list[str]:
+    memory = row.pss_bytes if row.pss_bytes is not None else row.rss_bytes
+    lag = "-" if row.loop_lag_s is None else f"{row.loop_lag_s * 1000:.0f}ms"
     return [
-        name, row["state"], str(row["pid"] or "-"), span(row["uptime_s"]), span(row["heartbeat_age_s"]), lag,
-        size(memory), str(row["restarts"]),
+        name, row.state, str(row.pid or "-"), span(row.uptime_s), span(row.heartbeat_age_s), lag,
+        size(memory), str(row.restarts),
     ]  # fmt: skip
 
 
-def _member_notes(name: str, row: dict[str, Any]) -> list[str]:
-    if row["state"] == "healthy":
+def _member_notes(name: str, row: MemberStatus) -> list[str]:
+    if row.state == "healthy":
         return []
-    if row["state"] == "failed":
-        why = row["detail"].get("reason", "")
+    if row.state == "failed":
+        why = row.detail.get("reason", "")
         return [f"its starts do not become healthy: {why}", f"`graced logs {name}` tells more"]
-    evidence = EVIDENCE_WORDS.get(row["detail"].get("evidence", ""), "")
-    return ["; ".join(part for part in (evidence, MEMBER_WORDS.get(row["state"], "")) if part)]
+    evidence = EVIDENCE_WORDS.get(row.detail.get("evidence", ""), "")
+    return ["; ".join(part for part in (evidence, MEMBER_WORDS.get(row.state, "")) if part)]
 
 
-def _kernel_cells(name: str, row: dict[str, Any]) -> list[str]:
-    mark = f"{name} *" if row["critical"] else name
+def _kernel_cells(name: str, row: KernelStatus) -> list[str]:
+    mark = f"{name} *" if row.critical else name
     return [
-        mark, row["state"], str(row["pid"] or "-"), span(row["uptime_s"]), str(row["run"]), ended(row["exit"]),
-        size(row["rss_bytes"]), str(row["restarts"]),
+        mark, row.state, str(row.pid or "-"), span(row.uptime_s), str(row.run), ended(row.exit),
+        size(row.rss_bytes), str(row.restarts),
     ]  # fmt: skip
 
 
-def ended(exit: Any) -> str:
+def ended(exit: dict[str, int] | str | None) -> str:
     """How the last run ended, short."""
     if isinstance(exit, dict):
         return f"signal {exit['signal']}" if exit.get("signal") is not None else f"code {exit.get('code')}"
     return "-" if exit is None else str(exit)
 
 
-def _kernel_notes(name: str, row: dict[str, Any]) -> list[str]:
-    if row["state"] in GOOD | IDLE:
+def _kernel_notes(name: str, row: KernelStatus) -> list[str]:
+    if row.state in WELL | IDLE:
         return []
-    rung = f" (rung: {row['rung']})" if row["rung"] else ""
-    notes = [row["reason"] + rung] if row["reason"] else []
-    advice = KERNEL_ADVICE.get(row["state"])
+    rung = f" (rung: {row.rung})" if row.rung else ""
+    notes = [row.reason + rung] if row.reason else []
+    advice = KERNEL_ADVICE.get(row.state)
     return [*notes, advice.format(name=name)] if advice else notes
 
 
-def _stopped(found: dict[str, Any], wide: int) -> list[str]:
-    alive = [name for name, row in found["kernels"].items() if row["pid"]]
-    lines = [clip(f"graced is not running in {found['home']}; start it with `graced start`", max(wide, 200))]
+def _stopped(found: Status, wide: int) -> list[str]:
+    alive = [name for name, row in found.kernels.items() if row.pid]
+    lines = [clip(f"graced is not running in {found.home}; start it with `graced start`", max(wide, 200))]
     if alive:
         what = f"{len(alive)} kernel{'s run' if len(alive) > 1 else ' runs'} on without it"
         lines.append(f"{what}: `graced start` adopts them, `graced stop` ends them")
     return [*lines, ""]
 
 
-def _footer(found: dict[str, Any], wide: int) -> list[str]:
-    counts, tasks, audit = found["recoveries"], found["tasks"], found["audit"]
-    lines = [f"recovered: {counts['kernel']} kernel · {counts['mutual']} mutual · {counts['emergency']} emergency"]
-    asked = " · ".join(f"{count} {state}" for state, count in tasks.items() if count)
+def _footer(found: Status, wide: int) -> list[str]:
+    counts, tasks, audit = found.recoveries, found.tasks, found.audit
+    lines = [f"recovered: {counts.kernel} kernel · {counts.mutual} mutual · {counts.emergency} emergency"]
+    asked = " · ".join(f"{count} {state}" for state, count in asdict(tasks).items() if count)
     if asked:
         lines.append(f"tasks: {asked}")
-    if found["code"]["broken"]:
+    if found.code.broken:
         lines.append("files that do not compile: see `graced tasks`")
-    for lease in found["delegations"]:
-        lines.append(clip(f"{lease['agent']} may {', '.join(lease['powers'])} until {lease['expires_at']}", wide))
-    if found["approvals"]:
-        lines.append(f"{found['approvals']} wait for your word: `graced approvals`")
-    if audit["degraded"]:
+    for lease in found.delegations:
+        lines.append(clip(f"{lease.agent} may {', '.join(lease.powers)} until {lease.expires_at}", wide))
+    if found.approvals:
+        lines.append(f"{found.approvals} wait for your word: `graced approvals`")
+    if audit.degraded:
         lines.append("the audit log cannot be written: make room on the disk of the home; records wait in memory")
-    if any(row["critical"] for row in found["kernels"].values()):
+    if any(row.critical for row in found.kernels.values()):
         lines.append(click.style("* critical: watched by trigger as well", dim=True))
     return lines

@@ -2,17 +2,20 @@
 
 import sys
 import time
-from typing import Any, Final
+from typing import Final
 
 import click
+import msgspec
+from msgspec.structs import replace
 
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import exit_code
 from graced.control.names import expand
 from graced.home.kept import kept_config, running_kernels
-from graced.home.paths import Home
 from graced.spec.roles import MEMBERS
-from graced.status.now import exit_code, status
+from graced.status.now import status
+from graced.status.structs import Status
 
 WATCH_S: Final = 1.0
 CLEAR: Final = "\033[H\033[2J"
@@ -38,9 +41,9 @@ def command(place: Place, name: tuple[str, ...], as_json: bool, watch: bool) -> 
         specs = running_kernels(kept_config(home))
 
 
-def _show(found: dict[str, Any], names: list[str], as_json: bool, watch: bool) -> None:
+def _show(found: Status, names: list[str], as_json: bool, watch: bool) -> None:
     if as_json:
-        print_json(narrowed(found, names), compact=watch)
+        print_json(msgspec.to_builtins(narrowed(found, names)), compact=watch)
         return
     from graced.cli.board import board
     from graced.cli.out import on_terminal, width
@@ -50,14 +53,14 @@ def _show(found: dict[str, Any], names: list[str], as_json: bool, watch: bool) -
         click.echo()
 
 
-def narrowed(found: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The same object with only these members and kernels in it; all of it without names."""
+def narrowed(found: Status, names: list[str]) -> Status:
+    """The same with only these members and kernels in it; all of it without names."""
     if not names:
         return found
-    tables = {key: {name: row for name, row in found[key].items() if name in names} for key in ("members", "kernels")}
-    return {**found, **tables}
+    members = {name: member for name, member in found.members.items() if name in names}
+    return replace(found, members=members, kernels={n: kernel for n, kernel in found.kernels.items() if n in names})
 
 
-def print_board(home: Home, found: dict[str, Any], as_json: bool = False) -> None:
+def print_board(found: Status, as_json: bool = False) -> None:
     """As the other commands show where things stand."""
     _show(found, [], as_json, watch=False)

@@ -54,13 +54,11 @@ TABLE: Final = (
 )
 
 
-def inert_keys(loaded: Loaded) -> list[str]:
-    """The paths of all keys that are set and have no effect yet, in the order of the files."""
-    return [problem.path for problem in inert_warnings(loaded)]
-
-
 def inert_warnings(loaded: Loaded) -> list[Problem]:
-    """The same, each as a line for `start`. A key set in `defaults` is told there alone."""
+    """A line for `start` of each key that is set and has no effect yet, in the order of the files.
+
+    A key set in `defaults` is told there alone.
+    """
     if loaded.root is None:
         return []
     found: dict[tuple[str, int, int], Problem] = {}

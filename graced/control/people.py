@@ -15,9 +15,10 @@ from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix.clock import monotonic
 from graced.spec.config import Kernel
-from graced.status.compose_kernels import NEVER, WELL, kernels_now, told_kernels
+from graced.status.compose_kernels import NEVER, kernels_now, told_kernels
 from graced.status.facts import Gathered
 from graced.status.gather import gather
+from graced.status.structs import WELL
 
 ANSWER_S: Final = 1.0
 PATIENCE_S: Final = 60.0

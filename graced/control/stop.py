@@ -20,12 +20,12 @@ from graced.control.deaths import Deaths, end_all
 from graced.control.ending import KernelEnd, by_kernel
 from graced.control.errors import Refusal
 from graced.core.kernels import graph
-from graced.home.announce import announce, conclude, other_stop
 from graced.home.kept import kept_config, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
 from graced.home.slots import identity_of, stored_slots
+from graced.home.stopping import announce, conclude, other_stop
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
@@ -58,10 +58,6 @@ class Stopped(Struct, frozen=True):
 
     kernels: list[str]
     members: list[str]
-
-    @property
-    def nothing(self) -> bool:
-        return not self.kernels and not self.members
 
 
 def stop_all(

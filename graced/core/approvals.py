@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from graced.core import engine
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, with_run
-from graced.core.vocabulary import Action, Approval, Decided, NoteStep, Record, SaveRun
+from graced.core.vocabulary import Approval, Decided, MemberAction, NoteStep, Record, SaveRun
 from graced.playbooks import expression
 from graced.spec.playbook import Step
 
@@ -28,7 +28,7 @@ def gate(state: State, run: Run, index: int, step: Step, known: dict[str, Any], 
     found = next((a for a in run.approvals if a.step == step.name), None)
     if found is None:
         return False, _asked(state, run, index, step, known, now)
-    actions: tuple[Action, ...] = ()
+    actions: tuple[MemberAction, ...] = ()
     if not found.decided:
         if now < found.until:
             return False, (with_run(state, engine.wait(run, index, found.until, _waits(found))), ())
@@ -65,7 +65,7 @@ def _waits(approval: Approval) -> str:
     return f"waits for a person: `graced approve {approval.id}` or `graced deny {approval.id}`"
 
 
-def _decide(run: Run, approval: Approval, decided: str, by: str, now: float) -> tuple[Run, tuple[Action, ...]]:
+def _decide(run: Run, approval: Approval, decided: str, by: str, now: float) -> tuple[Run, tuple[MemberAction, ...]]:
     new = replace(approval, decided=decided, by=by)
     run = replace(run, approvals=tuple(new if a.id == approval.id else a for a in run.approvals))
     data = {

@@ -20,10 +20,10 @@ from graced.core.state import (
     without,
 )
 from graced.core.vocabulary import (
-    Action,
     AskVote,
     Beat,
     EndRun,
+    MemberAction,
     OpenIncident,
     Record,
     Resign,
@@ -149,7 +149,7 @@ def begin_emergency(state: State, now: float) -> Stepped:
     # Tier-1 and tier-2 runs on them, ours or of a healer that is down, are absorbed.
     ours = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.dead) & set(HEALERS)}
     absorbed = sorted(ours | {run_id(h, n) for h, n in dead.items()})
-    actions: tuple[Action, ...] = (
+    actions: tuple[MemberAction, ...] = (
         OpenIncident(incident, "healers", "member", peers[0].evidence or "heartbeat", 3),
         *(EndRun(run, False, "absorbed by the emergency") for run in absorbed),
         *(_down(peer, incident) for peer in peers),
@@ -166,7 +166,7 @@ def begin_emergency(state: State, now: float) -> Stepped:
 
 def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Stepped:
     """A newborn goes on with what the store says its dead predecessor had begun."""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for note in notes:
         if note.id in state.runs or note.playbook not in state.playbooks:
             continue
@@ -214,7 +214,7 @@ def _conclude_orphans(state: State, now: float) -> Stepped:
 
     While the target is down, whoever's turn it is goes on with the run, under the same name.
     """
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     at_work = {note.id for p in state.peers.values() if p.beat is not None and not p.down for note in p.beat.runs}
     for note in state.orphans:
         target = note.targets[0]
@@ -278,7 +278,7 @@ def recoveries(state: State, now: float) -> Stepped:
     """Begin what is this member's to begin."""
     if state.stopping or not state.ready:
         return state, ()
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if state.me == "watchdog":
         state, more = _emergency(state, now)
         actions += more
@@ -314,7 +314,7 @@ def _vote_due(state: State, peer: Peer) -> float | None:
 
 def hold_votes(state: State, now: float) -> Stepped:
     """Ask for votes that are due, and act on those that are decided."""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for target, vote in tuple(state.votes.items()):
         peer = state.peers[target]
         if peer.incarnation != vote.incarnation or peer.state in ("healthy", "down"):

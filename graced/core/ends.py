@@ -8,7 +8,7 @@ from graced.core import duty, engine
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, with_run, without
 from graced.core.steps import RESTARTED, SUCCEEDED, closings, recovery_record
-from graced.core.vocabulary import Action, CloseIncident, DropLock, EndRun, Record, SaveRun
+from graced.core.vocabulary import CloseIncident, DropLock, EndRun, MemberAction, Record, SaveRun
 
 
 def finish(state: State, run: Run, now: float) -> Stepped:
@@ -84,5 +84,5 @@ def _emergency_again(state: State, run: Run, text: str) -> Stepped:
     if state.emergency is not None:
         state = replace(state, emergency=replace(state.emergency, failures=failures + 1))
     called = Record("escalated", {"incident": run.incident, "subject": "healers", "text": text})
-    actions: tuple[Action, ...] = (SaveRun(engine.note_of(run)), *((called,) if failures == 0 else ()))
+    actions: tuple[MemberAction, ...] = (SaveRun(engine.note_of(run)), *((called,) if failures == 0 else ()))
     return with_run(state, run), actions

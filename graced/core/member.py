@@ -14,7 +14,6 @@ from graced.core.liveness import Peer
 from graced.core.state import INFINITY, State, Stepped, with_peer, without
 from graced.core.steps import begun, revoke_strays, tend_grants
 from graced.core.vocabulary import (
-    Action,
     AnswerVote,
     Born,
     Decided,
@@ -32,6 +31,7 @@ from graced.core.vocabulary import (
     LockBusy,
     LockTaken,
     Look,
+    MemberAction,
     Ready,
     Resumed,
     RunAsked,
@@ -161,7 +161,7 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
     return state, ()
 
 
-def _with(state: State, member: str, change: Callable[[Peer], tuple[Peer, tuple[Action, ...]]]) -> Stepped:
+def _with(state: State, member: str, change: Callable[[Peer], tuple[Peer, tuple[MemberAction, ...]]]) -> Stepped:
     peer = state.peers.get(member)
     if peer is None:
         return state, ()
@@ -191,7 +191,7 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     peer, watch = _told_of(state.peers[target], event, state.timing, now)
     new, actions = restart.react(attempt, event, peer, state.timing, now)
     state = replace(with_peer(state, peer), restarts={**state.restarts, target: new})
-    records: tuple[Action, ...] = ()
+    records: tuple[MemberAction, ...] = ()
     if attempt.phase == "locking" and new.phase in ("killing", "birthing"):
         for run in tuple(state.runs.values()):
             if target in run.dead:
@@ -199,7 +199,7 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     return state, watch + records + actions
 
 
-def _told_of(peer: Peer, event: Event, timing: Timing, now: float) -> tuple[Peer, tuple[Action, ...]]:
+def _told_of(peer: Peer, event: Event, timing: Timing, now: float) -> tuple[Peer, tuple[MemberAction, ...]]:
     """What a step of a restart shows of its target."""
     match event:
         case TreeDead():
@@ -261,7 +261,7 @@ def _think(state: State, now: float) -> Stepped:
 
 
 def _advance_restarts(state: State, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for target, attempt in tuple(state.restarts.items()):
         new, more = restart.advance(attempt, state.peers[target], state.timing, now)
         actions += more

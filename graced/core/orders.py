@@ -90,8 +90,9 @@ class Report(Action, frozen=True):
     wanting: bool = False
 
 
+RunsAction = Launch | EndTree | Report
 Runs = dict[str, Running]
-Step = tuple[Runs, tuple[Action, ...]]
+Step = tuple[Runs, tuple[RunsAction, ...]]
 
 
 def wants_start(order: Order | None, run: int, exit: Exit) -> bool:

@@ -13,7 +13,7 @@ from graced.core.ends import finish, verified
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, refusal
-from graced.core.vocabulary import Action, Bump, NoteStep, Perform, Record, RunContext, SaveRun, StepDone
+from graced.core.vocabulary import Bump, MemberAction, NoteStep, Perform, Record, RunContext, SaveRun, StepDone
 from graced.playbooks import expression
 from graced.spec.actions import performer
 from graced.spec.playbook import Step
@@ -23,7 +23,7 @@ NOTHING: Final[dict[str, Any]] = {}
 
 
 def advance(state: State, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for id in tuple(state.runs):
         state, more = asking.tend(state, state.runs[id], now)
         actions += more
@@ -203,7 +203,7 @@ def _settle(state: State, id: str, index: int, ok: bool, text: str, now: float) 
         "playbook": run.playbook.name, "run": run.id, "step": name, "attempt": attempt, "ok": ok, "text": text,
         "slo_s": run.playbook.slo_s, "duration_s": now - run.started,
     }  # fmt: skip
-    actions: list[Action] = [Record("playbook.step", data), NoteStep(run.incident, name, ok, text)]
+    actions: list[MemberAction] = [Record("playbook.step", data), NoteStep(run.incident, name, ok, text)]
     if not run.dead and name not in run.vars.get("steps", {}):
         run = engine.keep_outcome(run, name, {"ok": ok, "text": text, "output": {}})
     if RESTARTED in run.marks and SUCCEEDED not in run.marks and verified(run):

@@ -10,7 +10,7 @@ from graced.core.intensity import Policy
 from graced.core.leases import Grant, Held
 from graced.core.liveness import Peer
 from graced.core.restart import Restart
-from graced.core.vocabulary import Action, RunNote, Timing
+from graced.core.vocabulary import MemberAction, RunNote, Timing
 from graced.core.votes import Vote
 from graced.spec.playbook import Playbook
 from graced.spec.roles import MEMBERS
@@ -67,7 +67,7 @@ class State(Struct, frozen=True):
     said: tuple[Any, ...] = ()  # what the last heartbeat told, to see when the next is due at once
 
 
-Stepped = tuple[State, tuple[Action, ...]]
+Stepped = tuple[State, tuple[MemberAction, ...]]
 
 
 def new_state(

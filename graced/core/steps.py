@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from graced.core import leases, restart
 from graced.core.engine import TAKEN_OVER, Progress, Run, mark
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
-from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
+from graced.core.vocabulary import Beat, CloseIncident, MemberAction, Record, SendGrant, SendRevoke
 from graced.spec.playbook import Step
 from graced.spec.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 
@@ -96,7 +96,7 @@ def begun(state: State, run: Run) -> Stepped:
 
 def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     target = _target(run, step)
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if run.tier == 3:
         state, told = begun(state, run)
         actions += told
@@ -182,7 +182,7 @@ def _activate_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
 
 def _delegate(state: State, run: Run, now: float) -> Stepped:
     """Grant to every delegate that is healthy and holds nothing yet in this incarnation."""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for agent in DELEGATES:
         peer = state.peers[agent]
         held = state.grants.get(agent)
@@ -216,7 +216,7 @@ def _delegate_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
 
 
 def _revoke_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     grants = {agent: replace(g, revoked=True) for agent, g in state.grants.items()}
     for agent in DELEGATES:
         if GRANTED + agent not in run.marks and TAKEN_OVER not in run.marks:
@@ -253,7 +253,7 @@ def _deactivate_begin(state: State, run: Run, step: Step, now: float) -> Stepped
     )
 
 
-def closings(run: Run, now: float) -> tuple[Action, ...]:
+def closings(run: Run, now: float) -> tuple[MemberAction, ...]:
     """Close the run's incident, and those of tier-1 recoveries that an emergency absorbed."""
     absorbed = [f"{t}-{dead_incarnation(run, t)}" for t in run.targets] if run.tier == 3 else []
     return tuple(CloseIncident(id, "recovered", now - run.started, run.tier) for id in (run.incident, *absorbed))
@@ -285,7 +285,7 @@ def _delegating(run: Run) -> bool:
     )  # fmt: skip
 
 
-def revoke_strays(state: State, beat: Beat) -> tuple[Action, ...]:
+def revoke_strays(state: State, beat: Beat) -> tuple[MemberAction, ...]:
     """A delegate says that it holds powers of an emergency that is over: it missed the revocation."""
     active = {r.incident for r in state.runs.values() if r.tier == 3 and REVOKED + beat.member not in r.marks}
     return tuple(SendRevoke(beat.member, incident) for incident in beat.leases if incident not in active)
@@ -296,7 +296,7 @@ def tend_grants(state: State, now: float) -> Stepped:
     if state.emergency is None or any(g.revoked for g in state.grants.values()):
         return state, ()
     run = next((r for r in state.runs.values() if r.tier == 3 and r.ok is None), None)
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if run is not None and _delegating(run):
         state, granted = _delegate(state, run, now)
         actions += granted

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from graced.core import asking, powers
 from graced.core.kernels.vocabulary import BeginRung
 from graced.core.state import State, Stepped
-from graced.core.vocabulary import Action, Fired, Happened, Record, RunAsked
+from graced.core.vocabulary import Fired, Happened, MemberAction, Record, RunAsked
 from graced.spec.playbook import Playbook, Trigger
 from graced.spec.roles import DELEGATES, HEALERS, PEER
 
@@ -23,7 +23,7 @@ DAY_S: Final = 86_400.0
 """What was started longer ago counts for no limit."""
 
 
-def seen(action: Action) -> Happened | None:
+def seen(action: MemberAction) -> Happened | None:
     """What an action of a core, on its way into the world, tells of."""
     match action:
         case Record(kind="kernel.exited") if action.data.get("failed"):
@@ -43,7 +43,7 @@ def members_down(before: State, state: State, now: float) -> Stepped:
     """Members that this step has found to be down. One healer tells of each: self_healing, or its peer in its place."""
     if state.me not in HEALERS or not state.ready or before.peers is state.peers:
         return state, ()
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for peer in state.peers.values():
         if not peer.down or before.peers[peer.name].down or not _mine(state, peer.name):
             continue
@@ -63,7 +63,7 @@ def happened(state: State, event: Happened, now: float) -> Stepped:
     """Start every playbook that the occurrence is a trigger of."""
     if state.stopping or not state.ready:
         return state, ()
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for playbook in tuple(state.playbooks.values()):
         for trigger in playbook.on:
             if trigger.name == event.trigger and _matches(trigger, event.target):

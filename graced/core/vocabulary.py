@@ -478,4 +478,11 @@ class Resign(Action, frozen=True):
     reason: str
 
 
-Actions = tuple[Action, ...]
+MemberAction = (
+    SendBeat | Watch | Look | Probe | TakeLock | DropLock | Kill | Birth | AskVote | AnswerVote | SendGrant | SendRevoke
+    | TellRun | TakeTargets | Record | SaveRun | EndRun | OpenIncident | NoteStep | CloseIncident | Bump | Perform
+    | Resign
+)  # fmt: skip
+"""Every action of a member's core; graced.members.effects carries each out."""
+
+Actions = tuple[MemberAction, ...]

@@ -36,6 +36,10 @@ class KernelSlots:
             make_dir(self._home.kernels, 0o700)
         return list(stored_slots(self._home).values())
 
+    def read(self, kernel: str) -> Slot | None:
+        """Of one kernel; None when there is none that can be read."""
+        return read(self._home.slot(kernel))
+
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
             fd = self._fds.get(slot.run.kernel)

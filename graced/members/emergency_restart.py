@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from graced.core.vocabulary import Perform
-from graced.home.slots import identity_of, read
+from graced.home.slots import identity_of
 from graced.members.step_workers import StepOutcome
-from graced.posix import proc
-from graced.posix.clock import monotonic
 from graced.spec.config import Kernel
 from graced.spec.run import Run
 
@@ -28,25 +26,25 @@ class EmergencyRestart:
 
     def __init__(self, shell: "Shell", action: Perform, spec: Kernel, done: Callable[[StepOutcome], None]) -> None:
         self._shell, self._action, self._spec, self._done = shell, action, spec, done
-        self._deadline = monotonic() + action.timeout
+        self._deadline = self._shell.now() + action.timeout
         self._before = shell.playbooks.noted(action)
         self._asked_at = 0.0
 
     def look(self) -> None:
-        slot = read(self._shell.home.slot(self._spec.name))
-        if monotonic() >= self._deadline or slot is None:
+        slot = self._shell.slots.read(self._spec.name)
+        if self._shell.now() >= self._deadline or slot is None:
             self._done(StepOutcome(False, f"{self._spec.name} did not come back in time"))
             return
         if self._before is None:
             self._before = slot.run.run
             self._shell.playbooks.note(self._action, self._before)
         run = slot.run
-        alive = run.pid > 0 and proc.status(identity_of(run)) not in DEAD
+        alive = run.pid > 0 and self._shell.processes.status(identity_of(run)) not in DEAD
         if alive and run.run > self._before:
             self._done(StepOutcome(True, f"{self._spec.name} runs, run {run.run}", {"run": run.run}))
             return
-        if monotonic() - self._asked_at >= AGAIN_S:
-            self._asked_at = monotonic()
+        if self._shell.now() - self._asked_at >= AGAIN_S:
+            self._asked_at = self._shell.now()
             self._ask(run, alive)
         self._shell.after(LOOK_S, self.look)
 

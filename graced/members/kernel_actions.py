@@ -6,12 +6,14 @@ before a restart is noted in the attempt's file, so a successor of the executor 
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from graced.bus.protocol import Ask, Reply
+from msgspec import Struct
+
+from graced.bus.protocol import Reply, to_plain
+from graced.bus.verbs import KernelsLookedAt, Names
 from graced.core.vocabulary import Perform
 from graced.members.step_workers import StepOutcome
-from graced.posix.clock import monotonic
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -67,15 +69,15 @@ class Course:
     ) -> None:
         self._shell, self._action, self._rung, self._over = shell, action, rung, over
         self._name = str(action.args.get("kernel"))
-        self._deadline = monotonic() + action.timeout
+        self._deadline = self._shell.now() + action.timeout
         self._before = shell.playbooks.noted(action)
         self._asked = False  # by this executor; what its predecessor asked for may have been lost with it
 
     def look(self) -> None:
-        if monotonic() >= self._deadline:
+        if self._shell.now() >= self._deadline:
             self._over()  # the core has ended the step by itself
             return
-        self._send("kernel.look", {"names": [self._name], "all": True}, self._looked)
+        self._send("kernel.look", KernelsLookedAt((self._name,), True), self._looked)
 
     def _looked(self, reply: Reply | None) -> None:
         if reply is None or not reply.ok:
@@ -104,14 +106,14 @@ class Course:
             else:
                 self._again()
 
-        self._send(verb, {"names": [self._name]}, asked)
+        self._send(verb, Names((self._name,)), asked)
 
-    def _send(self, verb: str, args: dict[str, Any], answered: Answer) -> None:
+    def _send(self, verb: str, args: Struct, answered: Answer) -> None:
         shell = self._shell
         if shell.me == "self_healing":
-            shell.after(0.0, lambda: answered(shell.duty.ask(Ask("", verb, args, shell.me), b"")))
+            shell.after(0.0, lambda: answered(shell.ask_itself(verb, args)))
         else:
-            shell.send("self_healing", verb, args, SEND_TIMEOUT_S, answered)
+            shell.send("self_healing", verb, to_plain(args), SEND_TIMEOUT_S, answered)
 
     def _stopped_by_person(self, row: Row) -> bool:
         if row.meant or self._action.context.by == BY_PERSON:

@@ -6,9 +6,8 @@ log is done at once; whatever reads or writes sources is done in a worker.
 """
 
 import os
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
@@ -25,16 +24,16 @@ from graced.core.kernels.vocabulary import (
     RungOutcome,
     SourcesMended,
 )
-from graced.core.vocabulary import Action, EndRun, Perform, RunAsked
-from graced.members import workers
+from graced.core.vocabulary import EndRun, Perform, RunAsked
 from graced.members.kernel_actions import LADDER
 from graced.members.step_workers import StepOutcome
 from graced.members.told import finished_lately
+from graced.members.work import Work
 from graced.mending.excluded import is_barred, is_within
-from graced.mending.failure import Failure, failure_of, tail_of
+from graced.mending.failure import Failure, failure_of
 from graced.mending.snapshot import Restored, Snapshots
 from graced.mending.walk import is_python
-from graced.posix.clock import monotonic, wall_iso
+from graced.spec.config import Config
 from graced.store import tables
 from graced.store.text import is_valid
 
@@ -49,19 +48,59 @@ CLOCK_SLACK_S: Final = 1.0
 """A file's times are coarser than a clock's, and wall time may have been set."""
 
 
+class LookBarred(Work):
+    """Has a person barred the file? -> bool"""
+
+    path: str
+    config: Config
+    sources: tuple[str, ...]
+
+    def do(self) -> bytes:
+        return msgspec.msgpack.encode(is_barred(self.path, self.config, self.sources))
+
+
+class Restore(Work):
+    """-> Restored, or False when nothing changed since the snapshot"""
+
+    folder: str
+    kernel: str
+    sources: tuple[str, ...]
+    barred: tuple[str, ...]
+    keep_in: str
+
+    def do(self) -> bytes:
+        snapshots = Snapshots(self.folder)
+        changed = snapshots.changed(self.kernel, self.sources, self.barred)
+        return msgspec.msgpack.encode(snapshots.restore(self.kernel, self.keep_in) if changed else False)
+
+
+class TakeSnapshot(Work):
+    """-> whether there is a new one"""
+
+    folder: str
+    kernel: str
+    sources: tuple[str, ...]
+    barred: tuple[str, ...]
+    proven: bool
+
+    def do(self) -> bytes:
+        snapshots = Snapshots(self.folder)
+        return msgspec.msgpack.encode(snapshots.keep(self.kernel, self.sources, self.barred, self.proven))
+
+
 class Rungs:
     """`take` gives an event to the kernels; `kernels` gives them as they are now."""
 
     def __init__(self, shell: "Shell", kernels: Callable[[], Kernels], take: Callable[[Taken, float], None]) -> None:
         self._shell, self._kernels, self._take = shell, kernels, take
         self._busy: set[tuple[str, str]] = set()
-        self._snapshots = Snapshots(os.path.join(shell.home.root, "snapshots"))
+        self._snapshots = os.path.join(shell.home.root, "snapshots")
         self._barred = (shell.home.root,)
         self._written: dict[str, float] = {}  # kernel -> when its log ended, seconds of 1970
         self._next_look = 0.0
         self._begun: dict[str, BeginRung] = {}  # run of a playbook -> the rung that it is
 
-    def acted(self, action: Action) -> bool:
+    def do(self, action: Examine | BeginRung | Keep) -> None:
         match action:
             case Examine():
                 self._shell.after(0.0, lambda: self._examine(action))  # not in the middle of a step's other actions
@@ -70,8 +109,7 @@ class Rungs:
             case Keep():
                 self._keep(action)
             case _:
-                return False
-        return True
+                assert_never(action)
 
     # --- what was it?
 
@@ -80,16 +118,21 @@ class Rungs:
         if kernel is None or kernel.run.run != action.run:
             return
         failure = self._failure(kernel)
-        both = (p for path in failure.named for p in (path, os.path.realpath(path)))
+        both = (p for path in failure.named for p in (path, self._shell.files.real(path)))
         named = dict.fromkeys(p for p in both if is_valid(p))
         evidence = Evidence(failure.error, tuple(named))
-        self._take(Examined(kernel.name, kernel.run.run, evidence), monotonic())
+        self._take(Examined(kernel.name, kernel.run.run, evidence), self._shell.now())
 
     def _failure(self, kernel: Kernel) -> Failure:
-        began = _began(kernel)
-        text, written = tail_of(self._shell.home.log(kernel.name), began - CLOCK_SLACK_S if began else 0.0)
+        began = self._run_began(kernel)
+        text, written = self._shell.files.tail(kernel.name, began - CLOCK_SLACK_S if began else 0.0)
         self._written[kernel.name] = written
         return failure_of(text, kernel.spec.cwd)
+
+    def _run_began(self, kernel: Kernel) -> float:
+        """When its newest run began, in seconds of 1970; 0 if not known."""
+        started = kernel.run.started
+        return self._shell.wall() - (self._shell.now() - started) if started else 0.0
 
     # --- a rung is a run of a playbook
 
@@ -106,7 +149,7 @@ class Rungs:
         if end is not None:
             self.run_ended(end)
             return
-        told = finished_lately(self._shell.home.audit, run)
+        told = finished_lately(self._shell.audit.lately, run)
         if told is not None:
             ok, did = bool(told.get("ok")), bool(told.get("did"))
             outcome: RungOutcome = "failed" if not ok else "held_on" if did else "not_applicable"
@@ -147,7 +190,7 @@ class Rungs:
             outcome, text = "held_on", "it is in the audit log alone: `notify` in graced.yaml is empty"
         restart = outcome == "held_on" and action.rung != NOTIFY
         event = RungEnded(action.kernel, action.run, action.incident, action.rung, outcome, text, restart)
-        self._take(event, monotonic())
+        self._take(event, self._shell.now())
 
     # --- the actions of the rungs that ship
 
@@ -165,9 +208,6 @@ class Rungs:
             self._fix(action, kernel, failure)
             return
 
-        def work(fd: int) -> None:
-            workers.answer(fd, is_barred(failure.path, config, sources))
-
         def done(barred: Any) -> None:
             if barred is False:
                 self._fix(action, kernel, failure)
@@ -176,7 +216,7 @@ class Rungs:
             else:
                 self._done(action, StepOutcome(False, "the look at what is excluded gave no result"))
 
-        self._work(("examine", kernel.name), work, done)
+        self._work(("examine", kernel.name), LookBarred(failure.path, config, sources), done)
 
     def _mendable(self, kernel: Kernel, path: str) -> bool:
         config = self._shell.config
@@ -186,11 +226,11 @@ class Rungs:
     def _fix(self, action: Perform, kernel: Kernel, failure: Failure) -> None:
         """Asked again until it is over: neither agent nor message need live long."""
         # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
-        args = {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": _began(kernel)}
-        until = monotonic() + action.timeout
+        args = {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": self._run_began(kernel)}
+        until = self._shell.now() + action.timeout
 
         def ask() -> None:
-            if monotonic() < until and action.run in self._shell.state.runs:
+            if self._shell.now() < until and action.run in self._shell.state.runs:
                 self._shell.send("coding_agent", "task.mend", args, SEND_TIMEOUT_S, answered)
 
         def answered(reply: Reply | None) -> None:
@@ -212,11 +252,7 @@ class Rungs:
             self._passed_over(action, f"{kernel.name} has no sources, or fell over a mistake that can be mended")
             return
         keep_in = os.path.join(self._shell.home.root, "kept", action.context.incident)
-        snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
-
-        def work(fd: int) -> None:
-            changed = snapshots.changed(kernel.name, sources, barred)
-            workers.answer(fd, snapshots.restore(kernel.name, keep_in) if changed else False)
+        work = Restore(self._snapshots, kernel.name, kernel.spec.sources, self._barred, keep_in)
 
         def done(data: Any) -> None:
             if data is None:
@@ -246,16 +282,13 @@ class Rungs:
         if not kernel.spec.sources:
             self._passed_over(action, f"{kernel.name} has no sources")
             return
-        snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
-
-        def work(fd: int) -> None:
-            snapshots.keep(kernel.name, sources, barred, True)
-            workers.answer(fd, True)
 
         def done(data: Any) -> None:
-            text = f"the sources of {kernel.name} are kept" if data else "the worker that keeps them gave no result"
-            self._done(action, StepOutcome(bool(data), text))
+            there = data is not None  # False: they are kept already as they are
+            text = f"the sources of {kernel.name} are kept" if there else "the worker that keeps them gave no result"
+            self._done(action, StepOutcome(there, text))
 
+        work = TakeSnapshot(self._snapshots, kernel.name, kernel.spec.sources, self._barred, True)
         self._work(("keep", kernel.name), work, done)
 
     def _kernel_of(self, action: Perform) -> Kernel | None:
@@ -276,18 +309,14 @@ class Rungs:
 
     def _keep(self, action: Keep) -> None:
         kernel = self._kernels()[action.kernel]
-        snapshots, sources, barred = self._snapshots, kernel.spec.sources, self._barred
-
-        def work(fd: int) -> None:
-            workers.answer(fd, snapshots.keep(action.kernel, sources, barred, action.proven))
-
+        work = TakeSnapshot(self._snapshots, action.kernel, kernel.spec.sources, self._barred, action.proven)
         self._work(("keep", action.kernel), work, lambda data: None)
 
     # --- what was mended meanwhile
 
     def mended(self, paths: tuple[str, ...]) -> None:
-        both = tuple(dict.fromkeys(p for path in paths for p in (path, os.path.realpath(path))))
-        self._take(SourcesMended(both), monotonic())
+        both = tuple(dict.fromkeys(p for path in paths for p in (path, self._shell.files.real(path))))
+        self._take(SourcesMended(both), self._shell.now())
 
     def tend(self, now: float) -> None:
         """The coding agent's word may be lost with either of us: its tasks tell as well."""
@@ -298,7 +327,7 @@ class Rungs:
             evidence = kernel.tally.evidence
             if not kernel.wanted or evidence is None:
                 continue
-            since = wall_iso(self._written.get(kernel.name, 0.0))
+            since = self._shell.wall_iso(self._written.get(kernel.name, 0.0))
             for path in evidence.named:
                 task = tables.task_of(self._shell.store, path)
                 if task is not None and task.state == "done" and task.finished_at and task.finished_at > since:
@@ -309,7 +338,7 @@ class Rungs:
         down = (kernel.tally.evidence for kernel in self._kernels().failed())
         return self._next_look if any(e is not None and e.named for e in down) else float("inf")
 
-    def _work(self, key: tuple[str, str], work: Callable[[int], None], done: Callable[[Any], None]) -> None:
+    def _work(self, key: tuple[str, str], work: Work, done: Callable[[Any], None]) -> None:
         """One worker at a time for each thing to be done; `done` gets its answer, None when it gave none."""
         if key in self._busy:
             return
@@ -318,15 +347,10 @@ class Rungs:
             self._busy.discard(key)
             done(msgspec.msgpack.decode(data) if data else None)
 
-        if workers.run(self._shell, work, WORK_TIMEOUT_S, over):
+        if self._shell.workers.run(work, WORK_TIMEOUT_S, over):
             self._busy.add(key)
 
 
 def _said(outcomes: dict[str, dict[str, Any]]) -> str:
     """What the steps that did something have told."""
     return "; ".join(outcome["text"] for outcome in outcomes.values() if outcome["ok"] and outcome["text"])
-
-
-def _began(kernel: Kernel) -> float:
-    """When its newest run began, in seconds of 1970; 0 if not known."""
-    return time.time() - (monotonic() - kernel.run.started) if kernel.run.started else 0.0

@@ -1,22 +1,26 @@
 """self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
 
-import random
-from collections.abc import Container
-from typing import Any, Final, Literal
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
-from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
+from graced.bus.protocol import Asked as AskedBy
+from graced.bus.protocol import KernelView, Reply, View, to_plain
+from graced.bus.verbs import Names, News, NewsItem, Paths
 from graced.core.kernels import memory, view
 from graced.core.kernels.exits import exit_data
 from graced.core.kernels.machine import Kernels, Taken
 from graced.core.kernels.state import Failed, Kernel, Stopped, Tally, new_kernel
 from graced.core.kernels.vocabulary import (
     Asked,
+    BeginRung,
     CountRestart,
     End,
     Examine,
     GiveOrder,
+    Keep,
+    KernelAction,
     RunBorn,
     RunEnded,
     Save,
@@ -25,16 +29,15 @@ from graced.core.kernels.vocabulary import (
     Told,
 )
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Actions, Beat, CloseIncident, EndRun, Perform
+from graced.core.vocabulary import Beat, Bump, CloseIncident, EndRun, NoteStep, OpenIncident, Perform, Record
 from graced.members import runs
-from graced.members.duty import Duty
+from graced.members.duty import Duty, Handler
 from graced.members.kernel_actions import KernelActions
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
 from graced.members.told import Told as TellTale
 from graced.members.told import runs_told, told_of
-from graced.posix.clock import monotonic, wall_iso
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
 from graced.spec.config import Kernel as Spec
@@ -59,7 +62,7 @@ class SelfHealing(Duty):
         self._rungs = Rungs(shell, lambda: self.kernels, self._take)
         self._actions = KernelActions(shell, self._rungs.restart)
         self._generation = 0  # of the database that has the kernels' rows
-        self._told: set[TellTale] = set() if shell.state.fresh else runs_told(shell.home.audit)
+        self._told: set[TellTale] = set() if shell.state.fresh else runs_told(shell.audit.lately)
 
     # --- birth
 
@@ -75,7 +78,7 @@ class SelfHealing(Duty):
                 shell.act(CloseIncident(incident, "recovered", 0.0, 1))
         for kernel in known:
             if isinstance(kernel.phase, Failed):
-                self.acted(Examine(kernel.name, kernel.run.run))
+                self._act(Examine(kernel.name, kernel.run.run))
         self._sync()
 
     def _recalled(self, spec: Spec, config: Config, row: tables.KernelRow | None) -> Kernel:
@@ -84,7 +87,7 @@ class SelfHealing(Duty):
         if row is None:
             return new_kernel(spec, policy)
         try:
-            return memory.recalled(spec, policy, row.memory, boot_id, monotonic(), fresh=fresh)
+            return memory.recalled(spec, policy, row.memory, boot_id, self.shell.now(), fresh=fresh)
         except UNDECODABLE:  # another version's words: what everybody may read of the row must do
             kernel = new_kernel(spec, policy)
             run = msgspec.structs.replace(row.run, pid=0, start_ticks=0)
@@ -110,52 +113,52 @@ class SelfHealing(Duty):
                 return
             self._synced = wanted or self.shell.state.peers["spawner"].incarnation
             self._seen = 0
-            self._news(reply.data["news"])
+            self._news(msgspec.convert(reply.data["news"], tuple[NewsItem, ...]))
             for plain in reply.data["runs"]:
-                self._take(Told(msgspec.convert(plain, Running), since=self._alone_since), monotonic())
+                self._take(Told(msgspec.convert(plain, Running), since=self._alone_since), self.shell.now())
             self._alone_since = 0.0
 
         self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
 
     # --- commands
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        reply = runs.asked(self.shell, ask)
-        if reply is not None:
-            return reply
-        match ask.verb:
-            case "kernel.news":
-                self._news(ask.args["items"])
-                return Reply(ask.id, True)
-            case "kernels.start":
-                return self._by_person(ask, "start")
-            case "kernels.stop":
-                return self._by_person(ask, "stop")
-            case "kernels.restart":
-                return self._by_person(ask, "restart")
-            case "kernel.mended":
-                self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
-                return Reply(ask.id, True, self._rows(self.kernels))
-            case "kernel.look":
-                return Reply(ask.id, True, self._rows(ask.args["names"], bool(ask.args.get("all"))))
-            case "kernel.renew":
-                self._take(SourcesRenewed(tuple(str(n) for n in ask.args["names"])), monotonic())
-                return Reply(ask.id, True)
-        return super().ask(ask, address)
+    def handlers(self) -> Mapping[str, Handler]:
+        mine: dict[str, Handler] = {
+            "kernel.news": self._news_told,
+            "kernels.start": lambda args, asked: self._by_person(args, asked, "start"),
+            "kernels.stop": lambda args, asked: self._by_person(args, asked, "stop"),
+            "kernels.restart": lambda args, asked: self._by_person(args, asked, "restart"),
+            "kernel.mended": self._mended,
+            "kernel.look": lambda args, asked: Reply(asked.id, True, self._rows(args.names, args.all)),
+            "kernel.renew": self._renew,
+        }
+        return {**mine, **runs.handlers(self.shell)}
 
-    def _by_person(self, ask: Ask, what: Literal["start", "stop", "restart"]) -> Reply:
-        names = tuple(str(n) for n in ask.args["names"])
+    def _news_told(self, args: News, asked: AskedBy) -> Reply:
+        self._news(args.items)
+        return Reply(asked.id, True)
+
+    def _mended(self, args: Paths, asked: AskedBy) -> Reply:
+        self._rungs.mended(args.paths)
+        return Reply(asked.id, True, self._rows(self.kernels))
+
+    def _renew(self, args: Names, asked: AskedBy) -> Reply:
+        self._take(SourcesRenewed(args.names), self.shell.now())
+        return Reply(asked.id, True)
+
+    def _by_person(self, args: Names, asked: AskedBy, what: Literal["start", "stop", "restart"]) -> Reply:
+        names = args.names
         unknown = [n for n in names if n not in self.kernels]
         if unknown:
-            return Reply(ask.id, False, error=f"no kernel {unknown[0]}")
+            return Reply(asked.id, False, error=f"no kernel {unknown[0]}")
         runs_before = {n: self.kernels[n].run.run for n in names}
-        self._take(Asked(what, names), monotonic())
-        self.tend(monotonic())
-        self.shell.store.flush()
+        self._take(Asked(what, names), self.shell.now())
+        self.tend(self.shell.now())
+        self.shell.write_down()
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
-        return Reply(ask.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
+        return Reply(asked.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
-    def _rows(self, names: Any, everyone: bool = False) -> dict[str, Any]:
+    def _rows(self, names: Iterable[str], everyone: bool = False) -> dict[str, Any]:
         """Of those of the kernels that are meant to run; `everyone`: of the others too."""
         return {
             k.name: {
@@ -166,24 +169,24 @@ class SelfHealing(Duty):
             if everyone or view.meant(k)
         }  # fmt: skip
 
-    def _news(self, items: list[dict[str, Any]]) -> None:
+    def _news(self, items: Iterable[NewsItem]) -> None:
         for item in items:
-            if int(item["n"]) <= self._seen:
+            if item.n <= self._seen:
                 continue
-            self._seen = int(item["n"])
-            running = msgspec.convert(item["running"], Running)
+            self._seen = item.n
+            running = item.running
             event: Taken
-            match item["what"]:
+            match item.what:
                 case "born":
                     event = RunBorn(running.run)
                 case "exited":
                     event = RunEnded(
-                        running.run, running.exit or Exit(), bool(item["by_order"]), random.uniform(-1, 1),
-                        self.shell.stopping, str(item["text"]), bool(item.get("wanting")),
+                        running.run, running.exit or Exit(), item.by_order, self.shell.random.uniform(-1, 1),
+                        self.shell.stopping, item.text, item.wanting,
                     )  # fmt: skip
                 case _:
                     event = Told(running, refused=True)
-            self._take(event, float(item["at"]))
+            self._take(event, item.at)
 
     # --- what follows
 
@@ -211,12 +214,12 @@ class SelfHealing(Duty):
     def _take(self, event: Taken, now: float) -> None:
         self._do(self.kernels.take(event, now))
 
-    def _do(self, actions: Actions) -> None:
+    def _do(self, actions: tuple[KernelAction, ...]) -> None:
         for action in actions:
             if told_of(action) not in self._told:
-                self.shell.act(action)
+                self._act(action)
 
-    def acted(self, action: Action) -> bool:
+    def _act(self, action: KernelAction) -> None:
         match action:
             case Start():
                 self._tell("kernel.start", {"kernel": action.kernel, "run": action.run})
@@ -228,9 +231,12 @@ class SelfHealing(Duty):
                 self._save(action.kernel)
             case CountRestart():
                 tables.count_restart(self.shell.store, action.kernel, action.run)
+            case Examine() | BeginRung() | Keep():
+                self._rungs.do(action)
+            case Record() | OpenIncident() | NoteStep() | CloseIncident() | Bump():
+                self.shell.act(action)
             case _:
-                return self._rungs.acted(action)
-        return True
+                assert_never(action)
 
     def perform(self, action: Perform) -> None:
         match action.uses:
@@ -257,7 +263,7 @@ class SelfHealing(Duty):
         boot_id = self.shell.identity.boot_id
         row = tables.KernelRow(
             msgspec.structs.replace(run, boot_id=boot_id), view.state(kernel), view.reason(kernel),
-            exit_data(kernel.exit), kernel.tally.restarts, wall_iso() if kernel.alive else None,
+            exit_data(kernel.exit), kernel.tally.restarts, self.shell.wall_iso() if kernel.alive else None,
             kernel.stopped_by_person, kernel.tally.rung, memory.of(kernel, boot_id),
         )  # fmt: skip
         tables.save_kernel(self.shell.store, row)

@@ -220,6 +220,18 @@ class Kernel(Struct, frozen=True):
     replica_of: str | None = None
 
 
+class Anchor(Struct, frozen=True):
+    """Where the head of the audit log is told outside of the home: exactly one of the three."""
+
+    file: str | None = None
+    command: Argv | None = None
+    log: Literal["journal", "syslog"] | None = None
+
+
+class Audit(Struct, frozen=True):
+    anchor: Anchor | None = None
+
+
 class Config(Struct, frozen=True):
     """`source`: the file, None without one; `folder`: what relative paths were relative to. Both absolute."""
 
@@ -230,6 +242,7 @@ class Config(Struct, frozen=True):
     playbooks: tuple[str, ...] = ()
     coding_agent: CodingAgent = CodingAgent()
     notify: tuple[str, ...] = ()
+    audit: Audit = Audit()
     kernels: dict[str, Kernel] = {}
     source: str | None = None
     folder: str = "/"

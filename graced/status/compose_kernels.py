@@ -4,7 +4,7 @@ self_healing's own view is best; without it, the disk. Either is checked against
 is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
 """
 
-from typing import Any, Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -12,9 +12,9 @@ from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
 from graced.spec.run import Run
 from graced.status.compose_members import since_ticks
-from graced.status.facts import ALIVE, Gathered
+from graced.status.facts import Gathered
+from graced.status.structs import ALIVE, WELL, KernelState, KernelStatus
 
-WELL: Final = frozenset({"ready", "healthy"})
 PASSED: Final = frozenset({"exited", "scheduled"})
 """Meant to be as it is: does not count against `healthy`."""
 
@@ -83,21 +83,20 @@ def _running_state(spec: Kernel | None) -> str:
     return "starting" if spec is not None and spec.ready.when != "started" else "ready"
 
 
-def kernel_row(g: Gathered, kernel: KernelView) -> dict[str, Any]:
-    """What `status` shows of it."""
+def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:
     started_at, uptime_s = since_ticks(kernel.run.start_ticks if kernel.run.pid else 0, g.clocks)
     usage = g.usages.get(kernel.run.pid) if kernel.run.pid else None
-    return {
-        "pid": kernel.run.pid or None,
-        "state": kernel.state,
-        "run": kernel.run.run,
-        "reason": kernel.reason,
-        "started_at": started_at,
-        "uptime_s": uptime_s,
-        "restarts": kernel.restarts,
-        "exit": kernel.exit,
-        "critical": kernel.critical,
-        "rung": kernel.rung,
-        "rss_bytes": usage.rss_bytes if usage else None,
-        "cpu_s": usage.cpu_s if usage else None,
-    }
+    return KernelStatus(
+        pid=kernel.run.pid or None,
+        state=cast(KernelState, kernel.state),
+        run=kernel.run.run,
+        reason=kernel.reason,
+        started_at=started_at,
+        uptime_s=uptime_s,
+        restarts=kernel.restarts,
+        exit=kernel.exit,
+        critical=kernel.critical,
+        rung=kernel.rung,
+        rss_bytes=usage.rss_bytes if usage else None,
+        cpu_s=usage.cpu_s if usage else None,
+    )

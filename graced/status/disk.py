@@ -4,14 +4,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from graced.audit.read import head
 from graced.bus.protocol import KernelView
 from graced.home.paths import Home
-from graced.home.playbooks import NEEDED
 from graced.home.slots import Slot, identity_of
 from graced.posix import proc
 from graced.spec.config import Kernel
+from graced.spec.roles import RECOVERY_PLAYBOOKS
 from graced.status.approvals import open_approvals
-from graced.status.facts import ALIVE, Code, Recoveries, RunFact, Tasks
+from graced.status.facts import RunFact
+from graced.status.structs import ALIVE, Code, Recoveries, Tasks
 from graced.store import tables
 from graced.store.db import Store
 
@@ -58,7 +60,7 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         store.close()
     unfinished: dict[str, tuple[str, ...]] = {}
     for run in runs:
-        if run.playbook in NEEDED:
+        if run.playbook in RECOVERY_PLAYBOOKS:
             unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
     return Stored(
         {name: _view(row, specs.get(name)) for name, row in rows.items()},
@@ -82,8 +84,6 @@ def _view(row: tables.KernelRow, spec: Kernel | None) -> KernelView:
 
 def audit_end(home: Home) -> tuple[int, str]:
     """(records, hash of the last); zeros where there is no log to be read."""
-    from graced.audit.read import head
-
     try:
         return head(home.audit)
     except OSError:

@@ -20,7 +20,8 @@ from graced.posix.proc import Usage
 from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
 from graced.status import disk
-from graced.status.facts import Clocks, Code, Gathered
+from graced.status.facts import Clocks, Gathered
+from graced.status.structs import Code
 
 ASK_TIMEOUT_S: Final = 0.4
 """For all members together. An idle one answers in 2 ms; one that hangs never does."""

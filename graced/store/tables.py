@@ -7,7 +7,7 @@ store opened `readonly` and no member alive, makes no file, and gives what is em
 from graced.store.counters import bump, bump_once, count_restart, counters, raise_to
 from graced.store.incidents import Incident, IncidentStep, add_step, close_incident, incidents, open_incident
 from graced.store.kernels import KernelRow, kernels, save_kernel
-from graced.store.leases import LeaseRow, is_revoked, live_leases, revoke_leases, save_lease
+from graced.store.leases import LeaseRow, is_revoked, revoke_leases, save_lease
 from graced.store.runs import PlaybookRun, finish_run, open_runs, save_run
 from graced.store.scanned import Scanned, forget_scanned, save_scanned, scan_counts, scanned
 from graced.store.tasks import (
@@ -48,7 +48,6 @@ __all__ = [
     "incidents",
     "is_revoked",
     "kernels",
-    "live_leases",
     "open_incident",
     "open_runs",
     "raise_to",

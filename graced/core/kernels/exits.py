@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from graced.core.intensity import History, backoff, weigh
 from graced.core.kernels.state import Kernel
-from graced.core.kernels.vocabulary import CountRestart, RunEnded
+from graced.core.kernels.vocabulary import CountRestart, KernelAction, KernelActions, RunEnded
 from graced.core.orders import Exit
-from graced.core.vocabulary import Action, Actions, CloseIncident, NoteStep, OpenIncident, Record
+from graced.core.vocabulary import CloseIncident, NoteStep, OpenIncident, Record
 from graced.spec.config import Kernel as Spec
 from graced.spec.run import Run
 
@@ -112,7 +112,7 @@ def ended(run: Run, exit: Exit, text: str) -> Record:
     return Record("kernel.exited", told)
 
 
-def failed(ended: Action, kernel: Kernel) -> Record:
+def failed(ended: KernelAction, kernel: Kernel) -> Record:
     """The record of an end, where it is a failure: of which incident it is a part, and what it was."""
     assert isinstance(ended, Record)
     return Record(ended.kind, {**ended.data, "failed": True, "incident": kernel.incident, "evidence": kernel.reason})
@@ -127,7 +127,7 @@ def exit_data(exit: Exit | None) -> dict[str, int] | Literal["unknown"] | None:
     return {"signal": exit.signal} if exit.signal is not None else "unknown"
 
 
-def opened(kernel: Kernel, evidence: str, now: float) -> tuple[Kernel, Actions]:
+def opened(kernel: Kernel, evidence: str, now: float) -> tuple[Kernel, KernelActions]:
     """The kernel with an open incident, and how that is told if it was not open before."""
     if kernel.tally.incident:
         return kernel, ()
@@ -136,7 +136,7 @@ def opened(kernel: Kernel, evidence: str, now: float) -> tuple[Kernel, Actions]:
     return new, (OpenIncident(incident, kernel.name, "kernel", evidence, 1),)
 
 
-def recovered(kernel: Kernel) -> tuple[Kernel, Actions]:
+def recovered(kernel: Kernel) -> tuple[Kernel, KernelActions]:
     """Its run holds: the incident is over. It took from the failure until that run's start."""
     tally, run = kernel.tally, kernel.run
     if not tally.incident:
@@ -146,7 +146,7 @@ def recovered(kernel: Kernel) -> tuple[Kernel, Actions]:
     return replace(kernel, tally=replace(tally, incident="", escalated=False)), (note, closed)
 
 
-def closed_by_person(kernel: Kernel, did: str, now: float) -> Actions:
+def closed_by_person(kernel: Kernel, did: str, now: float) -> KernelActions:
     """An incident that was still open when a person took over."""
     incident = kernel.tally.incident
     if not incident:
@@ -158,7 +158,7 @@ def closed_by_person(kernel: Kernel, did: str, now: float) -> Actions:
 # --- runs whose reports were lost
 
 
-def missed(kernel: Kernel, run: Run, *, ending: bool) -> tuple[Kernel, Actions]:
+def missed(kernel: Kernel, run: Run, *, ending: bool) -> tuple[Kernel, KernelActions]:
     """Runs before `run` that nobody told of: they count, and are told of, all the same.
 
     `ending`: its run was to end anyway, so what followed is no failure.
@@ -167,7 +167,7 @@ def missed(kernel: Kernel, run: Run, *, ending: bool) -> tuple[Kernel, Actions]:
     gap = range(known if kernel.alive else known + 1, run.run)
     if ending or not gap or not known:
         return kernel, ()
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     for number in gap:
         lost, incident = Run(kernel.name, number), f"{kernel.name}-run{number}"
         if number > known:

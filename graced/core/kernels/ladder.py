@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from graced.core.intensity import LONG_RUN_S
 from graced.core.kernels.state import Climbing, Evidence, Failed, Kernel, Up, Waiting
-from graced.core.kernels.vocabulary import Keep
-from graced.core.vocabulary import Actions
+from graced.core.kernels.vocabulary import Keep, KernelActions
 
 EXAMINE: Final = "examine"
 """Before the first rung: what does its log say?"""
@@ -67,10 +66,10 @@ def reason(kernel: Kernel) -> str:
     return f"{kernel.reason}; {evidence.error}"
 
 
-def length_tells(kernel: Kernel, now: float) -> tuple[Kernel, Actions]:
+def length_tells(kernel: Kernel, now: float) -> tuple[Kernel, KernelActions]:
     """Of a run that lives: a snapshot of its sources when it is worth one; once it is long, the ladder is over."""
     ran = now - kernel.run.started
-    actions: Actions = ()
+    actions: KernelActions = ()
     if isinstance(kernel.phase, Up) and kernel.phase.ready and kernel.spec.sources:
         stage = (ran >= FIRST_KEEP_S) + (ran >= LONG_RUN_S)
         if stage > kernel.kept:

@@ -13,6 +13,8 @@ from graced.core.kernels.state import Climbing, Ending, Failed, Kernel, Starting
 from graced.core.kernels.vocabulary import (
     Asked,
     Due,
+    KernelAction,
+    KernelActions,
     KernelEvent,
     Mended,
     PersonRestarts,
@@ -28,7 +30,6 @@ from graced.core.kernels.vocabulary import (
     StartRefused,
     Told,
 )
-from graced.core.vocabulary import Action, Actions
 
 NEVER: Final = float("inf")
 
@@ -76,7 +77,7 @@ class Kernels:
 
     # --- events
 
-    def take(self, event: Taken, now: float) -> Actions:
+    def take(self, event: Taken, now: float) -> KernelActions:
         """What the event changes at once. What follows of it is done by `tend`."""
         return tuple(action for one in self._spread(event) for action in self._apply(one, now))
 
@@ -113,7 +114,7 @@ class Kernels:
                 if _name(event) in self:
                     yield event
 
-    def _apply(self, event: KernelEvent, now: float) -> Actions:
+    def _apply(self, event: KernelEvent, now: float) -> KernelActions:
         old = self._kernels[_name(event)]
         new, actions = table.step(old, event, now)
         if not isinstance(event, Due):
@@ -159,9 +160,9 @@ class Kernels:
 
     # --- the passing of time
 
-    def tend(self, now: float) -> Actions:
+    def tend(self, now: float) -> KernelActions:
         """What is due, and what has changed around a kernel."""
-        actions: list[Action] = []
+        actions: list[KernelAction] = []
         while names := self._to_look_at(now):
             for name in names:
                 actions += self._apply(self._look(name), now)

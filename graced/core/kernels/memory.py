@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.core.intensity import Policy, recent
+from graced.core.intensity import History, Policy, recent
 from graced.core.kernels import ladder
 from graced.core.kernels.state import (
     Climbing,
@@ -86,6 +86,15 @@ def open_incident(text: str) -> str:
         return msgspec.json.decode(text.encode(), type=Memory).tally.incident
     except (msgspec.DecodeError, ValueError, RecursionError):
         return ""
+
+
+def restarts_of(text: str, boot_id: str) -> History:
+    """The restarts that the row counts; none of another boot, or where it cannot be read."""
+    try:
+        known = msgspec.json.decode(text.encode(), type=Memory)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return History()
+    return known.tally.history if known.boot_id == boot_id else History()
 
 
 def recalled(spec: Spec, policy: Policy, text: str, boot_id: str, now: float, *, fresh: bool) -> Kernel:

@@ -32,6 +32,8 @@ from graced.core.kernels.vocabulary import (
     Examine,
     Examined,
     GiveOrder,
+    KernelAction,
+    KernelActions,
     KernelEvent,
     Mended,
     PersonRestarts,
@@ -45,14 +47,14 @@ from graced.core.kernels.vocabulary import (
     Start,
     StartRefused,
 )
-from graced.core.vocabulary import Action, Actions, CloseIncident, NoteStep, Record
+from graced.core.vocabulary import CloseIncident, NoteStep, Record
 
 RESEND_S: Final = 1.0
 """A start or an end that nobody confirmed is asked for again; the run's number makes it harmless."""
 DEPENDENCIES: Final = "waits for what it depends on"
 TURN: Final = "waits for its turn: restarts.parallel"
 
-Step = tuple[Kernel, Actions]
+Step = tuple[Kernel, KernelActions]
 Rule = Callable[[Kernel, Any, float], Step]
 
 
@@ -74,7 +76,7 @@ def born(kernel: Kernel, event: RunBorn, now: float) -> Step:
     if run.run <= kernel.run.run and kernel.alive:
         return kernel, ()
     kernel, missed = exits.missed(kernel, run, ending=isinstance(kernel.phase, Ending))
-    actions: list[Action] = [*missed, exits.started(run)]
+    actions: list[KernelAction] = [*missed, exits.started(run)]
     if kernel.tally.incident:
         actions.append(CountRestart(kernel.name, run.run))
     up = readiness.phase_of(kernel, run, now)
@@ -99,7 +101,7 @@ def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
         return kernel, ()
     unseen = run.run > known > 0 and not event.text  # its birth was not told either
     kernel, missed = exits.missed(kernel, run, ending=isinstance(phase, Ending))
-    actions: list[Action] = list(missed)
+    actions: list[KernelAction] = list(missed)
     if unseen:
         actions.append(exits.started(run))
         if kernel.tally.incident:
@@ -116,7 +118,7 @@ def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
     return _failed_or_over(down, event, actions, now)
 
 
-def _failed_or_over(down: Kernel, event: RunEnded, actions: list[Action], now: float) -> Step:
+def _failed_or_over(down: Kernel, event: RunEnded, actions: list[KernelAction], now: float) -> Step:
     well = exits.is_well(down.spec, event.exit)
     if not well:
         actions[-1] = exits.failed(actions[-1], down)
@@ -247,7 +249,7 @@ def mended(kernel: Kernel, event: Mended, now: float) -> Step:
     if not kernel.wanted:
         return kernel, ()
     why, incident = f"{event.path} was mended", kernel.tally.incident
-    note: Actions = (NoteStep(incident, "fix_source", True, why),) if incident else ()
+    note: KernelActions = (NoteStep(incident, "fix_source", True, why),) if incident else ()
     return _again(kernel, why, now), note
 
 
@@ -262,7 +264,7 @@ def _again(kernel: Kernel, why: str, now: float) -> Kernel:
 # --- the ladder
 
 
-def _climb(kernel: Kernel, why: str, actions: list[Action], now: float) -> Step:
+def _climb(kernel: Kernel, why: str, actions: list[KernelAction], now: float) -> Step:
     """Restarts are over for this kernel, which is down: what else is there?"""
     if not ladder.has_rungs(kernel):
         return _notify(kernel, why, actions, now)
@@ -272,14 +274,14 @@ def _climb(kernel: Kernel, why: str, actions: list[Action], now: float) -> Step:
     return new, (*actions, *opened, Examine(new.name, new.run.run))
 
 
-def _next_rung(kernel: Kernel, after: str, actions: list[Action], now: float) -> Step:
+def _next_rung(kernel: Kernel, after: str, actions: list[KernelAction], now: float) -> Step:
     rung = ladder.following(kernel, after)
     if rung is None:
         return _give_up(kernel, ladder.reason(kernel), actions, now)
     return _begin(kernel, rung, actions, now)
 
 
-def _begin(kernel: Kernel, rung: str, actions: list[Action], now: float) -> Step:
+def _begin(kernel: Kernel, rung: str, actions: list[KernelAction], now: float) -> Step:
     tally = replace(kernel.tally, rung=rung, tried=(*kernel.tally.tried, ladder.key(rung, kernel)))
     new = replace(kernel, phase=Climbing(rung, now, now), tally=tally, reason=ladder.reason(kernel))
     if rung == ladder.NOTIFY:
@@ -288,7 +290,7 @@ def _begin(kernel: Kernel, rung: str, actions: list[Action], now: float) -> Step
     return new, (*actions, BeginRung(new.name, new.run.run, new.incident, rung))
 
 
-def _notify(kernel: Kernel, why: str, actions: list[Action], now: float) -> Step:
+def _notify(kernel: Kernel, why: str, actions: list[KernelAction], now: float) -> Step:
     """Past all rungs but the last: a person."""
     kernel, opened = exits.opened(kernel, kernel.reason, now)
     actions, kernel = [*actions, *opened], replace(kernel, reason=why)
@@ -299,7 +301,7 @@ def _notify(kernel: Kernel, why: str, actions: list[Action], now: float) -> Step
     return _give_up(kernel, why, actions, now)
 
 
-def _give_up(kernel: Kernel, why: str, actions: list[Action], now: float) -> Step:
+def _give_up(kernel: Kernel, why: str, actions: list[KernelAction], now: float) -> Step:
     """The ladder's end: tried again now and then, its incident open until it holds; or left to people for good."""
     kernel, escalated = _escalated(replace(kernel, reason=why))
     phase = _failed(kernel, now)
@@ -338,7 +340,7 @@ def rung_ended(kernel: Kernel, event: RungEnded, now: float) -> Step:
     if (event.run, event.incident, event.rung) != (kernel.run.run, kernel.incident, phase.rung):
         return kernel, ()
     ok = event.outcome == "held_on"
-    notes: list[Action] = []
+    notes: list[KernelAction] = []
     if event.outcome != "not_applicable":
         notes.append(NoteStep(kernel.incident, event.rung, ok, event.text))
     if ok and event.restart:
@@ -372,7 +374,7 @@ def due_starting(kernel: Kernel, event: Due, now: float) -> Step:
 def due_up(kernel: Kernel, event: Due, now: float) -> Step:
     """What the run's length means, and the right order for its exit."""
     assert isinstance(kernel.phase, Up)
-    actions: list[Action] = []
+    actions: list[KernelAction] = []
     if now >= readiness.ready_at(kernel):
         kernel, recovered = _holds(replace(kernel, phase=replace(kernel.phase, ready=True)))
         actions += recovered

@@ -7,7 +7,7 @@ from typing import Literal
 
 from graced.core.kernels.state import Evidence, Kernel
 from graced.core.orders import Exit, Order, Running
-from graced.core.vocabulary import Action, Event
+from graced.core.vocabulary import Action, Bump, CloseIncident, Event, NoteStep, OpenIncident, Record
 from graced.spec.run import Run
 
 RungOutcome = Literal["held_on", "not_applicable", "failed"]
@@ -222,3 +222,12 @@ class Save(Action, frozen=True):
     """Store the kernel's row."""
 
     kernel: Kernel
+
+
+KernelAction = (
+    Start | GiveOrder | End | Examine | BeginRung | Keep | Save | CountRestart
+    | Record | OpenIncident | NoteStep | CloseIncident | Bump
+)  # fmt: skip
+"""Every action of the kernels' machine; graced.members.self_healing carries each out."""
+
+KernelActions = tuple[KernelAction, ...]

@@ -4,12 +4,14 @@ import copy
 from typing import Any
 
 import click
+import msgspec
 import pytest
 
 from graced.cli.board import board, headline
 from graced.cli.out import size, span
 from graced.cli.status import narrowed
 from graced.spec.roles import MEMBERS
+from graced.status.structs import Status
 
 
 def member(**changes: Any) -> dict[str, Any]:
@@ -39,8 +41,12 @@ def status(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def typed(found: dict[str, Any]) -> Status:
+    return msgspec.convert(found, Status)
+
+
 def text(found: dict[str, Any], columns: int = 80, names: tuple[str, ...] = ()) -> str:
-    return click.unstyle(board(found, columns, names))
+    return click.unstyle(board(typed(found), columns, names))
 
 
 def with_kernel(name: str, **changes: Any) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def with_kernel(name: str, **changes: Any) -> dict[str, Any]:
 def test_the_first_line_of_a_healthy_home() -> None:
     found = status(kernels={f"k{n}": kernel() for n in range(20)})
     assert (
-        click.unstyle(headline(found))
+        click.unstyle(headline(typed(found)))
         == "healthy · 20/20 kernels · mutual recovery ready · emergency armed · 0 syntax errors"
     )
 
@@ -72,12 +78,12 @@ def test_the_first_word_says_what_is_up(changes: dict[str, Any], word: str) -> N
 
 def test_kernels_that_need_not_run_are_not_counted() -> None:
     idle = {state: kernel(state=state, pid=None) for state in ("stopped", "exited", "scheduled")}
-    assert "1/2 kernels" in headline(status(kernels={"a": kernel(), "b": kernel(state="failed"), **idle}))
+    assert "1/2 kernels" in headline(typed(status(kernels={"a": kernel(), "b": kernel(state="failed"), **idle})))
 
 
 def test_one_syntax_error_is_singular() -> None:
     found = status(code={"files": 3, "broken": 1, "scanned_at": None})
-    assert headline(found).endswith("1 syntax error")
+    assert headline(typed(found)).endswith("1 syntax error")
     assert "`graced tasks`" in text(found)
 
 
@@ -136,10 +142,10 @@ def test_names_narrow_the_table_and_the_object() -> None:
     found = text(status(), names=("web", "trigger"))
     assert "trigger" in found and "web" in found
     assert "watchdog" not in found.splitlines()[-1] and "db" not in found
-    narrow = narrowed(status(), ["web"])
+    narrow = msgspec.to_builtins(narrowed(typed(status()), ["web"]))
     assert (list(narrow["kernels"]), list(narrow["members"])) == (["web"], [])
     assert list(narrow) == list(status())
-    assert narrowed(status(), []) == status()
+    assert narrowed(typed(status()), []) == typed(status())
 
 
 def test_delegations_and_a_degraded_audit_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -12,8 +13,9 @@ from graced.posix.proc import Usage
 from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
 from graced.spec.run import Run
-from graced.status.compose import compose
-from graced.status.facts import Clocks, Code, Gathered, Recoveries, RunFact, Tasks
+from graced.status import compose as composing
+from graced.status.facts import Clocks, Gathered, RunFact
+from graced.status.structs import Code, Recoveries, Tasks
 
 NOW = Clocks(wall=1_767_225_600.0, monotonic=1000.0, boottime=2000.0)
 MEMBER_KEYS = [
@@ -24,6 +26,12 @@ KERNEL_KEYS = [
     "pid", "state", "run", "reason", "started_at", "uptime_s", "restarts", "exit", "critical", "rung", "rss_bytes",
     "cpu_s",
 ]  # fmt: skip
+
+
+def compose(g: Gathered) -> dict[str, Any]:
+    """As `graced status --json` prints it."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(composing.compose(g)))
+    return plain
 
 
 def pid_of(member: str) -> int:

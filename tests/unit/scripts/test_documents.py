@@ -9,11 +9,11 @@ import pytest
 
 from graced.cli.root import COMMANDS, cli
 from graced.config.load import load
-from graced.home.playbooks import NEEDED
 from graced.playbooks.load import load_text, shipped
 from graced.playbooks.table import STEP
 from graced.spec.actions import BUILT_IN
 from graced.spec.playbook import NOT_YET, TRIGGERS
+from graced.spec.roles import RECOVERY_PLAYBOOKS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -45,7 +45,7 @@ def test_the_playbook_in_docs_is_valid() -> None:
 
 def test_the_page_of_playbooks_names_every_action_key_and_trigger() -> None:
     text = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
-    of_recoveries = {step.uses for name in NEEDED for step in shipped()[name].steps}
+    of_recoveries = {step.uses for name in RECOVERY_PLAYBOOKS for step in shipped()[name].steps}
     assert [name for name in BUILT_IN if f"`{name}`" not in text and name not in of_recoveries] == []
     assert [name for name in (*TRIGGERS, *NOT_YET) if f"`{name}`" not in text] == []
     assert [name for name in STEP.keys if f"`{name}`" not in text] == []

@@ -1,28 +1,22 @@
-"""What a loop waits for beside its sockets: descriptors in one epoll, signals through a pipe, and timers."""
+"""What a loop waits for beside its sockets: descriptors in one epoll, and signals through a pipe."""
 
 import contextlib
-import heapq
 import os
 import select
 import signal
 from collections.abc import Callable
 from typing import Final
 
-from graced.core.state import INFINITY
-from graced.posix.clock import monotonic
-
 Call = Callable[[], None]
 SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class PollSet:
+class Loop:
     """One epoll, whose own descriptor sits in the ZeroMQ poll: a turn costs no more with more of them."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._readers: dict[int, Call] = {}
-        self._timers: list[tuple[float, int, Call]] = []
-        self._count = 0
         self._signals = -1  # the descriptor that tells of them
 
     def fileno(self) -> int:
@@ -60,17 +54,3 @@ class PollSet:
 
         self.add(reader, readable)
         self._signals = reader
-
-    # --- timers
-
-    def after(self, seconds: float, call: Call) -> None:
-        """Call once, `seconds` from now. A timer cannot be taken back: its call looks whether it still matters."""
-        self._count += 1
-        heapq.heappush(self._timers, (monotonic() + seconds, self._count, call))
-
-    def next_timer(self) -> float:
-        return self._timers[0][0] if self._timers else INFINITY
-
-    def expire(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()

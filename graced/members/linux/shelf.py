@@ -11,13 +11,11 @@ import _socket
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from graced.home.paths import Home
+from graced.members.linux.loop import Loop
 from graced.posix import passing
-
-if TYPE_CHECKING:
-    from graced.members.shell import Shell
 
 KIND: Final = "fds"
 KEPT_MAX: Final = 256
@@ -33,8 +31,9 @@ Taken = Callable[[str, int], None]
 class Shelf:
     """One member's end that takes in. `kept`: by name; with `taken` each goes there instead, as the callee's own."""
 
-    def __init__(self, shell: "Shell", taken: Taken | None = None) -> None:
-        self._shell, self._taken = shell, taken
+    def __init__(self, home: Home, role: str, loop: Loop, interval_s: float, taken: Taken | None = None) -> None:
+        self._home, self._role, self._loop, self._taken = home, role, loop, taken
+        self._interval_s = interval_s
         self.kept: dict[str, int] = {}
         self._listener: _socket.socket | None = None
         self._inode: tuple[int, int] | None = None
@@ -43,7 +42,7 @@ class Shelf:
 
     def tend(self, now: float) -> None:
         """Once an interval: bind again if run/ was deleted."""
-        if now - self._looked < self._shell.interval:
+        if now - self._looked < self._interval_s:
             return
         self._looked = now
         if self._file() != self._inode or self._inode is None:
@@ -51,15 +50,15 @@ class Shelf:
 
     def _file(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._shell.home.socket_file(self._shell.me, KIND))
+            found = os.stat(self._home.socket_file(self._role, KIND))
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
     def _listen(self) -> None:
-        home, me = self._shell.home, self._shell.me
+        home, me = self._home, self._role
         if self._listener is not None:
-            self._shell.drop_reader(self._listener.fileno())
+            self._loop.drop(self._listener.fileno())
             self._listener.close()
             self._listener = None
         listener = _socket.socket(_socket.AF_UNIX, _SEQPACKET | _socket.SOCK_NONBLOCK)
@@ -72,7 +71,7 @@ class Shelf:
             listener.close()
             return
         self._listener, self._inode = listener, self._file()
-        self._shell.add_reader(listener.fileno(), self._accept)
+        self._loop.add(listener.fileno(), self._accept)
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -80,7 +79,7 @@ class Shelf:
             fd, _ = self._listener._accept()  # type: ignore[attr-defined]
             channel = _socket.socket(fileno=fd)
             channel.setblocking(False)
-            self._shell.add_reader(fd, lambda: self._readable(channel))
+            self._loop.add(fd, lambda: self._readable(channel))
 
     def _readable(self, channel: _socket.socket) -> None:
         try:
@@ -102,7 +101,7 @@ class Shelf:
                         passing.send(channel, f"keep {kept}", kept_fd)
                     passing.send(channel, "end")
             case _:
-                self._shell.drop_reader(channel.fileno())
+                self._loop.drop(channel.fileno())
                 channel.close()
         if fd is not None:
             os.close(fd)

@@ -60,8 +60,13 @@ def _watch_slo(state: State, run: Run, now: float) -> Stepped:
 
 
 def _must_wait(state: State, run: Run, now: float) -> bool:
-    """The recovery of a member waits for no playbook; the playbooks that work on that member wait for it."""
-    return not run.dead and any(t in MEMBERS and duty.in_hand(state, t, now) for t in run.targets)
+    """The recovery of a member waits for no playbook; the playbooks that work on that member wait for it.
+
+    While graced is being stopped no further step begins; should the stop die midway, they go on.
+    """
+    if run.dead:
+        return False
+    return state.stopping or any(t in MEMBERS and duty.in_hand(state, t, now) for t in run.targets)
 
 
 # --- a step begins

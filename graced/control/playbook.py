@@ -10,8 +10,8 @@ from graced.control.errors import Refusal, not_running
 from graced.control.people import ANSWER_S, insist
 from graced.home.paths import Home
 from graced.home.presence import anyone
-from graced.playbooks.expression import ExpressionError, render
 from graced.posix.clock import monotonic
+from graced.spec.expression import ExpressionError, render
 from graced.spec.playbook import Playbook
 
 EXECUTOR: Final = "self_healing"

@@ -23,7 +23,7 @@ from graced.core.vocabulary import (
     SaveRun,
     StepDone,
 )
-from graced.playbooks import expression
+from graced.spec import expression
 
 
 def advance(state: State, now: float) -> Stepped:

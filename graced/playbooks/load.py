@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
-from graced.playbooks.expression import ExpressionError, names_in, parse_expression
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
+from graced.spec.expression import ExpressionError, names_in, parse_expression
 from graced.spec.playbook import Playbook
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text

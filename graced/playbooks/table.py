@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from graced.playbooks.actions import KNOWN_POWERS
-from graced.playbooks.expression import ExpressionError, parse_expression
+from graced.spec.expression import ExpressionError, parse_expression
 from graced.spec.playbook import Playbook, Step
 from graced.yaml_source.node import Node
 from graced.yaml_source.record import Key, Record

@@ -83,8 +83,9 @@ def test_inert_keys_are_keys() -> None:
     assert [e.path for e in inert.TABLE if not any(p == e.path or p.startswith(f"{e.path}.") for p in paths)] == []
 
 
-PLAYBOOK_KEYS = [field.name for kind in (Playbook, *structs(tuple[*(f.type for f in fields(Playbook))]))
-                 for field in fields(kind)]  # fmt: skip
+INNER_STRUCTS = [struct for field in fields(Playbook) for struct in structs(field.type)]
+PLAYBOOK_STRUCTS: list[type[Struct]] = [Playbook, *INNER_STRUCTS]
+PLAYBOOK_KEYS = [field.name for struct in PLAYBOOK_STRUCTS for field in fields(struct)]
 
 
 @pytest.mark.parametrize("field", PLAYBOOK_KEYS)

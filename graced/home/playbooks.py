@@ -1,6 +1,6 @@
 """The playbooks of a home, checked once at `graced start` and kept there: members need no YAML to be born.
 
-Who must have the shipped two even when nothing fit was kept reads by `graced.playbooks.kept`.
+Who must have the shipped two even when nothing fit was kept reads by `graced.playbooks.at_birth`.
 """
 
 from collections.abc import Iterable

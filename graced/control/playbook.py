@@ -47,9 +47,10 @@ def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
-    """{request, playbook, ok, text, steps} once it has ended. tell: each step ({step, state, text}) as it ends.
+    """Has self_healing run the playbook. Returns {request, playbook, ok, text, steps} once the run has ended.
 
-    Raises Refusal when it is refused, or its executor died and it went on elsewhere.
+    tell: called with each step ({step, state, text}) as it ends. Raises Refusal when the run is refused, or when its
+    executor died and another member went on with it.
     """
     request = f"person-{os.urandom(6).hex()}"
     target = variables.get("target")

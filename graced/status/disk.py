@@ -40,7 +40,7 @@ class Slot(Struct, frozen=True):
 
 
 class Stored(Struct, frozen=True):
-    """All that state.db says for `status`; empty where it cannot be read."""
+    """What the database says for the status. Every field is empty where the database cannot be read."""
 
     kernels: dict[str, KernelView] = {}
     identities: dict[str, proc.Identity] = {}
@@ -51,7 +51,7 @@ class Stored(Struct, frozen=True):
 
 
 def reader(home: Home) -> Store:
-    """The store of a home for a command: it waits a little, and makes no file."""
+    """A store for a command: it waits PATIENCE_S for other processes, and never makes a file."""
     return Store(home.db, readonly=True, patience_s=PATIENCE_S)
 
 
@@ -72,7 +72,7 @@ def slots(home: Home) -> dict[str, Slot]:
 
 
 def run_facts(found: dict[str, Slot]) -> dict[str, RunFact]:
-    """Each with whether that process lives."""
+    """The same runs, each with whether its process lives."""
     return {
         name: RunFact(slot.run, slot.pid, slot.start_ticks, bool(slot.pid) and proc.alive(slot.identity))
         for name, slot in found.items()

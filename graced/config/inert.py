@@ -5,7 +5,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.config.check import RUNGS
 from graced.config.load import Loaded
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import Problem, join
@@ -33,7 +32,6 @@ class Inert(Struct, frozen=True):
 KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
-    Inert("notify"),
     Inert("KERNEL.schedule"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
     Inert("KERNEL.depends_on[].on_failure", _other_than("ignore")),
@@ -54,9 +52,6 @@ TABLE: Final = (
     Inert("KERNEL.log.keep"),
     Inert("KERNEL.log.max_age"),
 )
-
-EFFECTIVE_RUNGS: Final = RUNGS
-"""Of a ladder that is written out; playbooks as rungs are passed over so far."""
 
 
 def inert_warnings(loaded: Loaded) -> list[Problem]:
@@ -88,11 +83,6 @@ def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
             for path, key, value in _find(node, parts[1:] if scope else parts, scope):
                 if entry.when(value):
                     yield path, key, "has no effect yet"
-        ladder = node.pair("ladder") if scope else None
-        for index, rung in enumerate(ladder[1].items if ladder else []):
-            if rung.text not in EFFECTIVE_RUNGS:
-                kind = "rung" if rung.text in RUNGS else "playbook"
-                yield f"{scope}.ladder[{index}]", rung, f"the {kind} {rung.text} has no effect here yet"
 
 
 def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, Node]]:

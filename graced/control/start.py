@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graced.control.errors import Refusal, about
 from graced.control.keep import keep, keep_base, only, playbooks_of
@@ -208,10 +209,7 @@ def _release(home: Home, names: Sequence[str] | None) -> None:
     with contextlib.closing(Store(home.db, patience_s=STORE_PATIENCE_S)) as store:
         for row in tables.kernels(store).values():
             if row.stopped_by_person and (names is None or row.name in names):
-                tables.save_kernel(
-                    store, row.name, row.run, row.pid, row.start_ticks, row.boot_id, row.state, row.reason, row.exit,
-                    row.restarts, row.started_at, False, row.rung,
-                )  # fmt: skip
+                tables.save_kernel(store, replace(row, stopped_by_person=False, memory=""))
 
 
 def _log_end(home: Home) -> str:

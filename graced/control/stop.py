@@ -17,12 +17,14 @@ from msgspec import Struct
 
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths, end_all
-from graced.control.ending import KernelEnd, by_kernel, waves
+from graced.control.ending import KernelEnd, by_kernel
 from graced.control.errors import Refusal
+from graced.core.kernels import graph
 from graced.home.kept import kept_config, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
+from graced.home.slots import identity_of, stored_slots
 from graced.home.stopping import announce, conclude, other_stop
 from graced.posix import proc
 from graced.posix.clock import monotonic
@@ -96,8 +98,9 @@ class _Stop:
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
-        kernels = {name: slot.identity for name, slot in disk.slots(home).items() if slot.pid > 0}
+        kernels = {name: identity_of(slot.run) for name, slot in stored_slots(home).items() if slot.run.pid > 0}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
+        self._mains = kernels
         self.census = Census(home, members, kernels, beside)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
 
@@ -160,8 +163,8 @@ class _Stop:
 
         self._progress(0, len(names), "kernels")
         environ = self._kept_environ()
-        for wave in waves(self.specs, names):
-            KernelEnd(self.census, self._id, self.specs, environ, ended).run(wave)
+        for wave in graph.stop_waves(self.specs, names):
+            KernelEnd(self.census, self._id, self.specs, self._mains, environ, ended).run(wave)
 
     def _kept_environ(self) -> dict[str, str]:
         try:

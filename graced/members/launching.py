@@ -55,8 +55,8 @@ def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
 class Launcher:
     """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
 
-    def __init__(self, home: Home, config: Config, give: Give) -> None:
-        self._home, self._give = home, give
+    def __init__(self, home: Home, config: Config) -> None:
+        self._home = home
         self.kernels: dict[str, Kernel] = expand_replicas(config)
         self._logs: dict[str, int] = {}
         self._base = inherited(home)
@@ -66,12 +66,16 @@ class Launcher:
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 
-    def launch(self, name: str, run: int) -> int:
+    def unmarked(self, kernel: Kernel) -> dict[str, str]:
+        """The kernel's environment without the marks of a run: for a command beside it."""
+        return environment_of(self._base, kernel)
+
+    def launch(self, name: str, run: int, give: Give) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""
         kernel = self.kernels.get(name)
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
-        told, fds = self._give(kernel)
+        told, fds = give(kernel)
         return launch(
             Launch(
                 name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,

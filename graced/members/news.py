@@ -1,18 +1,21 @@
 """What the spawner tells self_healing of kernels, kept until somebody in that role has taken it."""
 
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from graced.bus.protocol import Reply, to_plain
 from graced.core.orders import Report
 from graced.core.vocabulary import Beat
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, a sync tells the rest
 NEWS_TIMEOUT_S: Final = 1.0
 
 
 class News:
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: "Shell") -> None:
         self._shell = shell
         self._items: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
         self._count = 0
@@ -29,6 +32,7 @@ class News:
                 "at": report.at,
                 "text": report.text,
                 "by_order": report.by_order,
+                "wanting": report.wanting,
             }
         )
 

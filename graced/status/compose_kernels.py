@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
+from graced.spec.run import Run
 from graced.status.compose_members import since_ticks
-from graced.status.facts import Gathered, RunFact
+from graced.status.facts import Gathered
 from graced.status.structs import ALIVE, WELL, KernelState, KernelStatus
 
 PASSED: Final = frozenset({"exited", "scheduled"})
@@ -21,7 +22,7 @@ OVER: Final = frozenset({"failed", "exited", "scheduled"})
 """States of a kernel without a process that stay true while nobody starts any."""
 
 ENDED: Final = "its process has just ended"
-NEVER: Final = KernelView(0, 0, "stopped", 0, "", 0.0, 0, None, False, None, False, False, 0.0)
+NEVER: Final = KernelView(Run(""), "stopped", "", 0, None, False, None, False, False, 0.0)
 
 
 def kernels_now(g: Gathered) -> dict[str, KernelView]:
@@ -40,7 +41,7 @@ def told_kernels(g: Gathered) -> dict[str, KernelView]:
 
 def troubled(kernel: KernelView) -> bool:
     """Is the kernel meant to run, and not well? Then the home is not healthy."""
-    return kernel.wanted and not kernel.held and kernel.state not in WELL | PASSED
+    return kernel.wanted and not kernel.stopped_by_person and kernel.state not in WELL | PASSED
 
 
 def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> KernelView:
@@ -50,19 +51,17 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         kernel = replace(kernel, critical=spec.critical)
     newest = _newest(g, name, kernel)
     if newest is not None:
-        same = newest.run == kernel.run and kernel.state in ALIVE
+        same = newest.run == kernel.run.run and kernel.state in ALIVE
         state = kernel.state if same else _running_state(spec)
-        reason = kernel.reason if same else ""
-        kernel = replace(kernel, state=state, reason=reason)
-        return replace(kernel, pid=newest.pid, start_ticks=newest.start_ticks, run=newest.run)
-    run = max(kernel.run, g.slots[name].run if name in g.slots else 0)
+        return replace(kernel, state=state, reason=kernel.reason if same else "", run=newest)
+    run = Run(name, max(kernel.run.run, g.slots[name].run.run if name in g.slots else 0))
     if g.stopping or not anyone:  # self_healing means to start it again should the stop die midway: it does not now
         state = kernel.state if kernel.state in OVER else "stopped"
-        return replace(kernel, pid=0, start_ticks=0, run=run, state=state)
+        return replace(kernel, run=run, state=state)
     if kernel.state in WELL or kernel.state == "unhealthy":
         state = "backoff" if kernel.wanted else "stopped"
-        return replace(kernel, pid=0, start_ticks=0, run=run, state=state, reason=ENDED)
-    return replace(kernel, pid=0, start_ticks=0, run=run)
+        return replace(kernel, run=run, state=state, reason=ENDED)
+    return replace(kernel, run=run)
 
 
 def _untold(spec: Kernel | None) -> KernelView:
@@ -70,14 +69,14 @@ def _untold(spec: Kernel | None) -> KernelView:
     return replace(NEVER, wanted=spec is not None and spec.autostart and spec.schedule is None)
 
 
-def _newest(g: Gathered, name: str, kernel: KernelView) -> RunFact | None:
+def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
     """The kernel's newest run that has a living process; None when none has."""
-    slot = g.slots.get(name)
-    if slot is not None and slot.alive and slot.run >= kernel.run:
-        return slot
-    if kernel.pid and (kernel.pid, kernel.start_ticks) in g.living:
-        return RunFact(kernel.run, kernel.pid, kernel.start_ticks, True)
-    return slot if slot is not None and slot.alive else None
+    slot, run = g.slots.get(name), kernel.run
+    if slot is not None and slot.alive and slot.run.run >= run.run:
+        return slot.run
+    if run.pid and (run.pid, run.start_ticks) in g.living:
+        return run
+    return slot.run if slot is not None and slot.alive else None
 
 
 def _running_state(spec: Kernel | None) -> str:
@@ -85,12 +84,12 @@ def _running_state(spec: Kernel | None) -> str:
 
 
 def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:
-    started_at, uptime_s = since_ticks(kernel.start_ticks if kernel.pid else 0, g.clocks)
-    usage = g.usages.get(kernel.pid) if kernel.pid else None
+    started_at, uptime_s = since_ticks(kernel.run.start_ticks if kernel.run.pid else 0, g.clocks)
+    usage = g.usages.get(kernel.run.pid) if kernel.run.pid else None
     return KernelStatus(
-        pid=kernel.pid or None,
+        pid=kernel.run.pid or None,
         state=cast(KernelState, kernel.state),
-        run=kernel.run,
+        run=kernel.run.run,
         reason=kernel.reason,
         started_at=started_at,
         uptime_s=uptime_s,

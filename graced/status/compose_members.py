@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from graced.bus.protocol import PeerView
 from graced.home.presence import Presence
 from graced.posix.clock import wall_iso
-from graced.spec.roles import MEMBERS, SURVIVORS
+from graced.spec.roles import MEMBERS, RECOVERY_PLAYBOOKS, SURVIVORS
 from graced.status.facts import Clocks, Gathered
 from graced.status.structs import MemberState, MemberStatus
 
@@ -88,8 +88,9 @@ def _well_again(g: Gathered, name: str) -> bool:
 
 
 def targets(g: Gathered) -> frozenset[str]:
-    """The members that a playbook run is bringing back, by the views and by the runs stored as unfinished."""
-    told = [target for view in g.views.values() for run in view.runs for target in run.get("targets", ())]
+    """The members that a recovery is bringing back, by the views and by the runs stored as unfinished."""
+    recoveries = [run for view in g.views.values() for run in view.runs if run.get("playbook") in RECOVERY_PLAYBOOKS]
+    told = [target for run in recoveries for target in run.get("targets", ())]
     silent = [
         target
         for executor, on in g.unfinished.items()

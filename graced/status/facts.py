@@ -6,6 +6,7 @@ from graced.bus.protocol import KernelView, View
 from graced.home.presence import Presence
 from graced.posix.proc import Usage
 from graced.spec.config import Kernel
+from graced.spec.run import Run
 from graced.status.structs import Code, Recoveries, Tasks
 
 
@@ -20,9 +21,7 @@ class Clocks(Struct, frozen=True):
 class RunFact(Struct, frozen=True):
     """The newest run of a kernel, as its slot says. `alive`: whether exactly that process lives, by /proc."""
 
-    run: int
-    pid: int
-    start_ticks: int
+    run: Run
     alive: bool
 
 

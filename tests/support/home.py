@@ -136,7 +136,7 @@ class Graced:
 
     def slot(self, name: str) -> dict[str, Any]:
         """A kernel's newest run, as the spawner stored it."""
-        return dict(json.loads((self.home / "kernels" / f"{name}.slot").read_bytes()))
+        return dict(json.loads((self.home / "kernels" / f"{name}.slot").read_bytes())["run"])
 
     def kernel(self, name: str) -> Identity:
         identity = procs.identify(self.pid(name))

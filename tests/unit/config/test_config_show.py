@@ -86,10 +86,9 @@ def test_keys_without_effect_are_told_where_they_are_set(tmp_path: pathlib.Path)
         )
     )
     assert [problem.path for problem in found] == [
-        "notify", "defaults.log.keep",
-        "kernels.b.ready.when", "kernels.b.reload", "kernels.b.ladder[1]", "kernels.b.schedule",
+        "defaults.log.keep", "kernels.b.ready.when", "kernels.b.reload", "kernels.b.schedule",
     ]  # fmt: skip
-    assert str(found[0]) == f"{tmp_path}/graced.yaml:1:1: notify: has no effect yet"
+    assert str(found[0]) == f"{tmp_path}/graced.yaml:3:18: defaults.log.keep: has no effect yet"
 
 
 def test_keys_without_effect_are_found_in_the_items_of_a_list(tmp_path: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from graced.home.locks import LockRecord, take_now
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.spec.config import Config, Dependency, Kernel, Ready
+from graced.spec.run import Run
 from graced.store import tables
 from graced.store.db import Store
 
@@ -45,7 +46,7 @@ def prepared(home: Home, names: tuple[str, ...] = (), environ: dict[str, str] | 
 def hold(home: Home, name: str) -> None:
     """A row of a kernel that a person stopped by name."""
     store = Store(home.db, patience_s=5.0)
-    assert tables.save_kernel(store, name, 3, None, None, "boot", "stopped", stopped_by_person=True)
+    assert tables.save_kernel(store, tables.KernelRow(Run(name, 3), "stopped", stopped_by_person=True))
     store.close()
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from graced.members.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 
 from graced.audit.log import AuditLog
-from graced.members.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 from graced.store import checkpoint
 from graced.store.db import Store
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graced.posix.clock import boottime
+from graced.spec.run import Run
 from graced.store import incidents as incident_rows
 from graced.store import tables as t
 from graced.store import tasks as task_rows
@@ -145,8 +146,8 @@ def test_runs_that_wait_are_seen(store: Store, waits: Callable[[], None]) -> Non
 
 
 def test_the_progress_of_a_run_is_bounded(store: Store) -> None:
-    with pytest.raises(ValueError, match="at most 65536 bytes"):
-        t.save_run(store, "r1", "mutual", "trigger", "watchdog", "i1", b"x" * 65537, "running")
+    with pytest.raises(ValueError, match="at most 1048576 bytes"):
+        t.save_run(store, "r1", "mutual", "trigger", "watchdog", "i1", b"x" * 1048577, "running")
 
 
 # --- leases
@@ -222,27 +223,25 @@ def test_leases_of_another_boot_and_long_expired_ones_are_gone(store: Store) -> 
 
 
 def test_a_kernel_has_one_row_and_an_older_run_does_not_replace_it(store: Store) -> None:
-    assert t.save_kernel(store, "web", 7, 123, 456, "boot", "ready", "up", {"signal": 9}, 2, AT, True, "restart")
-    assert t.kernels(store) == {
-        "web": t.KernelRow("web", 7, 123, 456, "boot", "ready", "up", {"signal": 9}, 2, AT, True, "restart")
-    }
-    t.save_kernel(store, "web", 6, 1, 1, "boot", "starting")
+    row = t.KernelRow(Run("web", 7, 123, 456, "boot"), "ready", "up", {"signal": 9}, 2, AT, True, "restart")
+    assert t.save_kernel(store, row)
+    assert t.kernels(store) == {"web": row}
+    t.save_kernel(store, t.KernelRow(Run("web", 6, 1, 1, "boot"), "starting"))
     assert t.kernels(store)["web"].state == "ready"
-    t.save_kernel(store, "web", 7, None, None, "boot", "exited", exit="unknown")
-    assert (t.kernels(store)["web"].exit, t.kernels(store)["web"].pid) == ("unknown", None)
+    t.save_kernel(store, t.KernelRow(Run("web", 7), "exited", exit="unknown"))
+    assert (t.kernels(store)["web"].exit, t.kernels(store)["web"].run.pid) == ("unknown", 0)
 
 
 def test_kernels_that_wait_are_seen(store: Store, waits: Callable[[], None]) -> None:
-    t.save_kernel(store, "web", 7, 1, 1, "boot", "ready")
-    t.save_kernel(store, "web", 8, 2, 2, "boot", "starting", exit={"code": 0})
-    t.save_kernel(store, "web", 7, 1, 1, "boot", "exited")
-    assert {name: (row.run, row.state) for name, row in t.kernels(store).items()} == {"web": (8, "starting")}
+    newest = t.KernelRow(Run("web", 8, 2, 2, "boot"), "starting", exit={"code": 0})
+    t.save_kernel(store, t.KernelRow(Run("web", 7, 1, 1, "boot"), "ready"))
+    t.save_kernel(store, newest)
+    t.save_kernel(store, t.KernelRow(Run("web", 7, 1, 1, "boot"), "exited"))
+    assert {name: (row.run.run, row.state) for name, row in t.kernels(store).items()} == {"web": (8, "starting")}
     assert store.pending == 1
     waits()
     assert store.flush()
-    assert t.kernels(store)["web"] == t.KernelRow(
-        "web", 8, 2, 2, "boot", "starting", "", {"code": 0}, 0, None, False, None
-    )
+    assert t.kernels(store)["web"] == newest
 
 
 # --- tasks

@@ -8,13 +8,19 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import pytest
-from frame_kit import imports, modules, package_of
+from frame_kit import imports, modules, package_of, strings
 from msgspec import Struct
 from msgspec.structs import fields
 
+from graced.bus.verbs import VERBS
 from graced.config import inert
+from graced.core.steps import CORE_STEPS
+from graced.sim.run import playbooks
+from graced.sim.world import World
+from graced.spec.actions import BUILT_IN
 from graced.spec.config import Config, Kernel
 from graced.spec.playbook import Playbook
+from graced.spec.roles import MEMBERS
 
 UNITS = re.compile(r"_(s|bytes)\Z")
 
@@ -105,56 +111,72 @@ def test_a_key_of_a_playbook_is_read(field: str) -> None:
 
 
 @cache
-def verbs() -> tuple[str, ...]:
-    """Every verb that the table of the bus declares."""
-    (table,) = (
-        node.value
+def takers() -> dict[str, set[str]]:
+    """verb -> the roles that have a handler for it, of the shells and duties that ship (in a simulated home)."""
+    world = World(1, playbooks(), ())
+    world.start()
+    limit = world.clock.now + 60.0
+    while {member.role for member in world.members.values() if hasattr(member, "shell")} != {*MEMBERS}:
+        world.clock.run_until(world.clock.now + 0.1)
+        assert world.clock.now < limit, "not everybody was born"
+    found: dict[str, set[str]] = {}
+    for member in world.members.values():
+        for verb in member.shell._handlers:
+            found.setdefault(verb, set()).add(member.role)
+    return found
+
+
+def test_no_verb_has_a_handler_and_no_place_in_the_table() -> None:
+    assert sorted(takers()) == sorted(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_taken_by_whom_the_table_names(verb: str) -> None:
+    assert takers()[verb] == VERBS[verb].takers
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_has_a_sender(verb: str) -> None:
+    senders = [
+        module
         for module, tree in modules().items()
-        if package_of(module) == "bus"
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "VERBS"
-    )
-    assert isinstance(table, ast.Dict)
-    return tuple(key.value for key in table.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
-
-
-def said(tree: ast.AST) -> Iterator[tuple[str, bool]]:
-    """(word, whether what comes is compared with it), of every literal; the beginning of an f-string counts."""
-    taking: set[int] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Dict(keys=keys) if all(
-                isinstance(key, ast.Constant) and key.value in verbs() for key in keys if key
-            ):
-                taking |= {id(key) for key in keys if key}
-            case ast.MatchValue(value=value):
-                taking.add(id(value))
-            case ast.Compare(comparators=[ast.Tuple(elts=words)]) | ast.Compare(comparators=words):
-                taking |= {id(word) for word in words}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value, id(node) in taking
-
-
-@pytest.mark.parametrize("verb", verbs())
-def test_a_verb_of_the_bus_has_one_taker_and_somebody_who_sends_it(verb: str) -> None:
-    takers, senders = set(), set()
-    for module, tree in modules().items():
-        if package_of(module) in ("bus", "sim"):
-            continue
-        for word, taken in said(tree):
-            if word == verb and taken and package_of(module) == "members":
-                takers.add(module)
-            elif word == verb or (word.endswith(".") and verb.startswith(word)):
-                senders.add(module)
-    assert len(takers) == 1, f"{verb} is taken by {takers}"
+        if package_of(module) in ("members", "control", "cli", "status")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords))
+        for word in strings(argument)
+        if word == verb or (word.endswith(".") and verb.startswith(word))
+    ]
     assert senders, f"nobody sends {verb}"
 
 
-# --- one registry
+# --- actions
+
+
+def test_an_action_is_performed_by_whom_the_registry_names() -> None:
+    """core: a step of the core; duty: a case of kernel_actions or of a member; worker: a case of perform."""
+    by: dict[str, set[str]] = {"core": set(CORE_STEPS), "duty": set(), "worker": set()}
+    for name, spec in BUILT_IN.items():
+        where = {
+            "duty": ("graced.members",),
+            "worker": ("graced.playbooks.perform", "graced.members.step_workers"),
+        }.get(spec.by, ())
+        if any(name in strings(tree) for module, tree in modules().items() if module.startswith(where or ("-",))):
+            by[spec.by].add(name)
+    for performer, names in by.items():
+        assert names == {name for name, spec in BUILT_IN.items() if spec.by == performer}, performer
+
+
+# --- the checks themselves
 
 
 def test_the_tests_of_plugs_see_the_code() -> None:
     """A check that finds nothing because it looks at nothing would pass."""
-    assert len(modules()) > 200 and len(ALL_KEYS) > 60 and len(PLAYBOOK_KEYS) > 10 and len(verbs()) > 15
+    assert (
+        len(modules()) > 200
+        and len(ALL_KEYS) > 60
+        and len(PLAYBOOK_KEYS) > 10
+        and len(VERBS) > 15
+        and len(BUILT_IN) > 10
+    )
     assert sum(1 for tree in modules().values() for _ in imports(tree)) > 500

@@ -1,4 +1,4 @@
-"""From what was gathered to the `kernels` of status. Pure.
+"""Makes the `kernels` of the status from what was gathered. Pure.
 
 self_healing's own view is best; without it, the disk. Either is checked against what lives: a run whose process is gone
 is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
@@ -35,13 +35,13 @@ def kernels_now(g: Gathered) -> dict[str, KernelView]:
 
 
 def told_kernels(g: Gathered) -> dict[str, KernelView]:
-    """As self_healing has them, or as it stored them."""
+    """Every kernel as self_healing tells it; without an answer from self_healing, as the database has it."""
     view = g.views.get("self_healing")
     return view.kernels if view is not None and view.kernels is not None else g.stored
 
 
 def troubled(kernel: KernelView) -> bool:
-    """Does it count against `healthy`: meant to run, and not well."""
+    """Is the kernel meant to run, and not well? Then the home is not healthy."""
     return kernel.wanted and not kernel.stopped_by_person and kernel.state not in WELL | PASSED
 
 
@@ -69,12 +69,12 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
 
 
 def _untold(spec: Kernel | None) -> KernelView:
-    """Nobody has told of it yet: self_healing is only starting."""
+    """The view of a kernel that neither self_healing nor the database knows yet."""
     return replace(NEVER, wanted=spec is not None and spec.autostart and spec.schedule is None)
 
 
 def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
-    """The newest run whose process lives."""
+    """The kernel's newest run that has a living process; None when none has."""
     slot, run = g.slots.get(name), kernel.run
     if slot is not None and slot.alive and slot.run.run >= run.run:
         return slot.run

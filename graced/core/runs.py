@@ -14,7 +14,7 @@ from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, refusal
 from graced.core.vocabulary import Bump, MemberAction, NoteStep, Perform, Record, RunContext, SaveRun, StepDone
-from graced.playbooks import expression
+from graced.spec import expression
 from graced.spec.actions import performer
 from graced.spec.playbook import Step
 from graced.spec.roles import MEMBERS

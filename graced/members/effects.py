@@ -214,8 +214,10 @@ class Effects:
         shell.send("spawner", "birth", args, self._patience, answered)
 
     def _born(self, target: str, pid: int) -> None:
+        """With its start time, so that its end or stop is seen before its first heartbeat."""
         self._shell.bus.follow(target)
-        self._shell.take(Born(target, pid))
+        newborn = self._shell.processes.identify(pid)
+        self._shell.take(Born(target, pid, newborn.start_ticks if newborn is not None else 0))
 
     def _cold_start(self, action: Birth) -> None:
         if self._shell.supervisor.there:

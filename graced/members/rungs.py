@@ -204,9 +204,6 @@ class Rungs:
             self._passed_over(action, f"{kernel.name} did not fail over source that may be mended")
             return
         config, sources = self._shell.config, kernel.spec.sources
-        if not config.coding_agent.exclude:
-            self._fix(action, kernel, failure)
-            return
 
         def done(barred: Any) -> None:
             if barred is False:

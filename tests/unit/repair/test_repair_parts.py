@@ -14,7 +14,7 @@ from graced.repair.confidence import TRUST
 from graced.repair.conflict import candidates, undefined_names
 from graced.repair.edits import applied, merged
 from graced.repair.lex import Source, tokens_of, width_of
-from graced.repair.tokens import near_keywords
+from graced.repair.words import near_keywords
 
 ROOT = Path(__file__).resolve().parents[3]
 

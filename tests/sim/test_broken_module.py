@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
+from graced.sim.spawner import Spawner
 
 from graced.core import births
 from graced.core.intensity import Policy
 from graced.sim.checks import all_checks
 from graced.sim.run import playbooks
-from graced.sim.spawner import Spawner
 from graced.sim.world import World
 from graced.spec.roles import HEALERS, MEMBERS
 

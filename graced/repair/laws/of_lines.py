@@ -69,11 +69,7 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 return Law("operator", "`:` was changed")
             if step.rule == "delete_token" and _NAME.fullmatch(base[start:end]):
                 return Law("word", f"`{base[start:end]}` was taken out")
-            if (step.rule == "delete_token" and end - start == 1 and not base[start].isascii()) or base[start:end] in (
-                "$",
-                "€",
-                "£",
-            ):
+            if step.rule == "delete_token" and base[start:end] in ("$", "€", "£"):
                 return Law("literal", f"`{base[start:end]}` was taken out")
             if step.rule == "missing_comma" and new.strip() == "," and _makes_tuple(base, start, word):
                 return Law("made_up", "one value would become two")
@@ -91,9 +87,12 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
 
 _NAME: Final = re.compile(r"[^\W\d]\w{2,}")
 _CODE: Final = re.compile(
-    r"[ \t]*(?:[\w.\[\]]+[ \t]*[-+*/]?=(?!=)|(?:if|elif|while|for|with|return|raise|assert|yield|await)\b.*[:()]|[\w.]+\()"
+    r"[ \t]*(?:[\w.\[\]]+[ \t]*[-+*/]?=(?!=)|(?:if|elif|while|for|with|return|raise|assert|yield|await)\b.*[:()]"
+    r"|[\w.]+\()"
 )
-LISTING: Final = frozenset(("for", "import", "from", "global", "nonlocal", "assert", "del", "with", "raise", "print", "except", "lambda"))  # fmt: skip
+LISTING: Final = frozenset(
+    ("for", "import", "from", "global", "nonlocal", "assert", "del", "with", "raise", "print", "except", "lambda")
+)
 """Words whose statements have commas outside brackets."""
 TYPES: Final = frozenset(("int", "float", "double", "str", "bool", "char", "long", "bytes", "list", "dict", "object"))
 

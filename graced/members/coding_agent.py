@@ -45,9 +45,7 @@ class CodingAgent(Duty):
         return {**mine, **runs.handlers(self.shell)}
 
     def perform(self, action: Perform) -> None:
-        if action.uses == "restart_kernel":
-            self._actions.restart(action)
-        else:
+        if not self._actions.performs(action):
             super().perform(action)
 
     def detail(self) -> dict[str, Any]:

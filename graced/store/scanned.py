@@ -28,13 +28,13 @@ def save_scanned(store: Store, files: Iterable[Scanned]) -> bool:
 
 
 def forget_scanned(store: Store, paths: Iterable[str]) -> bool:
-    """Files that are gone, or watched no longer; True when written."""
+    """Forgets files that are gone or no longer watched; True when written."""
     rows: list[tuple[object, ...]] = [(path_in(path),) for path in paths]
     return store.write("DELETE FROM scanned WHERE path = ?", rows)
 
 
 def scanned(store: Store) -> dict[str, Scanned]:
-    """All that is known, by path."""
+    """What is known of every file, by path."""
     read = store.read("SELECT path, key, sha256, ok, good FROM scanned")
     return {(path := path_out(row[0])): Scanned(path, row[1], row[2], row[3] == 1, row[4]) for row in read}
 

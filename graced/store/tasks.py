@@ -17,9 +17,9 @@ QUEUED_MAX: Final = 1000
 RETRIED_MAX: Final = 1000
 """Tasks that are tried again in one go."""
 
-State = Literal["queued", "running", "done", "failed", "undone", "suggested"]
+TaskState = Literal["queued", "running", "done", "failed", "undone", "suggested"]
 Retry = Literal["", "later", "when_applied"]
-STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
+STATES: Final[tuple[TaskState, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Task(msgspec.Struct, frozen=True):
 
     id: str
     path: str
-    state: State
+    state: TaskState
     error: str
     created_at: str
     finished_at: str | None
@@ -97,7 +97,7 @@ def claim_next(store: Store, agent: str, id: str | None = None) -> TaskRecord | 
 def finish_task(
     store: Store,
     id: str,
-    state: State,
+    state: TaskState,
     finished_at: str | None,
     *,
     error: str | None = None,
@@ -167,7 +167,7 @@ def to_retry(store: Store) -> list[TaskRecord]:
     return [_record(row) for row in rows]
 
 
-def task_counts(store: Store) -> dict[State, int]:
+def task_counts(store: Store) -> dict[TaskState, int]:
     """How many tasks are in each state, the superseded left out."""
     found = dict(store.read("SELECT state, count(*) FROM tasks WHERE superseded = 0 GROUP BY state"))
     return {state: found.get(state, 0) for state in STATES}

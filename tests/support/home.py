@@ -304,7 +304,7 @@ def finish(process: "subprocess.Popen[str]", limit_s: float = CLI_S) -> Done:
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"{process.args} did not end within {limit_s:g} s\n{out}\n{err}") from None
+        raise AssertionError(f"{process.args!r} did not end within {limit_s:g} s\n{out}\n{err}") from None
     return Done(process.returncode, out, err)
 
 

@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-from graced.sim.spawner import Spawner
 
 from graced.core import births
 from graced.core.intensity import Policy

@@ -81,6 +81,13 @@ class Names(Struct, frozen=True):
     names: tuple[Name, ...]
 
 
+class KernelsLookedAt(Struct, frozen=True):
+    """`all`: of kernels that are not meant to run too."""
+
+    names: tuple[Name, ...]
+    all: bool = False
+
+
 class RunWanted(Struct, frozen=True):
     request: Name
     playbook: Name
@@ -176,7 +183,7 @@ VERBS: Final[dict[str, Verb]] = {
     "kernels.stop": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernels.restart": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernel.mended": Verb(Paths, _of("self_healing"), "they compile now; rows as of kernel.look"),
-    "kernel.look": Verb(Names, _of("self_healing"), "{NAME: {run: Run, state, alive, reason}}"),
+    "kernel.look": Verb(KernelsLookedAt, _of("self_healing"), "{NAME: {run: Run, state, alive, reason, meant}}"),
     "kernel.renew": Verb(Names, _of("self_healing"), "the next run begins, as the sources were mended"),
     "run": Verb(RunWanted, HEALER, "{accepted}"),
     "run.result": Verb(Request, HEALER, "{running, steps}, and once it is over {ok, text}"),
@@ -186,4 +193,6 @@ VERBS: Final[dict[str, Verb]] = {
     "task.mend": Verb(Crash, _of("coding_agent"), "{id, state, text}: a kernel crashes over it"),
     "task.add": Verb(File, _of("coding_agent"), "{id}"),
     "task.undo": Verb(TaskId, _of("coding_agent"), "{path}: the bytes from before the fix are back"),
+    "task.accept": Verb(TaskId, _of("coding_agent"), "{path}: it has what the task suggested"),
+    "task.decline": Verb(TaskId, _of("coding_agent"), "{path}: it is left as it is, whatever the task suggests"),
 }

@@ -66,6 +66,16 @@ def clip(text: str, columns: int) -> str:
     return line if len(line) <= columns else line[: max(0, columns - 1)] + "…"
 
 
+DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_diff(diff: str) -> None:
+    """A unified diff, in colours on a terminal."""
+    for line in diff.splitlines(keepends=True):
+        head = line.startswith(("+++", "---"))
+        click.echo(click.style(line, bold=head, fg=None if head else DIFF_COLOURS.get(line[:1])), nl=False)
+
+
 class Column:
     """One column of a table: its title, whether numbers stand to the right, the colours of some of its values."""
 

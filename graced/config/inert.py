@@ -32,6 +32,7 @@ class Inert(Struct, frozen=True):
 KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
+    Inert("coding_agent.probation"),
     Inert("KERNEL.schedule"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
     Inert("KERNEL.depends_on[].on_failure", _other_than("ignore")),

@@ -43,7 +43,7 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
-from graced.members import leasing
+from graced.members import leasing, notifying
 from graced.posix.proc import Identity
 from graced.spec.roles import DELEGATES
 from graced.store import tables
@@ -75,6 +75,8 @@ class Effects:
                 shell.want_beat(urgent=action.urgent)
             case Record():
                 shell.audit.append(action.kind, action.data)
+                if action.kind == "escalated":
+                    notifying.tell(shell, action.data)
             case Watch():
                 shell.watch(action.member, action.pid, action.start_ticks)
             case Probe():

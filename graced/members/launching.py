@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from graced.config.environment import environment_of
 from graced.home.paths import Home
 from graced.posix.files import make_dir
 from graced.posix.spawn import Launch, launch
@@ -39,17 +40,6 @@ def inherited(home: Home) -> dict[str, str]:
     for name in STRIPPED:
         base.pop(name, None)
     return base
-
-
-def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
-    """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`."""
-    env = dict(base)
-    if kernel.env_file:
-        from graced.config.env_file import read_env_file
-
-        env.update(read_env_file(kernel.env_file))
-    env.update(kernel.env)
-    return env
 
 
 class Launcher:

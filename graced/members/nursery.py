@@ -224,7 +224,7 @@ class Nursery:
 
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
-        if scan or self._strays():
+        if scan or self._strays() or self._trees.in_leaf(running.kernel):
             ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)
             ending.exit = exit
             self._advance(ending, self.shell.now())

@@ -164,6 +164,9 @@ class Trees(Protocol):
     def left(self, kernel: str, run: int, session: int) -> bool:
         """Does anything with its marks or in its session live?"""
 
+    def in_leaf(self, kernel: str) -> bool:
+        """Is any process in the kernel's own cgroup, where there is one?"""
+
     def tree(
         self, root: Identity, kernel: str, run: int, session: int | None, subreaper: bool, spare: Callable[[int], bool]
     ) -> Tree: ...

@@ -107,6 +107,9 @@ class Trees:
             return Facts(marks=process.marks)
         return Facts(in_session=process.session == session)
 
+    def in_leaf(self, kernel: str) -> bool:
+        return False  # the simulated machine has no cgroups
+
     def left(self, kernel: str, run: int, session: int) -> bool:
         marks = (kernel, str(run))
         return any(p.marks == marks or p.session == session for p in self._machine.processes.values())

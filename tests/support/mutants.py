@@ -133,6 +133,7 @@ def nobody_takes_over(patch: Patch) -> None:
 
 
 @core
+@under("newborns", 3)
 def newborn_is_not_watched(patch: Patch) -> None:
     """Its end or stop before its first heartbeat goes unseen."""
     patch.setattr(liveness, "bear", lambda peer, pid, start_ticks, now: peer)
@@ -216,6 +217,7 @@ def restart_locks_are_not_dropped(patch: Patch) -> None:
 
 
 @plug
+@under("runs", 60)
 def progress_of_runs_is_not_stored(patch: Patch) -> None:
     without(patch, Effects, "do", SaveRun)
 

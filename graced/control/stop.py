@@ -21,9 +21,10 @@ from graced.control.ending import KernelEnd, by_kernel, waves
 from graced.control.errors import Refusal
 from graced.home.announce import announce, conclude, other_stop
 from graced.home.kept import kept_config, running_kernels
-from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.locks import LockRecord, RestartLock, holder, read_record, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
+from graced.members import logwriter
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
@@ -100,9 +101,11 @@ class _Stop:
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
-        kernels = {name: slot.identity for name, slot in disk.slots(home).items() if slot.pid > 0}
+        slots = disk.slots(home)
+        kernels = {name: slot.identity for name, slot in slots.items() if slot.pid > 0}
+        pipes = {slot.log: name for name, slot in slots.items() if slot.log and slot.boot_id == proc.boot_id()}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
-        self.census = Census(home, members, kernels, beside)
+        self.census = Census(home, members, kernels, beside, pipes)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
 
     def run(self, everyone: Sequence[Found]) -> None:
@@ -114,6 +117,7 @@ class _Stop:
         try:
             self._end_kernels(everyone)
             self._end_spawner()
+            self._await_log_writer()
             self._sweep()
         finally:
             if lock is not None:
@@ -182,6 +186,16 @@ class _Stop:
             # TERM first: a spawner in the foreground takes the members along and ends with a code that says so.
             end_all([here.record.identity], signal.SIGTERM, POLITE_S)
             end_all([here.record.identity], _force(here.record.identity), DEATH_S)
+
+    def _await_log_writer(self) -> None:
+        """It ends by itself once it has written what the kernels said last; a spawner that waits for us keeps it."""
+        record = read_record(logwriter.lock_path(self.home))
+        if record is None or self._beside is not None or proc.status(record.identity) == "stopped":
+            return
+        deaths = Deaths()
+        deaths.add(record.identity)
+        deaths.wait(POLITE_S)
+        deaths.close()
 
     def _sweep(self) -> None:
         """Kills whatever is left until two looks in a row find nobody, and no process of ours is being born."""

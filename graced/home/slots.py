@@ -16,13 +16,17 @@ SLOT_BYTES: Final = 512
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """What is stored of a kernel's newest run. `pid` 0: it was about to be born."""
+    """What is stored of a kernel's newest run.
+
+    `pid` 0: it was about to be born; `log`: the inode of the pipe that is its output.
+    """
 
     kernel: str
     run: int
     pid: int
     start_ticks: int
     boot_id: str
+    log: int = 0
 
 
 class KernelSlots:

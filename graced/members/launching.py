@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from graced.home.paths import Home
-from graced.posix.files import make_dir
 from graced.posix.spawn import Launch, launch
 from graced.spec.config import Config, Kernel
 from graced.spec.replicas import expand_replicas
@@ -53,12 +52,11 @@ def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
 
 
 class Launcher:
-    """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
+    """Gives birth to kernels as the loaded configuration says. `output`: gives a descriptor for fds 1 and 2."""
 
-    def __init__(self, home: Home, config: Config, give: Give) -> None:
-        self._home, self._give = home, give
+    def __init__(self, home: Home, config: Config, give: Give, output: Callable[[Kernel], int]) -> None:
+        self._home, self._give, self._output = home, give, output
         self.kernels: dict[str, Kernel] = expand_replicas(config)
-        self._logs: dict[str, int] = {}
         self._base = inherited(home)
 
     def environment(self, kernel: Kernel, run: int) -> dict[str, str]:
@@ -72,30 +70,14 @@ class Launcher:
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
         told, fds = self._give(kernel)
-        return launch(
-            Launch(
-                name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,
-                kernel.user, kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds),
-                keep_fd=fds,
-            )
-        )  # fmt: skip
-
-    def _log(self, name: str) -> int:
-        """The kernel's log, O_APPEND; opened again when its path is another file (a person moved or deleted it)."""
-        path = self._home.log(name)
-        fd = self._logs.get(name)
-        if fd is not None:
-            try:
-                here, there = os.fstat(fd), os.stat(path)
-                if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-                    return fd
-            except OSError:
-                pass
-            os.close(fd)
+        env = {**self.environment(kernel, run), **told}
+        output = self._output(kernel)
         try:
-            make_dir(self._home.logs, 0o700)  # a person may have deleted it
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._logs[name] = fd
-        return fd
+            return launch(
+                Launch(
+                    name, list(kernel.command), env, output, kernel.cwd, kernel.user, kernel.group, kernel.umask,
+                    kernel.nice, kernel.oom_score_adj, kernel.limits.open_files, bool(fds), fds,
+                )
+            )  # fmt: skip
+        finally:
+            os.close(output)

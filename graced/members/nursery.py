@@ -18,12 +18,13 @@ from graced.core.vocabulary import Action, Beat
 from graced.home.slots import KernelSlots, Slot
 from graced.home.stopping import announced
 from graced.members.keeping import Keeper
+from graced.members.kernel_logs import KernelLogs
 from graced.members.launching import Launcher
 from graced.members.looking import look
 from graced.members.news import News
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
+from graced.posix.tree import TreeKill, members_of
 from graced.spec.replicas import expand_replicas
 
 TREE_STEP_S: Final = 0.002
@@ -57,7 +58,8 @@ class Nursery:
         self.runs: Runs = {}
         self._known = known
         self.keeper = Keeper(shell, expand_replicas(shell.config))
-        self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
+        self.logs = KernelLogs(shell)
+        self._launcher = Launcher(shell.home, shell.config, self.keeper.give, self.logs.open)
         self._pids: dict[int, str] = {}
         self._slots = KernelSlots(shell.home)
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
@@ -67,7 +69,7 @@ class Nursery:
         self._seen_runs: frozenset[tuple[str, str]] = frozenset()
         self._line: deque[Ending] = deque()  # adopted ones, whose steps are looks at all of /proc
         self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
-        self.news = News(shell)
+        self.news = News(shell, self.logs.unread)
 
     # --- adoption
 
@@ -81,7 +83,9 @@ class Nursery:
         for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
             if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
-                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+                log = known.log if known else 0
+                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id, log)
+        self.logs.adopt(slots.values())
         for slot in slots.values():
             self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
@@ -105,7 +109,8 @@ class Nursery:
             return
         self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
         if slot.pid == 0:
-            self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
+            found_pid = (identity.pid, identity.start_ticks, identity.boot_id)
+            self._slots.store(Slot(slot.kernel, slot.run, *found_pid, slot.log))
         self._pidfds[slot.kernel] = fd
         self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
 
@@ -171,7 +176,7 @@ class Nursery:
     def _launch(self, launch: Launch) -> None:
         kernel, run = launch.kernel, launch.run
         boot_id = self.shell.identity.boot_id
-        self._slots.store(Slot(kernel, run, 0, 0, boot_id))
+        self._slots.store(Slot(kernel, run, 0, 0, boot_id, self.logs.number(kernel)))
         try:
             pid = self._launcher.launch(kernel, run)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
@@ -180,7 +185,7 @@ class Nursery:
             self._act(actions)
             return
         ticks = proc.start_ticks(pid) or 0
-        self._slots.store(Slot(kernel, run, pid, ticks, boot_id))
+        self._slots.store(Slot(kernel, run, pid, ticks, boot_id, self.logs.number(kernel)))
         self._pids[pid] = kernel
         self.runs, actions = orders.launched(self.runs, kernel, run, pid, ticks, monotonic())
         self._act(actions)
@@ -190,7 +195,8 @@ class Nursery:
     def reaped(self, pid: int, wait_status: int) -> None:
         kernel = self._pids.pop(pid, None)
         if kernel is None:
-            return  # an orphan of some kernel that ended by itself
+            self.logs.reaped(pid)
+            return  # or an orphan of some kernel that ended by itself
         code = os.waitstatus_to_exitcode(wait_status)
         exit = Exit(code=code) if code >= 0 else Exit(signal=-code)
         ending = self._endings.get(kernel)
@@ -346,7 +352,7 @@ class Nursery:
             return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
         if running.pid and proc.session_of(pid) == running.pid:
             return False
-        if pid in find_by_log(inode_of(self.shell.home.log(running.kernel)) or (0, 0), (pid,)):
+        if self.logs.writes(running.kernel, pid):
             return False
         return any(r.alive for r in self.runs.values() if r.kernel != running.kernel)
 
@@ -374,10 +380,11 @@ class Nursery:
 
     def tend(self, now: float) -> None:
         self.keeper.tend(now)
-        self.news.tend()
+        self.logs.tend(now)
+        self.news.tend(now)
 
     def wake_at(self) -> float:
-        return float("inf")
+        return self.logs.wake_at()
 
 
 def _started(identity: proc.Identity) -> float:

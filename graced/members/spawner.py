@@ -103,7 +103,7 @@ class Spawner(Duty):
 
     def _known(self) -> set[int]:
         """Children that belong to no kernel."""
-        return {*self.roles, self._stopper, self.shell.syncer.worker, self.outer.worker}
+        return {*self.roles, self._stopper, self.shell.syncer.worker, self.outer.worker, self.nursery.logs.worker}
 
     # --- commands
 

@@ -24,13 +24,14 @@ RUNNING: Final = ALIVE | {"backoff", "failed"}
 
 
 class Slot(Struct, frozen=True):
-    """A kernel's newest run, as the spawner stores it. `pid` 0: it was about to be born."""
+    """A kernel's newest run, as the spawner stores it. `pid` 0: it was about to be born; `log`: its output's pipe."""
 
     kernel: str
     run: int
     pid: int
     start_ticks: int
     boot_id: str
+    log: int = 0
 
     @property
     def identity(self) -> proc.Identity:

@@ -15,7 +15,7 @@ from graced.control.names import expand
 from graced.control.people import start_kernels
 from graced.control.start import Outcome
 from graced.home.kept import kept_config, running_kernels
-from graced.home.launch import spawner_environ
+from graced.home.launch import PYTHON, spawner_environ
 from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix import notify
@@ -105,5 +105,5 @@ def _become_spawner(home: Home, lock: Any) -> NoReturn:
     """The same process, with nothing in it but the spawner: every member is forked from it."""
     lock.close()
     sys.stdout.flush()
-    argv = [sys.executable, "-P", "-c", BE_SPAWNER, home.root]
+    argv = [*PYTHON, "-c", BE_SPAWNER, home.root]
     os.execve(sys.executable, argv, spawner_environ(home, os.environ))

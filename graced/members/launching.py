@@ -7,6 +7,7 @@ from typing import Final
 
 from graced.home.paths import Home
 from graced.posix.spawn import Launch, launch
+from graced.posix.users import login_environment
 from graced.spec.config import Config, Kernel
 from graced.spec.replicas import expand_replicas
 
@@ -41,8 +42,14 @@ def inherited(home: Home) -> dict[str, str]:
 
 
 def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
-    """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`."""
-    env = dict(base)
+    """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`.
+
+    Of another user it is that user's. Python's output is not kept back in a buffer: in a log it would be late, and what
+    a program said last before a kill -9 would be missing. Both unless `env` or `env_file` say otherwise.
+    """
+    env = {**base, "PYTHONUNBUFFERED": "1"}
+    if kernel.user:
+        env.update(login_environment(kernel.user))
     if kernel.env_file:
         from graced.config.env_file import read_env_file
 

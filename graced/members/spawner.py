@@ -22,6 +22,7 @@ from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.outer import Wish
 from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
 from graced.home import playbooks as kept
+from graced.home.launch import PYTHON
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.members import process
@@ -216,7 +217,7 @@ class Spawner(Duty):
         """By a process of its own, which this one outlives: whoever waits for our end then finds nothing left."""
         if not self._stopper:
             me = str(os.getpid())
-            argv = [sys.executable, "-P", "-m", "graced", "stop", "--home", self.shell.home.root, "--beside", me]
+            argv = [*PYTHON, "-m", "graced", "stop", "--home", self.shell.home.root, "--beside", me]
             # Without the home's mark: the stop looks for processes that carry it, and must not find itself.
             environ = {name: value for name, value in os.environ.items() if name != HOME_TAG}
             self._stopper = cold_start(argv, environ, self.shell.home.log("spawner"))

@@ -61,7 +61,7 @@ def command(
         _tell_beside(home, word, reader, there, lines is None, begin)
     sys.stdout.flush()
     quiet_s = 0.0
-    reader_left = _reader_of_ours()
+    reader_left = _reader_of_ours() if follow else bool
     while follow and not reader_left():
         new = [reader.more() for reader in readers]
         quiet_s = 0.0 if any(new) else quiet_s + POLL_S

@@ -10,7 +10,7 @@ from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.cli.status import print_board
 from graced.control import start as starting
-from graced.control.errors import EX_FAILED
+from graced.control.errors import EX_FAILED, Mistakes
 from graced.control.names import expand
 from graced.control.people import start_kernels
 from graced.control.start import Outcome
@@ -59,8 +59,13 @@ def say(text: str) -> None:
 
 
 def _warn(loaded: Any) -> None:
-    from graced.config.inert import inert_warnings
+    from graced.config.inert import inert_warnings, refuse_unsafe
+    from graced.config.load import ConfigError
 
+    try:
+        refuse_unsafe(loaded)
+    except ConfigError as error:
+        raise Mistakes(error) from None
     for problem in inert_warnings(loaded):
         click.echo(f"warning: {problem}", err=True)
 

@@ -1,51 +1,87 @@
-"""`graced status`: exit 0 healthy, 1 not, 3 nothing runs."""
+"""`graced status`: exit 0 healthy, 1 not, 3 nothing runs; with names: of these."""
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
 
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
+from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS, Refusal
 from graced.control.names import expand
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
+from graced.home.presence import presence
+from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
 from graced.status.now import exit_code, status
 
 WATCH_S: Final = 1.0
 CLEAR: Final = "\033[H\033[2J"
+WELL: Final = frozenset({"healthy", "ready", "stopped", "exited", "scheduled"})
+"""States of one that is as it is meant to be."""
 
 
 @click.command("status")
 @click.argument("name", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="print the whole object")
 @click.option("-w", "--watch", is_flag=True, help="again every second")
+@click.option("--members", is_flag=True, help="show graced's own processes one by one")
+@click.option("--pid", "pid_of", metavar="MEMBER", help="print the pid of this member, nothing else")
 @place_options
 @pass_place
-def command(place: Place, name: tuple[str, ...], as_json: bool, watch: bool) -> None:
-    """Who is alive, what is being healed. With NAME: only these members and kernels (globs and @GROUP too)."""
+def command(place: Place, name: tuple[str, ...], as_json: bool, watch: bool, members: bool, pid_of: str | None) -> None:
+    """What is wrong, then the kernels (your programs): who runs, since when, how the last run ended.
+
+    With NAME: only these kernels and members (globs and @GROUP too); exit 0 when they are well.
+    """
     home = place.home_dir()
     specs = running_kernels(kept_config(home))
+    if pid_of is not None:
+        _print_pid(home, pid_of, specs)
     names = expand(name, specs, MEMBERS)
     while True:
         found = status(home, specs)
-        _show(found, names, as_json, watch)
+        _show(home, found, names, as_json, watch, members)
         if not watch:
-            sys.exit(exit_code(found))
+            sys.exit(code_of(found, names))
         time.sleep(WATCH_S)
         specs = running_kernels(kept_config(home))
 
 
-def _show(found: dict[str, Any], names: list[str], as_json: bool, watch: bool) -> None:
+def code_of(found: dict[str, Any], names: Sequence[str]) -> int:
+    """The exit code; with names another's trouble does not count."""
+    if not names or found["mode"] == "stopped":
+        return exit_code(found)
+    rows = [found["members"].get(name) or found["kernels"].get(name) or {"state": "stopped"} for name in names]
+    return 0 if all(row["state"] in WELL for row in rows) else EX_FAILED
+
+
+def _print_pid(home: Home, member: str, specs: Mapping[str, Kernel]) -> None:
+    [name] = expand([member], {}, MEMBERS)
+    pid = presence(home, name).pid
+    if not pid:
+        raise Refusal(f"{name} is not running", EX_NOTHING_RUNS)
+    click.echo(str(pid))
+    sys.exit(0)
+
+
+def _show(
+    home: Home, found: dict[str, Any], names: list[str], as_json: bool, watch: bool, members: bool = False
+) -> None:
     if as_json:
         print_json(narrowed(found, names), compact=watch)
         return
-    from graced.cli.board import board
+    from graced.cli.board import GOOD, IDLE, board
     from graced.cli.out import on_terminal, width
+    from graced.control.explain import explain
 
-    click.echo((CLEAR if watch and on_terminal() else "") + board(found, width(), names))
+    broken = [n for n, row in found["kernels"].items() if row["state"] not in GOOD | IDLE and (not names or n in names)]
+    why = explain(home, broken) if broken else {}
+    text = board(found, width() if on_terminal() else 0, names, why, members)
+    click.echo((CLEAR if watch and on_terminal() else "") + text)
     if watch and not on_terminal():
         click.echo()
 
@@ -60,4 +96,4 @@ def narrowed(found: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 def print_board(home: Home, found: dict[str, Any], as_json: bool = False) -> None:
     """As the other commands show where things stand."""
-    _show(found, [], as_json, watch=False)
+    _show(home, found, [], as_json, watch=False)

@@ -128,3 +128,8 @@ def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, 
             yield from _find(item, rest, f"{path}[{index}]")
     else:
         yield from _find(pair[1], rest, path)
+
+
+def notify_is_inert() -> bool:
+    """Does an escalation reach nobody outside so far?"""
+    return any(entry.path == "notify" for entry in TABLE)

@@ -21,13 +21,15 @@ OVER: Final = frozenset({"failed", "exited", "scheduled"})
 """States of a kernel without a process that stay true while nobody starts any."""
 
 ENDED: Final = "its process has just ended"
+FROZEN: Final = "its process is stopped by a signal, it does nothing; `kill -CONT {pid}` lets it go on"
 NEVER: Final = KernelView(0, 0, "stopped", 0, "", 0.0, 0, None, False, None, False, False, 0.0)
 
 
 def kernels_now(g: Gathered) -> dict[str, KernelView]:
-    """Every kernel as it is at this moment, in the order of the configuration, then what else is known, by name."""
+    """Every kernel as it is at this moment, in the order of the configuration, then others that still run, by name."""
     told = told_kernels(g)
-    names = [*g.specs, *sorted(name for name in told if name not in g.specs)]
+    removed = sorted(name for name in told if name not in g.specs)
+    names = [*g.specs, *(name for name in removed if _newest(g, name, told[name]) is not None)]
     anyone = any(presence.alive for presence in g.presences.values())
     return {name: _now(g, name, told.get(name), anyone) for name in names}
 
@@ -53,6 +55,8 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         same = newest.run == kernel.run and kernel.state in ALIVE
         state = kernel.state if same else _running_state(spec)
         reason = kernel.reason if same else ""
+        if newest.pid in g.frozen:
+            state, reason = "unhealthy", FROZEN.format(pid=newest.pid)
         kernel = replace(kernel, state=state, reason=reason)
         return replace(kernel, pid=newest.pid, start_ticks=newest.start_ticks, run=newest.run)
     run = max(kernel.run, g.slots[name].run if name in g.slots else 0)

@@ -73,10 +73,12 @@ def board(
     names: Sequence[str] = (),
     why: Mapping[str, Explanation] | None = None,
     all_members: bool = False,
+    notes: Sequence[str] = (),
 ) -> str:
     """All of it as text. `columns` 0: nothing is cut. `names`: only these members and kernels.
 
-    why: explanations of what is broken; all_members: also those that are well one by one.
+    why: explanations of what is broken; all_members: also those that are well one by one; notes: what else is to be
+    known, before the tables.
     """
     members = {name: row for name, row in found["members"].items() if not names or name in names}
     kernels = {name: row for name, row in found["kernels"].items() if not names or name in names}
@@ -85,6 +87,8 @@ def board(
     if stopped:
         lines += _stopped(found, columns)
     lines += _troubles(kernels, why or {}, columns)
+    for note in notes:
+        lines += [*wrapped(note, columns, "", INDENT), ""]
     if kernels:
         most = KERNELS_SHOWN if columns and not names else len(kernels)
         lines += [*_kernel_lines(kernels, columns, most), ""]

@@ -69,8 +69,16 @@ def show(place: Place, as_json: bool) -> None:
 
         print_json(msgspec.to_builtins(loaded.config))
         return
+    from graced.cli.out import wrapped
     from graced.config.show import show as shown
+    from graced.control.drift import drift
+    from graced.home.paths import Home
+    from graced.home.presence import anyone
 
+    home = Home(loaded.config.home)
+    other = drift(home, place.config) if anyone(home) else ""
+    for line in wrapped(f"this is not what runs: {other}", 100, "# ", "# ") if other else ():
+        click.echo(line)
     click.echo(shown(loaded), nl=False)
 
 

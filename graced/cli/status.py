@@ -76,11 +76,13 @@ def _show(
         return
     from graced.cli.board import GOOD, IDLE, board
     from graced.cli.out import on_terminal, width
+    from graced.control.drift import drift
     from graced.control.explain import explain
 
     broken = [n for n, row in found["kernels"].items() if row["state"] not in GOOD | IDLE and (not names or n in names)]
     why = explain(home, broken) if broken else {}
-    text = board(found, width() if on_terminal() else 0, names, why, members)
+    other = drift(home) if found["mode"] != "stopped" and not names else ""
+    text = board(found, width() if on_terminal() else 0, names, why, members, [other] if other else [])
     click.echo((CLEAR if watch and on_terminal() else "") + text)
     if watch and not on_terminal():
         click.echo()

@@ -30,6 +30,7 @@ from graced.spec.replicas import expand_replicas
 TREE_STEP_S: Final = 0.002
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+DAEMONS_SHOWN: Final = 3
 SCAN_SHARE: Final = 0.1  # of an interval, that looks at /proc may take in one go
 
 
@@ -209,6 +210,8 @@ class Nursery:
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
         if scan or self._strays():
+            if exit.code == 0 and not scan:
+                exit = msgspec.structs.replace(exit, left=self._daemons(running))
             ending = self._endings[running.kernel] = Ending(running, 0.0, witnessed)
             ending.exit = exit
             self._advance(ending, monotonic())
@@ -219,6 +222,13 @@ class Nursery:
         """Children that are neither members nor first processes of runs: somebody's orphans, maybe this run's."""
         known = self._known()
         return any(pid not in self._pids and pid not in known for pid in proc.own_children())
+
+    def _daemons(self, running: Running) -> str:
+        """What a first process that ended well has left, as words: a program that went into the background."""
+        stats = [proc.read_stat(pid) for pid in self._strays_of(running)]
+        pids = [stat.pid for stat in stats if stat is not None and not stat.dead and not stat.exiting]
+        shown = ", ".join(f"{proc.name(pid)} (pid {pid})" for pid in pids[:DAEMONS_SHOWN])
+        return shown + (f" and {len(pids) - DAEMONS_SHOWN} more" if len(pids) > DAEMONS_SHOWN else "")
 
     def _exited(self, running: Running, exit: Exit) -> None:
         now = monotonic()

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS, Refusal
+from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS, EX_USAGE, Refusal
 from graced.control.names import expand
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
@@ -29,7 +29,7 @@ WELL: Final = frozenset({"healthy", "ready", "stopped", "exited", "scheduled"})
 @click.option("--json", "as_json", is_flag=True, help="print the whole object")
 @click.option("-w", "--watch", is_flag=True, help="again every second")
 @click.option("--members", is_flag=True, help="show graced's own processes one by one")
-@click.option("--pid", "pid_of", metavar="MEMBER", help="print the pid of this member, nothing else")
+@click.option("--pid", "pid_of", metavar="NAME", help="print the pid of this member or kernel, nothing else")
 @place_options
 @pass_place
 def command(place: Place, name: tuple[str, ...], as_json: bool, watch: bool, members: bool, pid_of: str | None) -> None:
@@ -59,9 +59,11 @@ def code_of(found: dict[str, Any], names: Sequence[str]) -> int:
     return 0 if all(row["state"] in WELL for row in rows) else EX_FAILED
 
 
-def _print_pid(home: Home, member: str, specs: Mapping[str, Kernel]) -> None:
-    [name] = expand([member], {}, MEMBERS)
-    pid = presence(home, name).pid
+def _print_pid(home: Home, word: str, specs: dict[str, Kernel]) -> None:
+    name, *more = expand([word], specs, MEMBERS)
+    if more:
+        raise Refusal(f"{word} means {len(more) + 1} kernels: name one of them", EX_USAGE)
+    pid = presence(home, name).pid if name in MEMBERS else status(home, specs)["kernels"][name]["pid"]
     if not pid:
         raise Refusal(f"{name} is not running", EX_NOTHING_RUNS)
     click.echo(str(pid))

@@ -146,13 +146,18 @@ def _told(incident: Incident | None, config: Config) -> str:
 
 def foreign(pid: int) -> str:
     """A sentence when this user may not signal that process; else empty."""
-    if not pid or os.geteuid() == 0:
+    if not pid:
+        return ""
+    try:
+        os.kill(pid, 0)
+        return ""
+    except PermissionError:
+        pass
+    except OSError:
         return ""
     try:
         uid = os.stat(f"/proc/{pid}").st_uid
     except OSError:
-        return ""
-    if uid == os.geteuid():
         return ""
     try:
         user = pwd.getpwuid(uid).pw_name

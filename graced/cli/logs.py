@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.errors import EX_NO_SUCH_NAME, EX_USAGE, Refusal
+from graced.control.errors import EX_USAGE, Refusal
 from graced.control.log_notes import gap, undated
 from graced.control.logs import Lines, Reader, Write, time_in
 from graced.control.names import expand
@@ -77,7 +77,7 @@ def _names(home: Home, words: tuple[str, ...]) -> list[str]:
     specs = running_kernels(kept_config(home))
     if not words:
         if not specs:
-            raise Refusal(f"there are no kernels (programs of yours) in {home.root}", EX_NO_SUCH_NAME)
+            raise Refusal(f"there are no kernels (programs of yours) in {home.root}: name a member", EX_USAGE)
         return list(specs)
     names: dict[str, None] = {}
     for word in words:

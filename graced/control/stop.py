@@ -117,7 +117,7 @@ class _Stop:
         try:
             self._end_kernels(everyone)
             self._end_spawner()
-            self._await_log_writer()
+            self._end_log_writer()
             self._sweep()
         finally:
             if lock is not None:
@@ -187,15 +187,12 @@ class _Stop:
             end_all([here.record.identity], signal.SIGTERM, POLITE_S)
             end_all([here.record.identity], _force(here.record.identity), DEATH_S)
 
-    def _await_log_writer(self) -> None:
-        """It ends by itself once it has written what the kernels said last; a spawner that waits for us keeps it."""
+    def _end_log_writer(self) -> None:
+        """It writes what the kernels said last, and ends."""
         record = read_record(logwriter.lock_path(self.home))
-        if record is None or self._beside is not None or proc.status(record.identity) == "stopped":
-            return
-        deaths = Deaths()
-        deaths.add(record.identity)
-        deaths.wait(POLITE_S)
-        deaths.close()
+        awake = record is not None and proc.status(record.identity) not in ("stopped", "gone", "zombie")
+        if record is not None and awake and self._ours(record.identity):
+            end_all([record.identity], signal.SIGTERM, POLITE_S)
 
     def _sweep(self) -> None:
         """Kills whatever is left until two looks in a row find nobody, and no process of ours is being born."""

@@ -20,6 +20,7 @@ from graced.members import logwriter
 from graced.posix import logpipe, passing, proc
 from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
+from graced.posix.flock import open_locked
 from graced.posix.scan import find_by_log
 from graced.posix.users import credentials
 from graced.spec.config import Kernel
@@ -54,13 +55,24 @@ class KernelLogs:
         """Finds the pipes that kernels of an earlier spawner write into."""
         here = proc.boot_id()
         wanted = {slot.log: slot for slot in slots if slot.log and slot.boot_id == here}
-        record = read_record(logwriter.lock_path(self._shell.home)) if wanted else None
-        found = logpipe.held_by(record.pid) if record is not None and proc.alive(record.identity) else {}
+        found = self._of_writer() if wanted else {}
         for inode, slot in wanted.items():
             path = found.get(inode) or (logpipe.held_by(slot.pid, logpipe.OUTPUTS).get(inode) if slot.pid else None)
             with contextlib.suppress(OSError):
                 if path is not None:
                     self._pipes[slot.kernel] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def _of_writer(self) -> dict[int, str]:
+        """The pipes of a log writer that an earlier spawner left. A record counts while its lock is held: a copy of a
+        home has the record of another's."""
+        path = logwriter.lock_path(self._shell.home)
+        with contextlib.suppress(OSError):
+            fd = open_locked(path)
+            if fd is not None:
+                os.close(fd)
+                return {}
+        record = read_record(path)
+        return logpipe.held_by(record.pid) if record is not None and proc.alive(record.identity) else {}
 
     def open(self, kernel: Kernel) -> int:
         """For one birth: an end of the kernel's pipe, the caller's own to close. Without one it is /dev/null."""
@@ -107,7 +119,8 @@ class KernelLogs:
         """One that died, or that somebody stopped, is replaced; it is handed what is new."""
         if self.worker == 0 and self._pipes and now >= self._again:
             self._again = now + self._shell.interval
-            self._start()
+            if not self._shell.stopping:  # that ends it when all kernels have ended
+                self._start()
         if self._unsent:
             self._send()
         if self.worker and now - self._looked >= self._shell.interval:

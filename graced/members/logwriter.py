@@ -134,18 +134,33 @@ class LogWriter:
         self._led = True
 
     def run(self) -> None:
-        """To the end of the spawner and of every kernel."""
+        """To the end of the spawner and of every kernel, or until a SIGTERM; what is in the pipes is written first."""
         lock = _take_over(self._home)  # held to the end
+        told = _on_term(self._epoll)
         while self._led or self._logs:
-            for fd, _ in self._epoll.poll(self._interval_s):
+            ready = [fd for fd, _ in self._epoll.poll(self._interval_s)]
+            for fd in ready:
                 if fd == self._channel.fileno() and self._led:
                     self._hear()
                 elif fd in self._logs:
                     self._drain(self._logs[fd])
+            if told in ready:
+                self._drain_all()
+                return
             for log in self._logs.values():
                 self._look(log)
-        if lock is not None:
-            lock.close()
+            if lock is not None and not lock.still_mine():  # run/ was deleted
+                if not self._led:
+                    return  # whoever comes next would not find us: what is in the pipes is left to it
+                lock.close()
+                lock = None
+            if lock is None and self._led:
+                lock = _take_over(self._home)
+
+    def _drain_all(self) -> None:
+        for log in list(self._logs.values()):
+            while log.pipe in self._logs and logpipe.unread(log.pipe):
+                self._drain(log)
 
     def _hear(self) -> None:
         try:
@@ -189,6 +204,15 @@ class LogWriter:
             self._channel.setblocking(False)
             passing.send(self._channel, f"{what} {name}")
             self._channel.setblocking(True)
+
+
+def _on_term(epoll: select.epoll) -> int:
+    """A descriptor, in the epoll, that is readable once a SIGTERM has come: it interrupts nothing."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    epoll.register(reader, select.EPOLLIN)
+    return reader
 
 
 def _take_over(home: Home) -> RoleLock | None:

@@ -119,7 +119,7 @@ def test_before_there_is_anything(shell: Shell) -> None:
     done = shell.ok("graced start")
     assert "there is no graced.yaml here" in done.err and "graced init" in done.err
     assert "no kernels (programs of yours)" in done.out
-    assert shell.types("graced logs").code == 4
+    assert shell.types("graced logs").code == 2
     shell.ok("graced stop")
 
 

@@ -237,3 +237,21 @@ def test_a_log_that_cannot_be_written_holds_up_no_kernel_and_says_so(make: Make)
     until(lambda: log(graced, "k").exists() and len(lines(graced, "k")) > 5, 5.0, "it is written again")
     assert any("could not be written" in line for line in lines(graced, "k")[:3])
     graced.stop_and_prove()
+
+
+def test_with_run_deleted_there_is_still_one_log_writer(make: Make) -> None:
+    graced = make()
+    ticking(graced)
+    first = writer(graced)
+    for path in (graced.home / "run").iterdir():
+        path.unlink()
+    (graced.home / "run").rmdir()
+    until(lambda: writer(graced) == first, 5.0, "it has its lock again")
+    before = graced.incarnations()
+    graced.kill("spawner")
+    graced.await_healthy(10.0, newer={"spawner": before["spawner"]})
+    until(lambda: writer(graced) != first, 5.0, "another one in its place")
+    assert not procs.alive(first)
+    caught_up(graced, graced.folder / "side")
+    assert lines(graced, "k") == [f"line {n}" for n in range(1, len(lines(graced, "k")) + 1)], "each once, in order"
+    graced.stop_and_prove()

@@ -62,6 +62,13 @@ class KernelLogs:
                 if path is not None:
                     self._pipes[slot.kernel] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
+    def adopt_of(self, kernel: str, pid: int) -> None:
+        """Of a kernel that lives and whose slot was lost: by the pipe that it has."""
+        path = logpipe.output_of(pid) if kernel not in self._pipes else None
+        with contextlib.suppress(OSError):
+            if path is not None:
+                self._pipes[kernel] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
     def _of_writer(self) -> dict[int, str]:
         """The pipes of a log writer that an earlier spawner left. A record counts while its lock is held: a copy of a
         home has the record of another's."""

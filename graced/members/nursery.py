@@ -89,7 +89,9 @@ class Nursery:
         self.logs.adopt(slots.values())
         for slot in slots.values():
             self._adopt_one(slot)
-        alive = (r for r in self.runs.values() if r.alive)
+        alive = [r for r in self.runs.values() if r.alive]
+        for running in alive:
+            self.logs.adopt_of(running.kernel, running.pid)
         boot_id = self.shell.identity.boot_id
         self.keeper.gather(given, [proc.Identity(r.pid, r.start_ticks, boot_id) for r in alive])
 

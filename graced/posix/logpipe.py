@@ -61,3 +61,17 @@ def held_by(pid: int, numbers: Iterable[int] | None = None) -> dict[int, str]:
         if link.startswith("pipe:["):
             found[int(link[6:-1])] = path
     return found
+
+
+def output_of(pid: int) -> str | None:
+    """A path that opens the pipe which is a process's output and which it could read itself, as one of ours; None
+    without one. Other pipes are open for one direction alone."""
+    for path in held_by(pid, OUTPUTS).values():
+        try:
+            with open(path.replace("/fd/", "/fdinfo/")) as file:
+                flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
+        except (OSError, StopIteration, ValueError, IndexError):
+            continue
+        if flags & os.O_ACCMODE == os.O_RDWR:
+            return path
+    return None

@@ -255,3 +255,20 @@ def test_with_run_deleted_there_is_still_one_log_writer(make: Make) -> None:
     caught_up(graced, graced.folder / "side")
     assert lines(graced, "k") == [f"line {n}" for n in range(1, len(lines(graced, "k")) + 1)], "each once, in order"
     graced.stop_and_prove()
+
+
+@pytest.mark.parametrize("too", [False, True], ids=["the writer lives", "the writer dies too"])
+def test_a_kernel_whose_slot_was_lost_keeps_its_log(make: Make, too: bool) -> None:
+    graced = make()
+    ticking(graced)
+    kernel, before = graced.kernel("k"), graced.incarnations()
+    (graced.home / "kernels" / "k.slot").unlink()
+    if too:
+        os.kill(writer(graced).pid, signal.SIGKILL)
+    graced.kill("spawner", "self_healing")
+    graced.await_healthy(10.0, newer={"spawner": before["spawner"]})
+    assert graced.kernel("k") == kernel
+    count = len(lines(graced, "k"))
+    until(lambda: len(lines(graced, "k")) > count + 20, 5.0, "it is written on")
+    assert lines(graced, "k") == [f"line {n}" for n in range(1, len(lines(graced, "k")) + 1)]
+    graced.stop_and_prove()

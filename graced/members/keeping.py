@@ -13,7 +13,7 @@ from graced.bus.protocol import Reply
 from graced.core.vocabulary import Beat
 from graced.home.locks import read_record
 from graced.members import shelf
-from graced.posix import notify, passing, proc
+from graced.posix import listening, notify, passing, proc
 from graced.spec.config import Kernel, Socket
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ class Keeper:
 
     def _take(self, name: str, fd: int) -> None:
         """A descriptor that somebody kept under that name: ours now, unless it is not what it says or one too many."""
-        from graced.posix import listening
-
         wish = self._wanted.get(name)
         if wish is None or name in self._fds or not listening.is_it(fd, wish):
             os.close(fd)
@@ -86,8 +84,6 @@ class Keeper:
                     self._sort(fd, missing)
 
     def _sort(self, fd: int, missing: Mapping[str, Socket]) -> None:
-        from graced.posix import listening
-
         for name, wish in missing.items():
             if listening.is_it(fd, wish):
                 self._take(name, fd)
@@ -100,8 +96,6 @@ class Keeper:
         """(environment, (our descriptor, its number in the kernel) each). Raises OSError with a sentence."""
         if not kernel.sockets:
             return {}, ()
-        from graced.posix import listening
-
         names = [listening.name_of(wish) for wish in kernel.sockets]
         fresh = {}
         for name, wish in zip(names, kernel.sockets, strict=True):
@@ -113,8 +107,6 @@ class Keeper:
         return env, tuple((self._fds[name], FIRST_FD + n) for n, name in enumerate(names))
 
     def _bind(self, name: str, wish: Socket) -> int:
-        from graced.posix import listening
-
         fd = self._fds[name] = listening.bind(wish)
         self._files[name] = listening.file_of(wish)
         return fd
@@ -159,13 +151,9 @@ class Keeper:
         self._shell.send("self_healing", "kernel.renew", {"names": sorted(names)}, RENEW_S, answered)
 
     def _leads(self, name: str, wish: Socket) -> bool:
-        from graced.posix import listening
-
         return wish.path is None or ((found := listening.file_of(wish)) is not None and found == self._files.get(name))
 
     def _uses(self, kernel: Kernel, name: str) -> bool:
-        from graced.posix import listening
-
         return any(listening.name_of(wish) == name for wish in kernel.sockets)
 
     def _escalate(self, name: str, what: str) -> None:
@@ -208,6 +196,4 @@ def _by_name(kernels: Iterable[Kernel]) -> dict[str, Socket]:
     wishes = [wish for kernel in kernels for wish in kernel.sockets]
     if not wishes:
         return {}
-    from graced.posix import listening
-
     return {listening.name_of(wish): wish for wish in wishes}

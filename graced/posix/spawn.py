@@ -16,6 +16,7 @@ import msgspec
 
 from graced.posix.descriptors import Action, ChildFds, close_all_but, seal_fds
 from graced.posix.forkexec import ALL_SIGNALS, Image, Step, failed, fork_exec
+from graced.posix.shebang import fault
 from graced.posix.users import Credentials, credentials
 
 __all__ = ["ALL_SIGNALS", "Launch", "close_all_but", "cold_start", "launch", "resolve", "seal_fds"]
@@ -112,8 +113,6 @@ def _explained(error: OSError, path: str, wish: Launch) -> OSError:
     text = str(error.strerror)
     if error.errno not in EXPLAINED or not text.startswith(f"command {wish.argv[0]}: "):
         return error
-    from graced.posix.shebang import fault
-
     wrong = fault(path, wish.env).replace("FILE", path)
     return OSError(error.errno, f"command {wish.argv[0]}: {wrong}") if wrong else error
 

@@ -86,6 +86,8 @@ def board(
     stopped = found["mode"] == "stopped"
     if stopped:
         lines += _stopped(found, columns)
+    else:
+        lines += _member_troubles(members, columns)
     lines += _troubles(kernels, why or {}, columns)
     for note in notes:
         lines += [*wrapped(note, columns, "", INDENT), ""]
@@ -102,6 +104,17 @@ def board(
 
 
 # --- what is wrong
+
+
+def _member_troubles(members: dict[str, dict[str, Any]], wide: int) -> list[str]:
+    lines: list[str] = []
+    for name, row in members.items():
+        if row["state"] != "healthy":
+            lines.append(
+                f"{click.style(name, bold=True)} is {click.style(row['state'], fg=COLOURS.get(row['state']))}:"
+            )
+            lines += [part for note in _member_notes(name, row) for part in wrapped(note, wide, INDENT, INDENT)]
+    return [*lines, ""] if lines else []
 
 
 def _troubles(kernels: dict[str, dict[str, Any]], why: Mapping[str, Explanation], wide: int) -> list[str]:
@@ -186,22 +199,13 @@ def ended(exit: Any) -> str:
 
 
 def _member_lines(members: dict[str, dict[str, Any]], wide: int, every: bool) -> list[str]:
-    """One line for those that are well, unless all are asked for."""
-    shown = {name: row for name, row in members.items() if every or row["state"] != "healthy"}
-    well = len(members) - len(shown)
-    lines: list[str] = []
-    if shown:
-        rows = [_member_cells(name, row) for name, row in shown.items()]
-        title, *body = lines_of(MEMBER_COLUMNS, rows, [COLOURS.get(row[1]) for row in rows], wide, flexible=0)
-        lines.append(title)
-        for (name, row), line in zip(shown.items(), body, strict=True):
-            lines += [
-                line,
-                *(part for note in _member_notes(name, row) for part in wrapped(note, wide, INDENT, INDENT)),
-            ]
-    if well:
-        lines += wrapped(f"graced itself: {well} members healthy (`graced status --members`)", wide, "", "")
-    return lines
+    """One line, unless all are asked for."""
+    if every:
+        rows = [_member_cells(name, row) for name, row in members.items()]
+        return lines_of(MEMBER_COLUMNS, rows, [COLOURS.get(row[1]) for row in rows], wide, flexible=0)
+    well = sum(1 for row in members.values() if row["state"] == "healthy")
+    count = f"{well}" if well == len(members) else f"{well} of {len(members)}"
+    return wrapped(f"graced itself: {count} members healthy (`graced status --members`)", wide, "", "")
 
 
 def _member_cells(name: str, row: dict[str, Any]) -> list[str]:

@@ -157,6 +157,31 @@ def test_the_last_words_of_a_kernel_are_in_its_log_before_its_death_is_dealt_wit
     graced.stop_and_prove()
 
 
+BYE = "trap 'seq 5000; echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+def test_what_a_kernel_says_at_a_stop_is_in_its_log(make: Make, foreground: bool) -> None:
+    graced = make()
+    graced.write({"kernels": {f"k{n}": {"command": ["sh", "-c", BYE]} for n in range(5)}})
+    if foreground:
+        graced.witness.start()
+        process = graced.spawn("start", "--foreground")
+        until(lambda: (graced.home / "run" / "spawner.lock").exists() and graced.status()["healthy"], 10.0, "healthy")
+    else:
+        graced.start()
+    for n in range(5):
+        until(lambda n=n: lines(graced, f"k{n}") == ["up"], 5.0, "it is up")
+    if foreground:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    else:
+        graced.ok("stop")
+    for n in range(5):
+        assert lines(graced, f"k{n}") == ["up", *map(str, range(1, 5001)), "bye"]
+    graced.prove_nothing_left()
+
+
 # --- the log itself
 
 

@@ -32,11 +32,11 @@ WITH_VALUE: Final = frozenset({"-W", "-X"})
 
 def machine_problems(loaded: Loaded, environ: Mapping[str, str]) -> list[Problem]:
     """In the order of the files. `environ`: what kernels would inherit."""
-    kernels = loaded.root.get("kernels") if loaded.root is not None else None
-    if kernels is None:
+    if loaded.root is None:
         return []
-    found: list[Problem] = []
-    for key, node in kernels.pairs:
+    found = list(_of_agent(loaded, loaded.root, environ))
+    kernels = loaded.root.get("kernels")
+    for key, node in kernels.pairs if kernels is not None else ():
         spec = loaded.config.kernels.get(key.text)
         if spec is None:
             continue
@@ -46,6 +46,18 @@ def machine_problems(loaded: Loaded, environ: Mapping[str, str]) -> list[Problem
             path = join(join("kernels", key.text), name.partition(".")[0]) + "".join(name.partition(".")[1:])
             found.append(Problem(at.file, at.line, at.column, path, message, hint))
     return found
+
+
+def _of_agent(loaded: Loaded, root: Node, environ: Mapping[str, str]) -> Iterator[Problem]:
+    agent = loaded.config.coding_agent
+    node = root.get("coding_agent")
+    backend = agent.backend.command if agent.backend is not None else None
+    for name, argv in (("verify", agent.verify), ("backend", backend)):
+        pair = node.pair(name) if node is not None else None
+        wrong = _program(argv, loaded.config.folder, environ) if argv and pair is not None else None
+        if pair is not None and wrong is not None:
+            at = pair[1]
+            yield Problem(at.file, at.line, at.column, f"coding_agent.{name}", *wrong)
 
 
 def _of_kernel(spec: Kernel, node: Node, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

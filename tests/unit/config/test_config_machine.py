@@ -117,6 +117,14 @@ def test_the_path_of_the_kernel_counts(told: Callable[[str], list[str]], tmp_pat
     assert told(f"command: mine\n    env: {{PATH: {tmp_path}}}") == []
 
 
+@pytest.mark.parametrize("key", ["verify: [no-such-check]", "backend: {command: [no-such-check]}"])
+def test_the_commands_of_the_coding_agent_are_looked_for_too(tmp_path: Path, key: str) -> None:
+    (tmp_path / "graced.yaml").write_text(f"coding_agent:\n  {key}\n")
+    (problem,) = machine_problems(read(str(tmp_path / "graced.yaml"), ENV), ENV)
+    assert str(problem).startswith(f"{tmp_path}/graced.yaml:2:")
+    assert "no-such-check: not found on PATH" in str(problem)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may become anybody")
 def test_another_user_takes_root(told: Callable[[str], list[str]]) -> None:
     assert "only root may become another" in told("command: sleep 1\n    user: root")[0]

@@ -24,6 +24,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "playbook.started": (),
     "playbook.step": (),
     "playbook.finished": ("playbook", "slo_s", "duration_s", "ok"),
+    "playbook.limited": ("playbook", "trigger", "target"),
     "kernel.started": (),
     "kernel.exited": (),
     "kernel.unhealthy": (),

@@ -12,13 +12,15 @@ import errno
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from graced.audit import tail
-from graced.audit.layout import LOCK_NAME, SEGMENT_MAX_BYTES, segment_name, segments
+from graced.audit.head import Head, kept_head
+from graced.audit.lately import Line, lately
+from graced.audit.layout import LOCK_NAME, NOT_REGULAR, SEGMENT_MAX_BYTES, open_segment, segment_name, segments
 from graced.audit.record import GENESIS, NAME_MAX, encode_data, seal
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.posix.clock import wall_iso
@@ -32,7 +34,10 @@ QUEUE_MAX_BYTES: Final = 2 * 1024 * 1024
 FINDINGS_MAX: Final = 16
 """Findings kept until the caller takes them."""
 
-_OPEN: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+REPORTS_MAX: Final = 64
+"""Reports of losses that a process remembers to have seen."""
+
+_OPEN: Final = os.O_RDWR | os.O_APPEND
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -87,6 +92,8 @@ class AuditLog:
         self._number = 0  # segment of the last record; 0: nothing known yet
         self._seen = (0, 0)  # its inode and size after our last write
         self._seq, self._head = 0, GENESIS
+        self._reports: dict[str, None] = {}  # hashes of `audit.broken` records, in the order in which they were seen
+        self._fresh = True  # nothing is known yet but what an earlier process kept
         self._unsynced: set[str] = set()
 
     # --- what is known
@@ -120,10 +127,18 @@ class AuditLog:
         paths, self._unsynced = sorted(self._unsynced), set()
         return paths
 
+    def sync_head(self) -> Head | None:
+        """The head that is on disk once what `sync_target` gave is synced: to be kept by the worker (`keep_head`)."""
+        return Head(self._seq, self._head, next(reversed(self._reports), "")) if self._seq else None
+
     def holder(self) -> LockRecord | None:
         """Who wrote itself into the lock: for one whose records stay pending, and who would know if that is a stopped
         process. A process killed while it held the lock is named until the next one takes it."""
         return holder(self._lock_path)
+
+    def lately(self, kinds: tuple[str, ...], left: int) -> Iterator[Line]:
+        """Records of these kinds, whoever wrote them, in the last `left` bytes of the log, last first."""
+        return lately(self.folder, kinds, left)
 
     # --- appending
 
@@ -191,33 +206,56 @@ class AuditLog:
     def _open_end(self) -> int:
         """A descriptor of the segment to append to, with the end of the chain known. Raises OSError."""
         if self._number:
-            with contextlib.suppress(FileNotFoundError):
-                fd = os.open(self._path(self._number), _OPEN)
-                stat = os.fstat(fd)
-                if (stat.st_ino, stat.st_size) == self._seen and stat.st_size < SEGMENT_MAX_BYTES:
-                    return fd
-                os.close(fd)
+            try:
+                fd = open_segment(self.folder, self._number, _OPEN)
+            except OSError as error:
+                if error.errno != errno.ENOENT and error.strerror != NOT_REGULAR:
+                    raise
+                return self._find_end()
+            stat = os.fstat(fd)
+            if (stat.st_ino, stat.st_size) == self._seen and stat.st_size < SEGMENT_MAX_BYTES:
+                return fd
+            os.close(fd)
         return self._find_end()
 
     def _find_end(self) -> int:
         numbers = segments(self.folder)
         self._number = 0  # nothing is known until all of this has worked
-        end = tail.find(self.folder, numbers, self._seq)
+        known = self._known()
+        end = tail.find(self.folder, numbers, known)
         if end.lost:
-            self._found("", f"records {end.seq + 1} to {self._seq} were taken out of the audit log while graced ran")
+            self._found("", f"{end.lost} {'before graced began' if self._fresh else 'while graced ran'}")
         for file, why in end.broken:
             self._found(file, f"{why}; the chain goes on after record {end.seq}")
         for file, offset, size in end.torn:
             self._first.append(self._entry("audit.torn", {"file": file, "offset": offset, "size_bytes": size}))
-        number = numbers[-1] if numbers else 0
+        number = end.number
         if not number or end.size >= SEGMENT_MAX_BYTES:
-            number += 1
-            fd = os.open(self._path(number), _OPEN | os.O_CREAT, 0o600)
+            number = max(numbers, default=0) + 1
+            fd = os.open(self._path(number), _OPEN | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL, 0o600)
             self._unsynced.add(self.folder)
         else:
-            fd = os.open(self._path(number), _OPEN)
-        self._seq, self._head, self._number = end.seq, end.head, number
+            fd = open_segment(self.folder, number, _OPEN)
+            if end.unended:  # what stands there is evidence, and one line
+                os.write(fd, b"\n")
+        for report in sorted(end.reports - self._reports.keys()):
+            self._note_report(report)
+        self._seq, self._head, self._number, self._fresh = end.seq, end.head, number, False
         return fd
+
+    def _known(self) -> tail.Known:
+        """The last record of ours; before the first one, what an earlier process kept."""
+        if self._fresh:
+            kept = kept_head(self.folder)
+            if kept is None:
+                return tail.Known()
+            return tail.Known(kept.seq, kept.head, frozenset((kept.report,)) if kept.report else frozenset())
+        return tail.Known(self._seq, self._head, frozenset(self._reports))
+
+    def _note_report(self, report: str) -> None:
+        self._reports[report] = None
+        while len(self._reports) > REPORTS_MAX:
+            del self._reports[next(iter(self._reports))]
 
     def _found(self, file: str, why: str) -> None:
         self._first.append(self._entry("audit.broken", {"file": file, "why": why}))
@@ -244,6 +282,9 @@ class AuditLog:
         if done:
             self._seq, self._head = self._seq + done, hashes[done - 1]
             self._unsynced.add(self._path(self._number))
+        for entry, report in zip(entries[:done], hashes, strict=False):
+            if entry.kind == "audit.broken":
+                self._note_report(report)
         self._acknowledge(done, len(summary))
         self._seen = (stat.st_ino, stat.st_size + size)
         if size < written:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from graced.audit.canonical import FLOAT_LEAST, FLOAT_LIMIT, FLOAT_PLACES, encode_text, fit
 from graced.audit.kinds import KINDS, demand
 
-__all__ = ["GENESIS", "KINDS", "RECORD_MAX_BYTES", "Broken", "check", "make", "parse", "seal"]
+__all__ = ["GENESIS", "KINDS", "RECORD_MAX_BYTES", "Broken", "check", "make", "parse", "seal", "torn"]
 
 RECORD_MAX_BYTES: Final = 16 * 1024
 """Longest line, its newline included."""
@@ -45,6 +45,9 @@ _FORMS: Final = tuple(
     for ascii_only in (False, True)
 )
 """The texts that json.dumps makes of an object. A line must be one of them, so that no byte of it is free to change."""
+
+
+_LAST_MEMBER: Final = re.compile(rb'"hash": ?"[0-9a-f]{64}"\}?')
 
 
 class Broken(ValueError):
@@ -118,6 +121,15 @@ def parse(line: bytes) -> dict[str, Any]:
     if not any(form(record) == body for form in _FORMS):
         raise Broken("the line is not in canonical form")
     return record
+
+
+def torn(text: bytes) -> bool:
+    """Can this, without a newline, be what a killed writer left: less than one record, or one record without its end?
+
+    A text that is longer than a record, or that goes on behind a record, is none: newlines were taken out of it.
+    """
+    last = _LAST_MEMBER.search(text)
+    return len(text) < RECORD_MAX_BYTES and (last is None or last.end() == len(text))
 
 
 def check(line: bytes, seq: int, prev: str) -> dict[str, Any]:

@@ -1,86 +1,188 @@
-"""Where the chain ends on disk, and what is wrong there. Called under the lock of the log.
+"""Where the chain ends on disk, and what is wrong there. Called under the lock of the log, in the loop of a member.
 
-A line without a newline is what a killed writer left: it was never acknowledged, and is moved to `torn-NNNNNN-OFFSET`.
-Whole lines that are no records are left where they are, as evidence: the chain goes on after the last whole record, and
+At most one record without a newline is what a killed writer left: it was never acknowledged, and is moved to
+`torn-NNNNNN-OFFSET`. Anything else is left where it is, as evidence: the chain goes on after the last whole record, and
 `read.verify` will name the place for ever.
+
+Every look is bounded in bytes and in lines, whatever somebody has put into the log: a member must not be voted dead
+over it.
 """
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from graced.audit.layout import backwards, segment_name, torn_name
-from graced.audit.record import GENESIS, Broken, parse
+from graced.audit.layout import (
+    NOT_REGULAR,
+    ODD_LINES_MAX,
+    backwards,
+    end_of_lines,
+    open_segment,
+    segment_name,
+    span,
+    torn_name,
+)
+from graced.audit.record import GENESIS, RECORD_MAX_BYTES, Broken, parse, torn
 
 COPY_BYTES: Final = 64 * 1024
 TORN_SAME_NAME_MAX: Final = 100
 """Torn tails set aside from one offset of one segment: .1, .2 and so on are put behind the name."""
 
-BROKEN_TOLD_MAX: Final = 4
-"""Broken lines that are told one by one."""
+KNOWN_LOOK: Final = 1000
+"""Lines looked through for a record that the caller knows, and for reports of what was taken out."""
 
-TOLD_LOOK: Final = 100
-"""Records looked through for another's report that records are missing."""
+_REPORT: Final = b'"kind":"audit.broken"'
+_SEQ: Final = re.compile(rb'"seq": ?(\d{1,16})[,}]')
+_HASH: Final = re.compile(rb'"hash": ?"([0-9a-f]{64})"')
 
-_TOLD: Final = b'"kind":"audit.broken"'
+
+class Known(NamedTuple):
+    """A record that was in the log once; seq 0 for none. `reports`: hashes of the `audit.broken` records seen so far.
+
+    A report that is not among them may be another member's word about the very loss that is found now.
+    """
+
+    seq: int = 0
+    head: str = GENESIS
+    reports: frozenset[str] = frozenset()
 
 
 class End(NamedTuple):
-    """The end of the chain: the last whole record, and `size` of the last segment once its torn tail is gone.
+    """The end of the chain: the last whole record. Segment `number` is to be appended to (0: a new one).
 
-    `torn`: (file, offset, bytes) set aside now. `broken`: (file, why) of lines behind the last whole record.
-    `lost`: it comes before a record that the caller knows of, and no other member has recorded that yet.
+    `torn`: (file, offset, bytes) set aside now. `broken`: (file, why) of what is damaged behind the last whole record.
+    `lost`: why the log is not the one that the caller knows, "" when it is, or when another has reported that.
+    `reports`: hashes of the reports met on the way. `unended`: bytes without a newline are left at the segment's end.
     """
 
     seq: int
     head: str
+    number: int
     size: int
     torn: list[tuple[str, int, int]]
     broken: list[tuple[str, str]]
-    lost: bool
+    lost: str
+    reports: frozenset[str]
+    unended: bool
 
 
-def find(folder: str, numbers: list[int], known_seq: int) -> End:
-    """The end of the chain in these segments (ascending); sets aside a torn tail of the last. Raises OSError.
-
-    `known_seq`: of a record that was there once, or 0.
-    """
-    torn: list[tuple[str, int, int]] = []
+def find(folder: str, numbers: list[int], known: Known) -> End:
+    """The end of the chain in these segments (ascending); sets aside a torn tail of the last. Raises OSError."""
+    set_aside: list[tuple[str, int, int]] = []
     broken: list[tuple[str, str]] = []
-    size = 0
-    for number in reversed(numbers):
-        last = number == numbers[-1]
-        name = segment_name(number)
-        fd = os.open(os.path.join(folder, name), (os.O_RDWR if last else os.O_RDONLY) | os.O_CLOEXEC)
+    number, size, unended = (numbers[-1] if numbers else 0), 0, False
+    seq, head, looked, reports = 0, GENESIS, 0, set[str]()
+    there = False
+    for at in reversed(numbers):
+        last = at == numbers[-1]
         try:
-            whole = os.fstat(fd).st_size
-            lines = backwards(fd, whole)
-            offset, rest = next(lines)
-            if rest and last:
-                _set_aside(fd, offset, folder, number)
-                torn.append((name, offset, whole - offset))
-            elif rest:
-                broken.append((name, f"the line at byte {offset} is unfinished"))
+            fd = open_segment(folder, at, os.O_RDWR if last else os.O_RDONLY)
+        except OSError as error:
+            if error.strerror != NOT_REGULAR:
+                raise
+            broken.append((segment_name(at), NOT_REGULAR))
+            number = 0 if last else number
+            continue
+        try:
             if last:
-                size = offset if rest else whole
-            for at, line in lines:
-                try:
-                    record = parse(line + b"\n")
-                except Broken as error:
-                    if len(broken) < BROKEN_TOLD_MAX:
-                        broken.append((name, f"the line at byte {at}: {error}"))
+                size, unended = _tail(fd, folder, at, set_aside, broken)
+            lines = backwards(fd, min(size, span(fd)) if last else span(fd))
+            if not seq:
+                found = _last_record(lines, segment_name(at), fd, broken, last)
+                if found is None:
                     continue
-                lost = record["seq"] < known_seq and not _told(line, lines)
-                return End(record["seq"], record["hash"], size, torn, broken, lost)
+                seq, head, line = found
+                there = _is(line, known)
+                _note_report(line, reports)
+            if seq < known.seq or (not there and looked < KNOWN_LOOK):
+                for _, line in islice(lines, KNOWN_LOOK - looked):
+                    looked += 1
+                    _note_report(line, reports)
+                    there = there or _is(line, known)
+                    if there and seq >= known.seq:
+                        break
         finally:
             os.close(fd)
-    return End(0, GENESIS, size, torn, broken, known_seq > 0)
+        if seq and (there or not known.seq or looked >= KNOWN_LOOK):
+            break
+    return End(
+        seq, head, number, size, set_aside, broken,
+        _loss(seq, known, there, looked, frozenset(reports)), frozenset(reports), unended,
+    )  # fmt: skip
 
 
-def _told(line: bytes, before: Iterator[tuple[int, bytes]]) -> bool:
-    return _TOLD in line or any(_TOLD in earlier for _, earlier in islice(before, TOLD_LOOK))
+def _tail(
+    fd: int, folder: str, number: int, set_aside: list[tuple[str, int, int]], broken: list[tuple[str, str]]
+) -> tuple[int, bool]:
+    """(size, unended) of the last segment, once a torn tail is set aside."""
+    whole = os.fstat(fd).st_size
+    offset = end_of_lines(fd, whole)
+    if offset == whole:
+        return whole, False
+    if offset is not None and torn(os.pread(fd, RECORD_MAX_BYTES, offset)):
+        _set_aside(fd, offset, folder, number)
+        set_aside.append((segment_name(number), offset, whole - offset))
+        return offset, False
+    where = f"behind byte {offset}" if offset is not None else "at the end"
+    broken.append((segment_name(number), f"what stands {where} is more than one torn record"))
+    return whole, True
+
+
+def _last_record(
+    lines: Iterator[tuple[int, bytes]], name: str, fd: int, broken: list[tuple[str, str]], last: bool
+) -> tuple[int, str, bytes] | None:
+    """(seq, hash, line) of the last whole record of a segment; what stands behind it is told once."""
+    for at, line in islice(lines, ODD_LINES_MAX):
+        try:
+            record = parse(line + b"\n")
+        except Broken:
+            continue
+        _tell_garbage(fd, at + len(line) + 1, name, broken, last)
+        return record["seq"], record["hash"], line
+    _tell_garbage(fd, 0, name, broken, last)
+    return None
+
+
+def _tell_garbage(fd: int, offset: int, name: str, broken: list[tuple[str, str]], last: bool) -> None:
+    """Tells of the line at `offset`, where the whole records end; of an unended one at the log's end `_tail` tells."""
+    text = os.pread(fd, RECORD_MAX_BYTES + 1, offset)
+    line, newline, _ = text.partition(b"\n")
+    if not text or (last and not newline):
+        return
+    try:
+        parse(line + newline)
+        why = "a record that is not found from the end"
+    except Broken as error:
+        why = str(error)
+    broken.append((name, f"the line at byte {offset}: {why}"))
+
+
+def _is(line: bytes, known: Known) -> bool:
+    found = _HASH.search(line, max(0, len(line) - 80)) or _HASH.search(line)
+    return known.seq > 0 and found is not None and found[1].decode() == known.head and _seq(line) == known.seq
+
+
+def _seq(line: bytes) -> int:
+    found = _SEQ.findall(line)
+    return int(found[-1]) if found else 0
+
+
+def _note_report(line: bytes, reports: set[str]) -> None:
+    found = _HASH.search(line, max(0, len(line) - 80)) if _REPORT in line else None
+    if found is not None:
+        reports.add(found[1].decode())
+
+
+def _loss(seq: int, known: Known, there: bool, looked: int, reports: frozenset[str]) -> str:
+    """What happened to the record that the caller knows, unless another member has reported that meanwhile."""
+    if not known.seq or there or reports - known.reports:
+        return ""
+    if seq < known.seq:
+        return f"records {seq + 1} to {known.seq} were taken out of the audit log"
+    return f"record {known.seq} of the audit log was rewritten" if looked < KNOWN_LOOK else ""
 
 
 def _set_aside(fd: int, offset: int, folder: str, number: int) -> None:

@@ -20,7 +20,7 @@ MUTE: Final = frozenset({"gone", "zombie", "stopped", "traced"})
 """Of these no answer can come, so nobody waits for it."""
 
 Question = tuple[str, Mapping[str, Any]]
-"""(verb, args); see `protocol.VERBS`."""
+"""(verb, args); see `verbs.VERBS`."""
 
 
 def ask(

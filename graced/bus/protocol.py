@@ -1,4 +1,5 @@
-"""What travels on the bus, in MessagePack. Heartbeats are `graced.core.vocabulary.Beat`; the rest is here.
+"""What travels on the bus, in MessagePack. Heartbeats are `graced.core.vocabulary.Beat`, the arguments of commands are
+in `graced.bus.verbs`; the rest is here.
 
 A command carries an id (a repeat is harmless), the incarnation it is meant for (0: any) and a deadline in
 seconds of CLOCK_MONOTONIC (0: none); the receiver refuses the late, the repeated and what is for another.
@@ -11,12 +12,13 @@ from msgspec import Struct
 
 from graced.core.vocabulary import Beat
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.run import Run
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 class Ask(Struct, frozen=True, array_like=True):
-    """A command to one member. `verb` is one of VERBS; `args` are its plain arguments."""
+    """A command to one member. `verb` is one of `graced.bus.verbs.VERBS`; `args` are its plain arguments."""
 
     id: str
     verb: str
@@ -24,6 +26,14 @@ class Ask(Struct, frozen=True, array_like=True):
     sender: str = ""
     incarnation: int = 0
     deadline: float = 0.0
+
+
+class Asked(Struct, frozen=True):
+    """Who waits for the answer to a command, as whoever takes it needs it."""
+
+    id: str
+    sender: str
+    address: bytes
 
 
 class Reply(Struct, frozen=True, array_like=True):
@@ -47,20 +57,17 @@ class PeerView(Struct, frozen=True):
 
 
 class KernelView(Struct, frozen=True):
-    """One kernel as self_healing has it; times in seconds of CLOCK_MONOTONIC, 0 for none."""
+    """One kernel as self_healing has it. A `run.pid` of 0: it is not alive; `due`: seconds of CLOCK_MONOTONIC, or 0."""
 
-    pid: int
-    start_ticks: int
+    run: Run
     state: str
-    run: int
     reason: str
-    started: float
     restarts: int
     exit: Any
     critical: bool
     rung: str | None
     wanted: bool
-    held: bool
+    stopped_by_person: bool
     due: float
 
 
@@ -85,36 +92,6 @@ class View(Struct, frozen=True):
     kernels: dict[str, KernelView] | None = None  # self_healing only
     failing: dict[str, str] = {}  # spawner only: members whose starts do not become healthy, and why
 
-
-# Who takes which command. "*": every member. Arguments and answers in one line each.
-VERBS: Final[dict[str, tuple[str, str]]] = {
-    "status": ("*", "-> View"),
-    "beat": ("*", "{beat}: a newborn's first heartbeat, no answer"),
-    "resign": ("*", "{reason}: end yourself; the others bring you back"),
-    "vote": ("*", "{vote, target, incarnation} -> {down}"),
-    "birth": ("spawner", "{target, request, floor, force} -> {pid} | {reason, retry_at}"),
-    "kernel.start": ("spawner", "{kernel, run}: the outcome comes as news"),
-    "kernel.order": ("spawner", "Order"),
-    "kernel.end": ("spawner", "{kernel, run, signal, timeout}"),
-    "kernel.sync": ("spawner", "{acked} -> all runs, and news above `acked`"),
-    "kernel.news": ("self_healing", "news of births and exits"),
-    "kernels.start": ("self_healing", "{names}: start by a person -> {names}"),
-    "kernels.stop": ("self_healing", "{names}: stop by a person -> {names}"),
-    "kernels.restart": ("self_healing", "{names}: restart by a person -> {names}"),
-    "run": ("self_healing coding_agent", "{request, playbook, target, tier, by, vars} -> {accepted}"),
-    "run.result": (
-        "self_healing coding_agent",
-        "{request} -> {running, steps}, and once it is over {ok, text}",
-    ),
-    "grant": ("architect parliament trigger", "a signed lease -> {held}"),
-    "revoke": ("architect parliament trigger", "{incident} -> {held: false}"),
-    "kernel.mended": ("self_healing", "{paths}: they compile now -> rows as kernel.look"),
-    "kernel.look": ("self_healing", "{names} -> {NAME: {run, state, started, alive, reason}}"),
-    "kernel.renew": ("self_healing", "{names}: begin the next run, for their sources were mended"),
-    "task.mend": ("coding_agent", "{path, error, kernel}: a kernel crashes over it -> {id, state, text}"),
-    "task.add": ("coding_agent", "{path}: queue a file -> {id}"),
-    "task.undo": ("coding_agent", "{id}: restore the bytes from before the fix"),
-}
 
 _encoder = msgspec.msgpack.Encoder()
 _beats = msgspec.msgpack.Decoder(Beat)

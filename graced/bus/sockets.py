@@ -9,7 +9,7 @@ import contextlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import zmq
@@ -24,9 +24,6 @@ ABSENT_S: Final = 2.0  # a peer that is away for longer is disconnected: trying 
 AGAIN_S: Final = 6.0  # then it is tried once more for ABSENT_S: a process that was stopped has its old socket file
 RECEIVE_BATCH: Final = 64  # messages taken from one socket before the loop looks at the others
 UNSENT_MAX: Final = 256  # commands that wait for a connection; more than that is a bug, the oldest is dropped
-
-
-Ready = Mapping[Any, int]  # what the poll found readable
 
 
 class Bus:
@@ -54,6 +51,7 @@ class Bus:
         self._connected: set[str] = set()
         self._greeter: zmq.Socket[bytes] | None = None
         self._beat = b""
+        self._ready: dict[Any, int] = {}
         self._bind()
 
     def _socket(self, kind: int) -> "zmq.Socket[bytes]":
@@ -66,11 +64,17 @@ class Bus:
         self._router.bind(self.home.endpoint(self.me, "cmd"))
         self._xpub.bind(self.home.endpoint(self.me, "hb"))
 
+    def poll(self, wait_ms: int) -> dict[Any, int]:
+        """Wait for something to be readable; `asks`, `replies`, `beats` and `subscribers` take what is."""
+        self._ready = dict(self.poller.poll(wait_ms))
+        return self._ready
+
     def rebind(self) -> None:
         """After run/ was deleted and made again: new socket files, the old connections live on."""
-        for socket, kind in ((self._router, "cmd"), (self._xpub, "hb")):
+        commands, heartbeats = self.home.endpoint(self.me, "cmd"), self.home.endpoint(self.me, "hb")
+        for socket, address in ((self._router, commands), (self._xpub, heartbeats)):
             with contextlib.suppress(zmq.ZMQError):
-                socket.unbind(self.home.endpoint(self.me, kind))
+                socket.unbind(address)
         self._bind()
 
     # --- heartbeats
@@ -83,9 +87,9 @@ class Bus:
         with contextlib.suppress(zmq.Again):
             self._xpub.send(self._beat, zmq.NOBLOCK)
 
-    def subscribers(self, ready: Ready) -> None:
+    def subscribers(self) -> None:
         """Answer new subscriptions with the current heartbeat."""
-        if self._xpub in ready:
+        if self._xpub in self._ready:
             self.welcome()
 
     def welcome(self) -> None:
@@ -96,8 +100,8 @@ class Bus:
         if joined and self._beat:
             self._send_beat()
 
-    def beats(self, ready: Ready) -> Iterator[Beat]:
-        if self._sub not in ready:
+    def beats(self) -> Iterator[Beat]:
+        if self._sub not in self._ready:
             return
         for message in self._received(self._sub):
             beat = decode_beat(message)
@@ -172,11 +176,13 @@ class Bus:
         self._dealers[peer] = dealer
         self.poller.register(dealer, zmq.POLLIN)
 
-    def send(self, peer: str, ask: Ask) -> None:
-        """Send a command, or keep it until the connection stands or its deadline has passed."""
+    def send(self, peer: str, ask: Ask) -> bool:
+        """Send a command, or keep it until the connection stands or its deadline has passed; False: it is kept."""
         self.connect(peer)
-        if not self._try(peer, ask):
+        sent = self._try(peer, ask)
+        if not sent:
             self._unsent.append((peer, ask))
+        return sent
 
     def _try(self, peer: str, ask: Ask) -> bool:
         dealer = self._dealers.get(peer)
@@ -196,9 +202,9 @@ class Bus:
                 self._unsent.append((peer, ask))
         return bool(self._unsent)
 
-    def asks(self, ready: Ready) -> Iterator[tuple[bytes, Ask]]:
+    def asks(self) -> Iterator[tuple[bytes, Ask]]:
         """Commands that came in, each with the address that `reply` needs."""
-        if self._router not in ready:
+        if self._router not in self._ready:
             return
         for _ in range(RECEIVE_BATCH):
             try:
@@ -213,10 +219,10 @@ class Bus:
         with contextlib.suppress(zmq.ZMQError):
             self._router.send_multipart((address, encode(reply)), zmq.NOBLOCK)
 
-    def replies(self, ready: Ready) -> Iterator[tuple[str, Reply]]:
-        for peer, dealer in tuple(self._dealers.items()):
-            if dealer in ready:
+    def replies(self) -> Iterator[Reply]:
+        for dealer in tuple(self._dealers.values()):
+            if dealer in self._ready:
                 for message in self._received(dealer):
                     reply = decode_reply(message)
                     if reply is not None:
-                        yield peer, reply
+                        yield reply

@@ -11,6 +11,7 @@ from graced.audit import read
 from graced.cli.groups import DefaultGroup
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
+from graced.control.anchors import CONFIGURED, told_outside
 from graced.control.errors import EX_FAILED
 
 
@@ -45,11 +46,20 @@ def show(place: Place, tail: int | None, as_json: bool) -> None:
 
 @command.command("verify")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
+@click.option(
+    "--anchor",
+    is_flag=False,
+    flag_value=CONFIGURED,
+    metavar="[FILE|journal|SEQ:HASH]",
+    help="also check against the heads that were told outside of the home; without a value, where `audit.anchor` of "
+    "graced.yaml tells them",
+)
 @place_options
 @pass_place
-def verify(place: Place, as_json: bool) -> None:
+def verify(place: Place, as_json: bool, anchor: str | None) -> None:
     """Follow the chain of hashes from its first record; name the first that is broken."""
-    verdict = read.verify(place.home_dir().audit)
+    home = place.home_dir()
+    verdict = read.verify(home.audit, [] if anchor is None else told_outside(home, anchor))
     if as_json:
         broken = None if verdict.broken is None else verdict.broken._asdict()
         print_json({**msgspec.to_builtins(verdict), "broken": broken})

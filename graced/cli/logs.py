@@ -100,9 +100,9 @@ def _tell_beside(home: Home, name: str, reader: Reader, there: bool, whole: bool
 
 def _silence(home: Home, name: str, there: bool) -> str:
     """Why a kernel has printed nothing, where its state is the reason."""
-    row = status(home)["kernels"].get(name, {})
-    if row.get("reason") and row["state"] in ("failed", "backoff"):
-        return f"{name} has printed nothing; it is {row['state']}: {row['reason']}"
+    row = status(home).kernels.get(name)
+    if row is not None and row.reason and row.state in ("failed", "backoff"):
+        return f"{name} has printed nothing; it is {row.state}: {row.reason}"
     return "" if there else f"{name} has printed nothing: it was not started yet"
 
 

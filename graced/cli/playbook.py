@@ -30,7 +30,13 @@ def listed(place: Place, as_json: bool) -> None:
     found = _all(place.load().config)
     if as_json:
         rows = [
-            {"name": p.name, "description": p.description, "slo_s": p.slo_s, "on": list(p.on), "file": p.file}
+            {
+                "name": p.name,
+                "description": p.description,
+                "slo_s": p.slo_s,
+                "on": [trigger.name for trigger in p.on],
+                "file": p.file,
+            }
             for p in found.values()
         ]
         print_json({"playbooks": rows})
@@ -122,7 +128,8 @@ def run(place: Place, name: str, dry_run: bool, extra: tuple[str, ...], as_json:
     if not anyone(home):
         raise not_running(home.root)
     tell = (lambda step: None) if as_json else (lambda step: click.echo(_step_line(step)))
-    result = run_playbook(home, playbook, variables, tell)
+    given = {word.partition("=")[0] for word in extra}  # the rest are the defaults of those who run it
+    result = run_playbook(home, playbook, {name: variables[name] for name in given}, tell)
     if as_json:
         print_json(result)
     else:

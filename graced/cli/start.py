@@ -16,13 +16,15 @@ from graced.control.errors import EX_FAILED, Mistakes
 from graced.control.names import known
 from graced.control.people import start_kernels
 from graced.control.start import Outcome
+from graced.home.environment import for_spawner
 from graced.home.kept import kept_config, running_kernels
-from graced.home.launch import PYTHON, spawner_environ
+from graced.home.launch import PYTHON
 from graced.home.loaded import note
 from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix import notify
 from graced.status.now import status
+from graced.status.structs import IDLE, WELL, Status
 
 BE_SPAWNER: Final = (
     "import sys; from graced.members.spawner import main; sys.exit(main(sys.argv[1], fresh=True, foreground=True))"
@@ -58,7 +60,7 @@ def command(place: Place, name: tuple[str, ...], foreground: bool, as_json: bool
     with Bar("starting") as bar:
         starting.launch(home, lock)
         outcome = starting.await_healthy(home, limit_s, lambda found: _advance(bar, found))
-    _finish(home, outcome, as_json)
+    _finish(outcome, as_json)
 
 
 def say(text: str) -> None:
@@ -97,22 +99,20 @@ def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool, 
         outcome = Outcome(status(home), True, f"not ready: {', '.join(late)}")
     elif names:
         outcome = Outcome(status(home), True, outcome.why)
-    _finish(home, outcome, as_json)
+    _finish(outcome, as_json)
 
 
-def _finish(home: Home, outcome: Outcome, as_json: bool) -> NoReturn:
-    print_board(home, outcome.status, as_json)
+def _finish(outcome: Outcome, as_json: bool) -> NoReturn:
+    print_board(outcome.status, as_json)
     if outcome.why:
         say(outcome.why)
         sys.exit(EX_FAILED)
     sys.exit(0)
 
 
-def _advance(bar: Bar, found: dict[str, Any]) -> None:
-    from graced.cli.board import GOOD, IDLE
-
-    members = [row["state"] == "healthy" for row in found["members"].values()]
-    kernels = [row["state"] in GOOD for row in found["kernels"].values() if row["state"] not in IDLE]
+def _advance(bar: Bar, found: Status) -> None:
+    members = [member.state == "healthy" for member in found.members.values()]
+    kernels = [kernel.state in WELL for kernel in found.kernels.values() if kernel.state not in IDLE]
     bar.update(sum(members) + sum(kernels), len(members) + len(kernels))
 
 
@@ -121,4 +121,4 @@ def _become_spawner(home: Home, lock: Any) -> NoReturn:
     lock.close()
     sys.stdout.flush()
     argv = [*PYTHON, "-c", BE_SPAWNER, home.root]
-    os.execve(sys.executable, argv, spawner_environ(home, os.environ))
+    os.execve(sys.executable, argv, for_spawner(home, os.environ))

@@ -3,24 +3,27 @@
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import click
+import msgspec
+from msgspec.structs import replace
 
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS, EX_USAGE, Refusal
+from graced.control.errors import EX_FAILED, EX_NOTHING_RUNS, EX_USAGE, Refusal, exit_code
 from graced.control.names import expand
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
 from graced.home.presence import presence
 from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
-from graced.status.now import exit_code, status
+from graced.status.now import status
+from graced.status.structs import IDLE, WELL, Status
 
 WATCH_S: Final = 1.0
 CLEAR: Final = "\033[H\033[2J"
-WELL: Final = frozenset({"healthy", "ready", "stopped", "exited", "scheduled"})
+FINE: Final = WELL | IDLE
 """States of one that is as it is meant to be."""
 
 
@@ -44,60 +47,59 @@ def command(place: Place, name: tuple[str, ...], as_json: bool, watch: bool, mem
     names = expand(name, specs, MEMBERS)
     while True:
         found = status(home, specs)
-        _show(home, found, names, as_json, watch, members)
+        _show(found, names, as_json, watch, members)
         if not watch:
             sys.exit(code_of(found, names))
         time.sleep(WATCH_S)
         specs = running_kernels(kept_config(home))
 
 
-def code_of(found: dict[str, Any], names: Sequence[str]) -> int:
+def code_of(found: Status, names: Sequence[str]) -> int:
     """The exit code; with names another's trouble does not count."""
-    if not names or found["mode"] == "stopped":
+    if not names or found.mode == "stopped":
         return exit_code(found)
-    rows = [found["members"].get(name) or found["kernels"].get(name) or {"state": "stopped"} for name in names]
-    return 0 if all(row["state"] in WELL for row in rows) else EX_FAILED
+    rows = [found.members.get(name) or found.kernels.get(name) for name in names]
+    return 0 if all(row is None or row.state in FINE for row in rows) else EX_FAILED
 
 
 def _print_pid(home: Home, word: str, specs: dict[str, Kernel]) -> None:
     name, *more = expand([word], specs, MEMBERS)
     if more:
         raise Refusal(f"{word} means {len(more) + 1} kernels: name one of them", EX_USAGE)
-    pid = presence(home, name).pid if name in MEMBERS else status(home, specs)["kernels"][name]["pid"]
+    pid = presence(home, name).pid if name in MEMBERS else status(home, specs).kernels[name].pid
     if not pid:
         raise Refusal(f"{name} is not running", EX_NOTHING_RUNS)
     click.echo(str(pid))
     sys.exit(0)
 
 
-def _show(
-    home: Home, found: dict[str, Any], names: list[str], as_json: bool, watch: bool, members: bool = False
-) -> None:
+def _show(found: Status, names: list[str], as_json: bool, watch: bool, members: bool = False) -> None:
     if as_json:
-        print_json(narrowed(found, names), compact=watch)
+        print_json(msgspec.to_builtins(narrowed(found, names)), compact=watch)
         return
-    from graced.cli.board import GOOD, IDLE, board
+    from graced.cli.board import board
     from graced.cli.out import on_terminal, width
     from graced.control.drift import drift
     from graced.control.explain import explain
 
-    broken = [n for n, row in found["kernels"].items() if row["state"] not in GOOD | IDLE and (not names or n in names)]
+    broken = [n for n, row in found.kernels.items() if row.state not in FINE and (not names or n in names)]
+    home = Home(found.home)
     why = explain(home, broken) if broken else {}
-    other = drift(home) if found["mode"] != "stopped" and not names else ""
+    other = drift(home) if found.mode != "stopped" and not names else ""
     text = board(found, width() if on_terminal() else 0, names, why, members, [other] if other else [])
     click.echo((CLEAR if watch and on_terminal() else "") + text)
     if watch and not on_terminal():
         click.echo()
 
 
-def narrowed(found: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The same object with only these members and kernels in it; all of it without names."""
+def narrowed(found: Status, names: list[str]) -> Status:
+    """The same with only these members and kernels in it; all of it without names."""
     if not names:
         return found
-    tables = {key: {name: row for name, row in found[key].items() if name in names} for key in ("members", "kernels")}
-    return {**found, **tables}
+    members = {name: member for name, member in found.members.items() if name in names}
+    return replace(found, members=members, kernels={n: kernel for n, kernel in found.kernels.items() if n in names})
 
 
-def print_board(home: Home, found: dict[str, Any], as_json: bool = False) -> None:
+def print_board(found: Status, as_json: bool = False) -> None:
     """As the other commands show where things stand."""
-    _show(home, found, [], as_json, watch=False)
+    _show(found, [], as_json, watch=False)

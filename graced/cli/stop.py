@@ -69,8 +69,8 @@ def _stop_named(home: Home, name: tuple[str, ...]) -> tuple[list[str], list[str]
 
 def _barred(home: Home, specs: dict[str, Kernel], names: list[str]) -> list[str]:
     """Of those whose processes are another user's, as `sudo` makes them: what can be done."""
-    rows = status(home, specs)["kernels"]
-    return [text for name in names if (text := foreign(rows.get(name, {}).get("pid") or 0))]
+    rows = status(home, specs).kernels
+    return [text for name in names if (text := foreign(rows[name].pid or 0 if name in rows else 0))]
 
 
 def _listed(kernels: list[str], members: list[str]) -> str:

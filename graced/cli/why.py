@@ -53,7 +53,7 @@ def lines_about(why: Explanation, wide: int) -> list[str]:
     return lines
 
 
-def _exit(exit: object) -> str:
+def _exit(exit: dict[str, int] | str | None) -> str:
     from graced.cli.board import ended
 
     return "" if exit is None else ended(exit)

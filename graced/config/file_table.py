@@ -95,6 +95,23 @@ class BackendShape(Shape):
         return record.surface(node) if record else node.value()
 
 
+class AnchorShape(Either):
+    """`journal`, `syslog`, a path, or {command}."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            scalar=PathTo(),
+            mapping=Record(s.Anchor, [Key("command", Command(), None, "gets a line of JSON on its standard input")]),
+        )
+        self.wants = "journal, syslog, a file to append to, or {command: [...]}"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        if spot.node.kind == "scalar" and spot.node.value() in ("journal", "syslog"):
+            return s.Anchor(log=spot.node.value())
+        value = super().read(spot, reading)
+        return s.Anchor(file=value) if isinstance(value, str) else value
+
+
 TIMING = Record(
     s.Timing,
     [
@@ -121,6 +138,17 @@ CODING_AGENT = Record(
         Key("backend", Nullable(BackendShape()), "null", "optional: a command or an endpoint that proposes fixes"),
     ],
 )
+AUDIT = Record(
+    s.Audit,
+    [
+        Key(
+            "anchor",
+            Nullable(AnchorShape()),
+            "null",
+            "where the head of the log is told outside of the home, each minute",
+        )
+    ],
+)
 FILE = Record(
     dict,
     [
@@ -132,6 +160,7 @@ FILE = Record(
         Key("playbooks", ListOf(PathTo(os.path.isdir, "a folder")), "[]", "more folders of playbooks"),
         Key("coding_agent", CODING_AGENT, "{}", "the member that mends code"),
         Key("notify", ListOf(Text("an Apprise URL", words.notify_url)), "[]", "for what is escalated to a human"),
+        Key("audit", AUDIT, "{}", "the audit log"),
         Key("defaults", Partial(KERNEL), "{}", "kernel keys that every kernel starts from"),
         Key("kernels", MapOf(
             KERNEL, words.name_fault, lambda name, fields: s.Kernel(name=name, **fields), words.NAME_PATTERN,

@@ -5,7 +5,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.config.check import RUNGS
 from graced.config.load import ConfigError, Loaded
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import Problem, join
@@ -35,7 +34,6 @@ class Inert(Struct, frozen=True):
 KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
-    Inert("notify"),
     Inert("KERNEL.schedule", unsafe="it would run at once, and again each time it ends; leave it to cron so far"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
     Inert(
@@ -60,17 +58,12 @@ TABLE: Final = (
     Inert("KERNEL.log.max_age"),
 )
 
-EFFECTIVE_RUNGS: Final = RUNGS
-"""Of a ladder that is written out; playbooks as rungs are passed over so far."""
-
-
-def inert_keys(loaded: Loaded) -> list[str]:
-    """The paths of all keys that are set and have no effect yet, in the order of the files."""
-    return [problem.path for problem in _problems(loaded)]
-
 
 def inert_warnings(loaded: Loaded) -> list[Problem]:
-    """Those that may be passed over, each as a line for `start`. A key set in `defaults` is told there alone."""
+    """A line for `start` of each key that is set and may be passed over, in the order of the files.
+
+    A key set in `defaults` is told there alone.
+    """
     return [problem for problem in _problems(loaded) if not problem.hint]
 
 
@@ -85,15 +78,15 @@ def _problems(loaded: Loaded) -> list[Problem]:
     if loaded.root is None:
         return []
     found: dict[tuple[str, int, int], Problem] = {}
-    for path, key, message, unsafe in _walk(loaded.root):
-        problem = Problem(key.file, key.line, key.column, path, message, unsafe)
+    for path, key, unsafe in _walk(loaded.root):
+        problem = Problem(key.file, key.line, key.column, path, "has no effect yet", unsafe)
         found.setdefault((key.file, key.line, key.column), problem)
     rank = {file: index for index, file in enumerate(loaded.files)}
     return sorted(found.values(), key=lambda p: (rank.get(p.file, len(rank)), p.line, p.column))
 
 
-def _walk(root: Node) -> Iterator[tuple[str, Node, str, str]]:
-    """(path, where, message, unsafe); `defaults` first, so that what kernels have from there is told for it."""
+def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
+    """(path, where, unsafe); `defaults` first, so that what kernels have from there is told for it."""
     scopes = [("", root)]
     for name in ("defaults", "kernels"):
         node = root.get(name)
@@ -106,12 +99,7 @@ def _walk(root: Node) -> Iterator[tuple[str, Node, str, str]]:
                 continue
             for path, key, value in _find(node, parts[1:] if scope else parts, scope):
                 if entry.when(value):
-                    yield path, key, "has no effect yet", entry.unsafe
-        ladder = node.pair("ladder") if scope else None
-        for index, rung in enumerate(ladder[1].items if ladder else []):
-            if rung.text not in EFFECTIVE_RUNGS:
-                kind = "rung" if rung.text in RUNGS else "playbook"
-                yield f"{scope}.ladder[{index}]", rung, f"the {kind} {rung.text} has no effect here yet", ""
+                    yield path, key, entry.unsafe
 
 
 def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, Node]]:
@@ -128,8 +116,3 @@ def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, 
             yield from _find(item, rest, f"{path}[{index}]")
     else:
         yield from _find(pair[1], rest, path)
-
-
-def notify_is_inert() -> bool:
-    """Does an escalation reach nobody outside so far?"""
-    return any(entry.path == "notify" for entry in TABLE)

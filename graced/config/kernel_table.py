@@ -136,7 +136,9 @@ READY = Tagged(
     Key("when", Choice("started", "notify", "http", "tcp", "exec", "log", "exited"), "started", "when it is ready"),
     [Key("timeout", duration(SHORTEST_S), "30s", "not ready within this time: the start has failed")],
     {
-        "started": [],
+        "started": [
+            Key("for", Nullable(duration()), "null", "it has stayed up for so long; null: 500ms, 0 if it runs once"),
+        ],
         "notify": [],
         "http": [_URL, _STATUS, _INTERVAL],
         "tcp": [_TCP_PORT, _HOST, _INTERVAL],
@@ -168,7 +170,7 @@ HEALTH = Tagged(
 BACKOFF = Record(
     s.Backoff,
     [
-        Key("immediate", whole(), "2", "so many short runs in the window are followed by no wait"),
+        Key("immediate", whole(), "2", "so many runs of less than 10s in the window are followed by no wait"),
         Key("initial", duration(), "100ms", "the first wait; 0: never one"),
         Key("factor", Number(1, 1000), "2", "each wait is so many times the one before"),
         Key("max", duration(), "30s", "the longest wait"),
@@ -179,6 +181,7 @@ RESTART_KEYS: Final = (
     Key("max_restarts", whole(), "5", "within `window`; one more and the next rung of the ladder is taken"),
     Key("window", duration(SHORTEST_S), "60s", "the time in which restarts are counted"),
     Key("backoff", BACKOFF, "{}", "waits between restarts"),
+    Key("give_up", Flag(), "false", "past the ladder; false: tried again every `backoff.max`"),
 )
 
 CPU = Record(
@@ -222,8 +225,9 @@ KERNEL_KEYS: Final = (
     ]), "{}", "what it may use"),
     Key("stop", Record(s.Stop, [
         Key("signal", _SIGNAL, "TERM", "what asks it to end"),
+        Key("to", Choice("main", "tree"), "main", "whom the signal goes to: its first process, or all of it"),
         Key("timeout", duration(), "10s", "then KILL, to the whole tree"),
-        Key("command", _COMMAND, "null", "run before the signal"),
+        Key("command", _COMMAND, "null", "run before the signal, with its first process as $MAINPID"),
     ]), "{}", "how it is stopped"),
     Key("reload", ReloadShape(), "restart", "what `graced reload NAME` does"),
     Key("restart_mode", Choice("stop_first", "overlap"), "stop_first", "overlap: no gap between old and new"),

@@ -6,16 +6,17 @@ import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from graced.config.env_file import read_env_file
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths
+from graced.core.kernels.ending import Course, step
+from graced.home import stop_command
+from graced.members.launching import environment_of
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
 from graced.posix.scan import HOME_TAG
-from graced.posix.spawn import Launch, launch
 from graced.posix.tree import STUCK_S, TreeKill
-from graced.spec.config import Dependency, Kernel
+from graced.spec.config import Kernel
 
 LOOK_S: Final = 0.1
 """Between two looks at /proc for what a kernel forked since, while it has time to end."""
@@ -32,36 +33,28 @@ def by_kernel(everyone: Iterable[Found]) -> dict[str, list[Identity]]:
     return groups
 
 
-def waves(specs: Mapping[str, Kernel], names: Iterable[str]) -> list[list[str]]:
-    """In which order to stop: each wave may be stopped at once, dependents before what they depend on."""
-    left = list(names)
-    found: list[list[str]] = []
-    while left:
-        needed = {need.name for name in left for need in _needs(specs, name)}
-        wave = [name for name in left if name not in needed] or left
-        found.append(wave)
-        left = [name for name in left if name not in wave]
-    return found
-
-
-def _needs(specs: Mapping[str, Kernel], name: str) -> Sequence[Dependency]:
-    return specs[name].depends_on if name in specs else ()
-
-
 class KernelEnd:
-    """Ends one wave: `stop.command`, then `stop.signal` to the whole tree, then KILL when `stop.timeout` is over.
+    """Ends one wave, each of it by the course of graced.core.kernels.ending.
 
-    A kernel that the configuration no longer has is ended by the defaults. report: told each name as it ends.
+    mains: the first process of each kernel's newest run. A kernel that the configuration no longer has is ended by the
+    defaults. report: told each name as it ends.
     """
 
     def __init__(
-        self, census: Census, home_id: str, specs: Mapping[str, Kernel], environ: Mapping[str, str], report: Report
+        self,
+        census: Census,
+        home_id: str,
+        specs: Mapping[str, Kernel],
+        mains: Mapping[str, Identity],
+        environ: dict[str, str],
+        report: Report,
     ) -> None:
         self._census, self._home_id = census, home_id
-        self._specs, self._environ, self._report = specs, environ, report
+        self._specs, self._mains, self._environ, self._report = specs, mains, environ, report
         self._deaths = Deaths()
+        self._main_of: dict[str, Identity] = {}
+        self._courses: dict[str, Course] = {}
         self._commands: dict[str, Identity] = {}
-        self._asked_at: dict[str, float] = {}
         self._signalled: set[Identity] = set()
         self._kills: dict[str, TreeKill] = {}
 
@@ -76,7 +69,7 @@ class KernelEnd:
                 before, left = left, self._alive(names)
                 for name in before.keys() - left.keys():
                     self._report(name)
-                if all(self._overdue_s(name) >= STUCK_S for name in left):
+                if all(monotonic() - self._course(name).over_at >= STUCK_S for name in left):
                     return
         finally:
             for identity in self._commands.values():
@@ -88,32 +81,48 @@ class KernelEnd:
     def _spec(self, name: str) -> Kernel:
         return self._specs.get(name) or Kernel(name, ())
 
-    def _alive(self, names: Sequence[str]) -> dict[str, list[Identity]]:
-        wanted = frozenset(names)
-        return by_kernel(found for found in self._census.look() if found.kernel in wanted)
+    def _course(self, name: str) -> Course:
+        """Its time counts from when it is first urged: a look at /proc may take long."""
+        return self._courses.get(name) or Course(self._spec(name).stop, monotonic())
 
-    def _overdue_s(self, name: str) -> float:
-        """Seconds past its time, negative before. It counts from when it was asked: a look at /proc may take long."""
-        return monotonic() - self._asked_at.get(name, monotonic()) - self._spec(name).stop.timeout_s
+    def _alive(self, names: Sequence[str]) -> dict[str, list[Identity]]:
+        wanted, commands = frozenset(names), frozenset(self._commands.values())
+        everyone = self._census.look()
+        return by_kernel(found for found in everyone if found.kernel in wanted and found.identity not in commands)
 
     def _urge(self, name: str, processes: Sequence[Identity]) -> None:
         """What is due for one kernel."""
-        if name in self._asked_at and self._overdue_s(name) >= 0:
-            self._kill(name, processes)
-        elif name not in self._asked_at and self._spec(name).stop.command is not None:
-            self._command(self._spec(name), processes)
-            self._asked_at[name] = monotonic()
-        elif name not in self._commands or not proc.alive(self._commands[name]):
-            self._signal(name, processes)
+        command = self._commands.get(name)
+        main = self._main(name, processes)
+        running = command is not None and proc.alive(command)
+        self._courses[name], act = step(self._course(name), monotonic(), command=running, main=main in processes)
+        match act:
+            case "command" if not self._command(name, main):
+                self._urge(name, processes)  # passed over, as the signal comes next
+            case "main":
+                self._signal(name, [main])
+            case "tree":
+                self._signal(name, processes)
+            case "kill":
+                self._kill(name, processes)
 
-    def _signal(self, name: str, processes: Sequence[Identity]) -> None:
-        fresh = [identity for identity in processes if identity not in self._signalled]
-        for identity in fresh:
+    def _main(self, name: str, processes: Sequence[Identity]) -> Identity:
+        """The first process of its newest run; where no record of it is left, the oldest. The same to the end."""
+        if name not in self._main_of:
+            recorded = self._mains.get(name)
+            oldest = min(processes, key=lambda i: i.start_ticks)
+            self._main_of[name] = recorded if recorded is not None and recorded in processes else oldest
+        return self._main_of[name]
+
+    def _signal(self, name: str, whom: Sequence[Identity]) -> None:
+        """Each of them once."""
+        for identity in whom:
+            if identity in self._signalled:
+                continue
+            self._signalled.add(identity)
             self._deaths.send(identity, self._spec(name).stop.signal)
             if proc.status(identity) == "stopped":  # it takes no signal but KILL and CONT
                 self._deaths.send(identity, signal.SIGCONT)
-        self._signalled.update(fresh)
-        self._asked_at.setdefault(name, monotonic())
 
     def _kill(self, name: str, processes: Sequence[Identity]) -> None:
         for identity in processes:
@@ -122,22 +131,12 @@ class KernelEnd:
         kill = self._kills.setdefault(name, TreeKill(None, {HOME_TAG: self._home_id, "GRACED_KERNEL": name}))
         kill.step(monotonic())
 
-    def _command(self, kernel: Kernel, processes: Sequence[Identity]) -> None:
-        """Starts `stop.command` as the kernel itself is started, with MAINPID as systemd gives it.
-
-        One that cannot be run is passed over, as the signal comes next.
-        """
-        env = {**self._environ, "MAINPID": str(min(processes, key=lambda i: i.start_ticks).pid)}
+    def _command(self, name: str, main: Identity) -> bool:
+        kernel = self._spec(name)
         with contextlib.suppress(OSError, ValueError):
-            if kernel.env_file is not None:
-                env.update(read_env_file(kernel.env_file))
-        env.update(kernel.env)
-        argv = list(kernel.stop.command or ())
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        with contextlib.suppress(OSError):
-            pid = launch(Launch(kernel.name, argv, env, null, kernel.cwd, kernel.user, kernel.group))
-            identity = proc.identify(pid)
+            identity = proc.identify(stop_command.start(kernel, environment_of(self._environ, kernel), main.pid))
             if identity is not None:
-                self._commands[kernel.name] = identity
+                self._commands[name] = identity
                 self._deaths.add(identity)
-        os.close(null)
+                return True
+        return False

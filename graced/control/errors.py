@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+from graced.status.structs import Status
+
 EX_FAILED: Final = 1
 EX_USAGE: Final = 2
 EX_NOTHING_RUNS: Final = 3
@@ -36,6 +38,13 @@ def about(error: OSError, doing: str) -> Refusal:
     """An error of the operating system as one line."""
     where = f": {error.filename}" if error.filename and str(error.filename) not in doing else ""
     return Refusal(f"{doing}: {error.strerror or error}{where}")
+
+
+def exit_code(status: Status) -> int:
+    """What a command that shows the status exits with: 0 healthy, 1 not, 3 nothing runs."""
+    if status.mode == "stopped":
+        return EX_NOTHING_RUNS
+    return 0 if status.healthy else EX_FAILED
 
 
 class Mistakes(Refusal):

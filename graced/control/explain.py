@@ -14,14 +14,15 @@ from msgspec import Struct
 from graced.bus.protocol import KernelView
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
-from graced.members.logtail import last_lines
 from graced.posix.clock import wall_iso
+from graced.posix.log_end import last_lines
 from graced.spec.config import Config, Kernel
 from graced.status.compose import compose
-from graced.status.compose_kernels import WELL, kernels_now
+from graced.status.compose_kernels import kernels_now
 from graced.status.disk import reader
 from graced.status.facts import Gathered
 from graced.status.gather import gather
+from graced.status.structs import WELL, KernelStatus, MemberStatus
 from graced.store.tables import Incident, incidents
 
 LOG_LINES: Final = 5
@@ -65,19 +66,19 @@ def explain(home: Home, names: Sequence[str] = ()) -> dict[str, Explanation]:
     kernels = kernels_now(g)
     stored = _incidents(home)
     if not names:
-        names = [n for n, k in kernels.items() if _broken(k, found["kernels"].get(n, {}))]
+        names = [n for n, k in kernels.items() if _broken(k, found.kernels.get(n))]
     said: dict[str, Explanation] = {}
     for name in names:
-        if name in found["members"]:
-            said[name] = _member(home, name, found["members"][name], stored)
+        if name in found.members:
+            said[name] = _member(home, name, found.members[name], stored)
         elif name in kernels:
-            row = found["kernels"].get(name, {"state": kernels[name].state, "reason": kernels[name].reason})
-            said[name] = _kernel(home, name, kernels, row, specs.get(name), g, config, stored)
+            said[name] = _kernel(home, name, kernels, found.kernels[name], specs.get(name), g, config, stored)
     return said
 
 
-def _broken(kernel: KernelView, row: dict[str, Any]) -> bool:
-    return kernel.wanted and not kernel.held and row.get("state") not in WELL | {"exited", "scheduled"}
+def _broken(kernel: KernelView, row: KernelStatus | None) -> bool:
+    state = row.state if row is not None else kernel.state
+    return kernel.wanted and not kernel.stopped_by_person and state not in WELL | {"exited", "scheduled"}
 
 
 def _incidents(home: Home) -> list[Incident]:
@@ -97,27 +98,27 @@ def _kernel(
     home: Home,
     name: str,
     kernels: dict[str, KernelView],
-    row: dict[str, Any],
+    row: KernelStatus,
     spec: Kernel | None,
     g: Gathered,
     config: Config,
     stored: list[Incident],
 ) -> Explanation:
-    kernel, state = kernels[name], str(row["state"])
+    kernel, state = kernels[name], row.state
     incident = _newest(stored, name) if state not in WELL else None
     needs = tuple(
         f"{need.name} ({kernels[need.name].state})"
         for need in (spec.depends_on if spec is not None else ())
-        if need.name in kernels and not kernel.pid and kernels[need.name].state not in WELL | {"exited"}
+        if need.name in kernels and not kernel.run.pid and kernels[need.name].state not in WELL | {"exited"}
     )
-    due = kernel.due - g.clocks.monotonic if kernel.due and not kernel.pid and kernel.wanted else 0.0
-    reason = str(row.get("reason") or kernel.reason)
-    barred = foreign(kernel.pid)
+    due = kernel.due - g.clocks.monotonic if kernel.due and not kernel.run.pid and kernel.wanted else 0.0
+    reason = row.reason or kernel.reason
+    barred = foreign(kernel.run.pid)
     return Explanation(
         name=name,
         kind="kernel",
         state=state,
-        since=row.get("started_at") if kernel.pid else incident.at if incident is not None else None,
+        since=row.started_at if kernel.run.pid else incident.at if incident is not None else None,
         reason="; ".join(part for part in (reason, barred) if part),
         exit=kernel.exit,
         log=tuple(last_lines(home.log(name), LOG_LINES)) if state in DEAD else (),
@@ -137,10 +138,6 @@ def _told(incident: Incident | None, config: Config) -> str:
         return "nobody yet: graced is at it"
     if not config.notify:
         return "nobody outside: `notify` in graced.yaml is empty"
-    from graced.config.inert import notify_is_inert  # loads YAML: for the few that need it
-
-    if notify_is_inert():
-        return "nobody outside: `notify` has no effect yet"
     return f"{len(config.notify)} address{'es' if len(config.notify) > 1 else ''} of `notify`"
 
 
@@ -166,26 +163,26 @@ def foreign(pid: int) -> str:
     return f"pid {pid} is a process of {user}, which this user cannot signal: end it with `sudo kill {pid}`"
 
 
-def _commands(name: str, state: str, kernel: KernelView, row: dict[str, Any]) -> tuple[str, ...]:
-    if "stopped by a signal" in str(row.get("reason")):
-        return (f"kill -CONT {kernel.pid}: it goes on", f"graced restart {name}: another one in its place")
+def _commands(name: str, state: str, kernel: KernelView, row: KernelStatus) -> tuple[str, ...]:
+    if "stopped by a signal" in row.reason:
+        return (f"kill -CONT {kernel.run.pid}: it goes on", f"graced restart {name}: another one in its place")
     if state in WELL or state == "starting":
         return (f"graced restart {name}: another one in its place", f"graced stop {name}: until a person starts it")
-    if kernel.held or state in ("stopped", "exited", "scheduled"):
+    if kernel.stopped_by_person or state in ("stopped", "exited", "scheduled"):
         return (f"graced start {name}: it runs again",)
     return (f"graced restart {name}: tried at once", f"graced stop {name}: no more tries", f"graced logs {name}")
 
 
-def _member(home: Home, name: str, row: dict[str, Any], stored: list[Incident]) -> Explanation:
-    well = row["state"] == "healthy"
+def _member(home: Home, name: str, row: MemberStatus, stored: list[Incident]) -> Explanation:
+    well = row.state == "healthy"
     incident = None if well else _newest(stored, name)
-    detail = row["detail"]
+    detail = row.detail
     reason = str(detail.get("reason") or MEMBER_CAUSES.get(str(detail.get("evidence", "")), ""))
     return Explanation(
         name=name,
         kind="member",
-        state=row["state"],
-        since=row["started_at"] or (incident.at if incident is not None else None),
+        state=row.state,
+        since=row.started_at or (incident.at if incident is not None else None),
         reason=reason,
         exit=None,
         log=() if well else tuple(last_lines(home.log(name), LOG_LINES)),

@@ -6,31 +6,23 @@ Members never read graced.yaml, and kernels never get the environment of whoever
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from msgspec.structs import replace
 
 from graced.control.errors import EX_DATAERR, Mistakes
 from graced.home import playbooks as kept
-from graced.home.announce import make_spare
+from graced.home.environment import for_kernels
 from graced.home.kept import base_path, running_kernels
 from graced.home.kept_files import KEY_BYTES
-from graced.home.launch import KERNEL_TAGS
 from graced.home.paths import Home
+from graced.home.stopping import make_spare
 from graced.members.logwriter import lock_path
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
 from graced.posix.files import create_once, write_whole
 from graced.posix.padded_record import open_slot
-from graced.posix.scan import HOME_TAG
 from graced.spec.config import Config, to_json
 from graced.spec.playbook import Playbook
-
-NOT_FOR_KERNELS: Final = frozenset(
-    {*KERNEL_TAGS, HOME_TAG, "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID"}
-    | {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM"}
-)
-"""Said by an outer supervisor to this process, not to ours."""
 
 
 def playbooks_of(config: Config) -> Iterable[Playbook]:
@@ -49,8 +41,7 @@ def keep(home: Home, config: Config, playbooks: Iterable[Playbook], environ: Map
     os.close(open_slot(lock_path(home)))  # on a disk that is full by then it could not be made
     write_whole(home.config, to_json(config))
     kept.write(home, playbooks)
-    inherited = {name: value for name, value in environ.items() if name not in NOT_FOR_KERNELS}
-    write_whole(home.environ, json.dumps(inherited).encode())
+    write_whole(home.environ, json.dumps(for_kernels(environ)).encode())
     if not os.path.exists(home.key) or os.path.getsize(home.key) < KEY_BYTES:
         if os.path.exists(home.key):
             os.unlink(home.key)

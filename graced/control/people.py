@@ -15,9 +15,10 @@ from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix.clock import monotonic
 from graced.spec.config import Kernel
-from graced.status.compose_kernels import NEVER, WELL, kernels_now, told_kernels
+from graced.status.compose_kernels import NEVER, kernels_now, told_kernels
 from graced.status.facts import Gathered
 from graced.status.gather import gather
+from graced.status.structs import WELL
 
 ANSWER_S: Final = 1.0
 PATIENCE_S: Final = 60.0
@@ -89,7 +90,7 @@ def start_kernels(home: Home, specs: dict[str, Kernel], names: Sequence[str]) ->
 
 def is_up(kernel: KernelView) -> bool:
     """Ready, or done where it is one that ends well."""
-    return (kernel.state in WELL and kernel.pid != 0) or kernel.state in ("exited", "scheduled")
+    return (kernel.state in WELL and kernel.run.pid != 0) or kernel.state in ("exited", "scheduled")
 
 
 def _is_decided(g: Gathered, name: str, kernel: KernelView) -> bool:
@@ -98,7 +99,7 @@ def _is_decided(g: Gathered, name: str, kernel: KernelView) -> bool:
 
 def _is_ended(g: Gathered, name: str, kernel: KernelView) -> bool:
     """The process is dead, and self_healing knows it of the whole tree."""
-    return not kernel.pid and not kernel.wanted and not told_kernels(g).get(name, NEVER).pid
+    return not kernel.run.pid and not kernel.wanted and not told_kernels(g).get(name, NEVER).run.pid
 
 
 def stop_kernels(
@@ -113,7 +114,7 @@ def stop_kernels(
     warn: told when that could not be noted on the disk.
     """
     before = kernels_now(gather(home, specs))
-    ran = [name for name in names if before[name].pid or before[name].wanted]
+    ran = [name for name in names if before[name].run.pid or before[name].wanted]
     unsaved = insist(home, "self_healing", "kernels.stop", {"names": list(names)}).get("unsaved", "")
     if unsaved:
         warn(f"this cannot be noted ({unsaved}): should self_healing die meanwhile, they are started again")
@@ -130,7 +131,7 @@ def restart_kernels(
 ) -> list[str]:
     """Restarts them at once; those that are not ready again in time, or failed. [] when all are well."""
     before = kernels_now(gather(home, specs))
-    runs = {name: before[name].run for name in names}
+    runs = {name: before[name].run.run for name in names}
     deadline = monotonic() + PATIENCE_S
     left = list(names)
     # A restart is no command to repeat: what has a newer run since was restarted by the answer that got lost.
@@ -146,11 +147,11 @@ def restart_kernels(
             raise Refusal(f"self_healing has not answered for {PATIENCE_S:g} s; `graced status` tells why")
         time.sleep(POLL_S)
         now = kernels_now(gather(home, specs))
-        left = [name for name in left if now[name].run <= runs[name]]
+        left = [name for name in left if now[name].run.run <= runs[name]]
     limit_s = max(specs[name].stop.timeout_s + specs[name].ready.timeout_s for name in names) + SPARE_S
 
     def settled(g: Gathered, name: str, kernel: KernelView) -> bool:
-        return kernel.run > runs[name] and _is_decided(g, name, kernel)
+        return kernel.run.run > runs[name] and _is_decided(g, name, kernel)
 
     now, _ = await_kernels(home, specs, names, settled, limit_s, report)
-    return [name for name in names if not (now[name].run > runs[name] and is_up(now[name]))]
+    return [name for name in names if not (now[name].run.run > runs[name] and is_up(now[name]))]

@@ -10,7 +10,7 @@ from graced.home.paths import Home
 from graced.home.presence import Presence, anyone, presence
 from graced.posix import proc
 from graced.posix.clock import monotonic
-from graced.status.compose_members import member_rows
+from graced.status.compose_members import member_statuses
 from graced.status.gather import gather
 
 RESIGN_S: Final = 1.0
@@ -29,8 +29,8 @@ def restart_member(home: Home, member: str) -> None:
         _end(home, member, before)
     deadline = monotonic() + BACK_S
     while monotonic() < deadline:
-        row = member_rows(gather(home, {}))[member]
-        if row["state"] == "healthy" and row["incarnation"] > before.incarnation:
+        now = member_statuses(gather(home, {}))[member]
+        if now.state == "healthy" and now.incarnation > before.incarnation:
             return
         if not anyone(home):
             raise Refusal("nobody is left to bring it back: start graced with `graced start`")

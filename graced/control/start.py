@@ -4,25 +4,27 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from graced.control.errors import Refusal, about
 from graced.control.keep import keep, keep_base, only, playbooks_of
 from graced.control.names import expand, needed
-from graced.home.announce import other_stop, retract
 from graced.home.kept import kept_config, running_kernels
 from graced.home.launch import launch_spawner
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import anyone, presences
-from graced.members.logtail import last_lines
+from graced.home.stopping import other_stop, retract
 from graced.posix import proc
 from graced.posix.clock import monotonic
+from graced.posix.log_end import last_lines
 from graced.spec.config import Config
 from graced.status.compose import compose
 from graced.status.gather import gather
+from graced.status.structs import Status
 from graced.store import tables
 from graced.store.db import Store
 
@@ -39,14 +41,14 @@ POLL_S: Final = 0.04
 STORE_PATIENCE_S: Final = 1.0
 LOG_LINES: Final = 3
 
-Report = Callable[[dict[str, Any]], None]
+Report = Callable[[Status], None]
 Tell = Callable[[str], None]
 
 
 class Outcome(Struct, frozen=True):
     """`why`: one line when it is not as it should be, else empty. `already`: it was running before."""
 
-    status: dict[str, Any]
+    status: Status
     already: bool
     why: str = ""
 
@@ -77,7 +79,9 @@ def prepare(
             lock.close()
             return None
         stopped_well = os.path.exists(home.stopping)
-        retract(home)
+        stopper = retract(home)
+        if stopper is not None:
+            raise Refusal(f"graced is being stopped (by pid {stopper.pid}); start it when that is done")
         keep(home, only(config, chosen) if chosen else config, playbooks, environ)
         keep_base(home, _incarnations(home))
         _release(home, None if stopped_well else chosen)
@@ -116,13 +120,13 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         g = gather(home)
         found = compose(g)
         report(found)
-        if found["healthy"] and not _crash_looping(found, first):
+        if found.healthy and not _crash_looping(found, first):
             return Outcome(found, False)
         # Before self_healing speaks, `failed` is what an earlier life left on the disk.
-        failed = [n for n, k in found["kernels"].items() if k["state"] == "failed"] if "self_healing" in g.views else []
+        failed = [n for n, k in found.kernels.items() if k.state == "failed"] if "self_healing" in g.views else []
         if failed:
             return Outcome(found, False, f"{', '.join(failed)}: failed for good")
-        if found["mode"] == "stopped":
+        if found.mode == "stopped":
             stopped = os.path.exists(home.stopping)
             why = "it was stopped meanwhile" if stopped else "all of it has ended" + _log_end(home)
             return Outcome(found, False, why)
@@ -131,10 +135,10 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         time.sleep(POLL_S)
 
 
-def _crash_looping(found: dict[str, Any], first: dict[str, int]) -> bool:
+def _crash_looping(found: Status, first: dict[str, int]) -> bool:
     """Is a kernel ready only because it was just started once more? `first`: the run of each that was seen first."""
-    again = [k for n, k in found["kernels"].items() if k["pid"] and k["run"] > first.setdefault(n, k["run"])]
-    return any((k["uptime_s"] or 0.0) < SETTLED_S for k in again)
+    again = [k for n, k in found.kernels.items() if k.pid and k.run > first.setdefault(n, k.run)]
+    return any((k.uptime_s or 0.0) < SETTLED_S for k in again)
 
 
 def await_recovery(home: Home, report: Report) -> Outcome:
@@ -144,9 +148,9 @@ def await_recovery(home: Home, report: Report) -> Outcome:
     while True:
         found = compose(gather(home))
         report(found)
-        if found["mode"] == "normal":
+        if found.mode == "normal":
             return Outcome(found, True)
-        if found["mode"] == "stopped":
+        if found.mode == "stopped":
             return Outcome(found, True, "it has ended meanwhile")
         if monotonic() >= deadline:
             return Outcome(found, True, f"the recovery has not ended within {limit_s:g} s")
@@ -205,10 +209,7 @@ def _release(home: Home, names: Sequence[str] | None) -> None:
     with contextlib.closing(Store(home.db, patience_s=STORE_PATIENCE_S)) as store:
         for row in tables.kernels(store).values():
             if row.stopped_by_person and (names is None or row.name in names):
-                tables.save_kernel(
-                    store, row.name, row.run, row.pid, row.start_ticks, row.boot_id, row.state, row.reason, row.exit,
-                    row.restarts, row.started_at, False, row.rung,
-                )  # fmt: skip
+                tables.save_kernel(store, replace(row, stopped_by_person=False, memory=""))
 
 
 def _log_end(home: Home) -> str:

@@ -17,13 +17,15 @@ from msgspec import Struct
 
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths, end_all
-from graced.control.ending import KernelEnd, by_kernel, waves
+from graced.control.ending import KernelEnd, by_kernel
 from graced.control.errors import Refusal
-from graced.home.announce import announce, conclude, other_stop
+from graced.core.kernels import graph
 from graced.home.kept import kept_config, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, read_record, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
+from graced.home.slots import identity_of, stored_slots
+from graced.home.stopping import announce, conclude, other_stop
 from graced.members import logwriter
 from graced.posix import proc
 from graced.posix.clock import monotonic
@@ -57,10 +59,6 @@ class Stopped(Struct, frozen=True):
 
     kernels: list[str]
     members: list[str]
-
-    @property
-    def nothing(self) -> bool:
-        return not self.kernels and not self.members
 
 
 def stop_all(
@@ -101,10 +99,11 @@ class _Stop:
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
-        slots = disk.slots(home)
-        kernels = {name: slot.identity for name, slot in slots.items() if slot.pid > 0}
-        pipes = {slot.log: name for name, slot in slots.items() if slot.log and slot.boot_id == proc.boot_id()}
+        slots = stored_slots(home)
+        kernels = {name: identity_of(slot.run) for name, slot in slots.items() if slot.run.pid > 0}
+        pipes = {slot.log: name for name, slot in slots.items() if slot.log and slot.run.boot_id == proc.boot_id()}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
+        self._mains = kernels
         self.census = Census(home, members, kernels, beside, pipes)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
 
@@ -168,8 +167,8 @@ class _Stop:
 
         self._progress(0, len(names), "kernels")
         environ = self._kept_environ()
-        for wave in waves(self.specs, names):
-            KernelEnd(self.census, self._id, self.specs, environ, ended).run(wave)
+        for wave in graph.stop_waves(self.specs, names):
+            KernelEnd(self.census, self._id, self.specs, self._mains, environ, ended).run(wave)
 
     def _kept_environ(self) -> dict[str, str]:
         try:

@@ -109,8 +109,8 @@ def _kill(folder: str) -> None:
 
 
 def _announce(root: str) -> None:
-    from graced.home.announce import announce
     from graced.home.paths import Home
+    from graced.home.stopping import announce
 
     with contextlib.suppress(OSError):
         announce(Home(root))
@@ -118,8 +118,8 @@ def _announce(root: str) -> None:
 
 def _conclude(root: str) -> None:
     """What starts next starts from graced.yaml."""
-    from graced.home.announce import conclude
     from graced.home.paths import Home
+    from graced.home.stopping import conclude
 
     if os.path.isdir(os.path.join(root, "run")):
         with contextlib.suppress(OSError):

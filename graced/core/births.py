@@ -54,8 +54,9 @@ class KillNewborn(Action, frozen=True):
     pid: int
 
 
+StartAction = Fork | Answer | KillNewborn
 Starts = dict[str, Start]
-Step = tuple[Starts, tuple[Action, ...]]
+Step = tuple[Starts, tuple[StartAction, ...]]
 
 
 def ask(starts: Starts, birth: Birth, now: float, *, holder: int = 0) -> Step:
@@ -103,7 +104,7 @@ def died(starts: Starts, role: str, pid: int, reason: str, policy: Policy, now: 
     }  # fmt: skip
 
 
-def overdue(starts: Starts, interval: float, now: float, heard: Callable[[str], bool] = lambda role: False) -> Step:
+def overdue(starts: Starts, interval: float, now: float, heard: Callable[[str], bool]) -> Step:
     """Newborns that had their time and are not healthy are killed; their death is then counted.
 
     `heard`: does anybody else hear that role? Then it is this spawner that is deaf, and the quorum judges.

@@ -20,10 +20,10 @@ from graced.core.state import (
     without,
 )
 from graced.core.vocabulary import (
-    Action,
     AskVote,
     Beat,
     EndRun,
+    MemberAction,
     OpenIncident,
     Record,
     Resign,
@@ -33,6 +33,7 @@ from graced.core.vocabulary import (
 )
 from graced.spec.roles import (
     EMERGENCY_PLAYBOOK,
+    EMERGENCY_TRIGGER,
     HEALERS,
     LAST_RESORT,
     MUTUAL_PLAYBOOK,
@@ -66,11 +67,11 @@ def settled(state: State, now: float) -> bool:
 
 
 def in_hand(state: State, target: str, now: float) -> bool:
-    """Is a run on `target` under way, here or by another live member that is within its time?"""
-    if any(r.ok is None and target in r.targets for r in state.runs.values()):
+    """Is a recovery of `target` under way, here or by another live member that is within its time?"""
+    if any(r.ok is None and target in r.dead for r in state.runs.values()):
         return True
     return any(
-        target in note.targets and now - note.started < RUN_SLO_S[note.tier]
+        target in note.dead and now - note.started < RUN_SLO_S[note.tier]
         for p in state.peers.values() if p.beat is not None and not p.down
         for note in p.beat.runs
     )  # fmt: skip
@@ -143,12 +144,12 @@ def begin_emergency(state: State, now: float) -> Stepped:
     before = state.requests.count(name)  # they came back by themselves last time, so they are the same incarnations
     incident = f"{name}.{before}" if before else name
     run = engine.new_run(
-        incident, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by="healer_emergency"
+        incident, state.playbooks[EMERGENCY_PLAYBOOK], HEALERS, 3, incident, now, dead=dead, by=EMERGENCY_TRIGGER
     )
     # Tier-1 and tier-2 runs on them, ours or of a healer that is down, are absorbed.
-    ours = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.targets) & set(HEALERS)}
+    ours = {k for k, r in state.runs.items() if r.ok is None and r.tier < 3 and set(r.dead) & set(HEALERS)}
     absorbed = sorted(ours | {run_id(h, n) for h, n in dead.items()})
-    actions: tuple[Action, ...] = (
+    actions: tuple[MemberAction, ...] = (
         OpenIncident(incident, "healers", "member", peers[0].evidence or "heartbeat", 3),
         *(EndRun(run, False, "absorbed by the emergency") for run in absorbed),
         *(_down(peer, incident) for peer in peers),
@@ -165,10 +166,15 @@ def begin_emergency(state: State, now: float) -> Stepped:
 
 def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Stepped:
     """A newborn goes on with what the store says its dead predecessor had begun."""
+    actions: list[MemberAction] = []
     for note in notes:
         if note.id in state.runs or note.playbook not in state.playbooks:
             continue
         if note.playbook == EMERGENCY_PLAYBOOK and state.me != "watchdog":
+            continue
+        if not note.dead:
+            state, more = _users_run(state, note, now)
+            actions += more
             continue
         if note.playbook == MUTUAL_PLAYBOOK:
             state = replace(state, orphans=(*state.orphans, note))
@@ -178,15 +184,29 @@ def resume_notes(state: State, notes: tuple[RunNote, ...], now: float) -> Steppe
             state = replace(state, requests=(*state.requests, note.incident.partition(".")[0]))
         if "activate_emergency" in note.done and "deactivate_emergency" not in note.done:
             state = replace(state, emergency=Emergency(note.incident, note.started))
-    return state, ()
+    return state, tuple(actions)
+
+
+def _users_run(state: State, note: RunNote, now: float) -> Stepped:
+    """Goes on under the same name, once it has its locks again; one that a full stop ended is told to be over."""
+    run = _resumed(state, note, now)
+    if state.fresh:
+        text = "graced was stopped meanwhile"
+        data = {"playbook": note.playbook, "run": note.id, "slo_s": run.playbook.slo_s, "ok": False, "text": text}
+        return state, (Record("playbook.finished", {**data, "duration_s": 0.0}), EndRun(note.id, False, text))
+    run = replace(run, locked=not run.targets, lock_since=now)
+    state = replace(state, requests=(*state.requests[-REQUESTS_KEPT:], note.id))
+    return with_run(state, run), (_takeover(state, note.id, note.playbook),)
 
 
 def _resumed(state: State, note: RunNote, now: float) -> Run:
     blank = engine.new_run(
         note.id, state.playbooks[note.playbook], note.targets, note.tier, note.incident, now,
-        dead=note.dead, by="takeover",
+        dead=note.dead, request=note.request, by=note.by or "takeover",
     )  # fmt: skip
-    return engine.resume(blank, note)
+    return engine.resume(
+        replace(blank, vars=note.vars, event=note.event, grant=note.grant, approvals=note.approvals), note
+    )
 
 
 def _conclude_orphans(state: State, now: float) -> Stepped:
@@ -194,7 +214,7 @@ def _conclude_orphans(state: State, now: float) -> Stepped:
 
     While the target is down, whoever's turn it is goes on with the run, under the same name.
     """
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     at_work = {note.id for p in state.peers.values() if p.beat is not None and not p.down for note in p.beat.runs}
     for note in state.orphans:
         target = note.targets[0]
@@ -212,9 +232,9 @@ def without_orphans(state: State, finished: set[str]) -> State:
     return replace(state, orphans=tuple(n for n in state.orphans if n.id not in finished))
 
 
-def _takeover(state: State, run: str) -> Record:
+def _takeover(state: State, run: str, playbook: str = MUTUAL_PLAYBOOK) -> Record:
     text = f"{state.me} goes on with it"
-    data = {"playbook": MUTUAL_PLAYBOOK, "run": run, "step": "takeover", "ok": True, "text": text}
+    data = {"playbook": playbook, "run": run, "step": "takeover", "ok": True, "text": text}
     return Record("playbook.step", data)
 
 
@@ -258,7 +278,7 @@ def recoveries(state: State, now: float) -> Stepped:
     """Begin what is this member's to begin."""
     if state.stopping or not state.ready:
         return state, ()
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if state.me == "watchdog":
         state, more = _emergency(state, now)
         actions += more
@@ -294,7 +314,7 @@ def _vote_due(state: State, peer: Peer) -> float | None:
 
 def hold_votes(state: State, now: float) -> Stepped:
     """Ask for votes that are due, and act on those that are decided."""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for target, vote in tuple(state.votes.items()):
         peer = state.peers[target]
         if peer.incarnation != vote.incarnation or peer.state in ("healthy", "down"):
@@ -338,7 +358,7 @@ def others_ended(state: State, old: Beat, new: Beat, now: float) -> State:
     """Runs that a peer does not tell of any more. If the target is still down it was in vain, for all who watch."""
     left = {note.id for note in new.runs}
     ended = [note for note in old.runs if note.id not in left]
-    for target in {t for note in ended if note.tier < 3 for t in note.targets}:
+    for target in {t for note in ended if note.tier < 3 for t in note.dead}:
         if target in state.peers and state.peers[target].down:
             state = setback(state, target, f"{new.member} could not bring it back", now)
     return without_orphans(state, {note.id for note in ended}) if state.orphans else state

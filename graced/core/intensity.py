@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 LONG_RUN_S: Final = 10.0  # a run of this length is followed by a restart without any wait
+TRY_LEAST_S: Final = 1.0  # between two tries of what the ladder did not help, whatever `backoff.max` says
 
 
 class Policy(Struct, frozen=True):
@@ -21,6 +22,7 @@ class Policy(Struct, frozen=True):
     factor: float = 2.0
     max: float = 30.0
     jitter: float = 0.2
+    give_up: bool = False
 
 
 class History(Struct, frozen=True):
@@ -51,6 +53,11 @@ def backoff(short: int, policy: Policy, noise: float = 0.0) -> float:
         return 0.0
     raw = min(policy.max, policy.initial * policy.factor ** min(beyond - 1, 64))
     return float(max(0.0, raw * (1.0 + policy.jitter * noise)))
+
+
+def try_again(policy: Policy) -> float:
+    """Seconds until a kernel that no rung of its ladder helped is tried again."""
+    return max(policy.max, TRY_LEAST_S)
 
 
 def weigh(history: History, policy: Policy, ran: float, now: float, noise: float = 0.0) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from graced.core.vocabulary import Action, Beat, Probe, Timing, Watch
+from graced.core.vocabulary import Beat, MemberAction, Probe, Timing, Watch
 from graced.spec.roles import Member
 
 State = Literal["unknown", "starting", "healthy", "suspect", "down"]
@@ -51,7 +51,7 @@ class Peer(Struct, frozen=True):
         return self.state == "down" and self.evidence in ("exit", "zombie")
 
 
-Heard = tuple[Peer, tuple[Action, ...]]
+Heard = tuple[Peer, tuple[MemberAction, ...]]
 
 
 def hear(peer: Peer, beat: Beat, now: float) -> Heard:
@@ -141,9 +141,9 @@ def _probe(peer: Peer, timing: Timing, now: float) -> Heard:
     return replace(peer, probed_at=now), (Probe(peer.name, peer.pid, peer.start_ticks),)
 
 
-def judge_all(peers: dict[str, Peer], timing: Timing, now: float) -> tuple[dict[str, Peer], list[Action], bool]:
+def judge_all(peers: dict[str, Peer], timing: Timing, now: float) -> tuple[dict[str, Peer], list[MemberAction], bool]:
     """`judge` for everyone. The last: is anything amiss, or is every peer healthy and in time?"""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     amiss = False
     edge = now - SUSPECT_INTERVALS * timing.interval
     for peer in tuple(peers.values()):

@@ -9,19 +9,20 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from graced.core import duty, engine, leases, liveness, restart, runs, votes
+from graced.core import approvals, asking, duty, engine, leases, liveness, restart, runs, triggers, votes
 from graced.core.liveness import Peer
-from graced.core.state import INFINITY, State, Stepped, down, with_peer, with_run, without
+from graced.core.state import INFINITY, State, Stepped, with_peer, without
 from graced.core.steps import begun, revoke_strays, tend_grants
 from graced.core.vocabulary import (
-    Action,
     AnswerVote,
     Born,
+    Decided,
     Died,
     DropLock,
-    EndRun,
     Event,
+    Fired,
     Found,
+    Happened,
     Heard,
     Lease,
     LeaseAcked,
@@ -30,6 +31,7 @@ from graced.core.vocabulary import (
     LockBusy,
     LockTaken,
     Look,
+    MemberAction,
     Ready,
     Resumed,
     RunAsked,
@@ -37,6 +39,7 @@ from graced.core.vocabulary import (
     SendBeat,
     StepDone,
     Stopping,
+    TargetsTaken,
     Tick,
     Timing,
     TreeDead,
@@ -44,7 +47,6 @@ from graced.core.vocabulary import (
     VoteAsked,
     VoteCast,
 )
-from graced.spec.roles import MEMBERS, MUTUAL_PLAYBOOK
 
 CALM: Final = frozenset({"healthy", "unknown"})  # states of a peer that need no look between two beats
 MAX_ROUNDS: Final = 16  # of things that follow from each other in one step; more is a bug, not load
@@ -61,6 +63,8 @@ def step(state: State, event: Event, now: float) -> Stepped:
     if not actions and isinstance(event, Heard) and _quiet(before, state, event):
         return (state if now < state.due else replace(state, due=_wake_at(state, now))), ()
     state, more = _think(state, now)
+    actions += more
+    state, more = triggers.members_down(before, state, now)
     actions += more
     said = _visible(state)
     if said != state.said:
@@ -137,7 +141,15 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
                 state = replace(state, grants={**state.grants, event.agent: grant})
             return state, ()
         case RunAsked():
-            return _run_asked(state, event, now)
+            return asking.asked(state, event, now)
+        case TargetsTaken():
+            return asking.locked(state, event, now)
+        case Decided():
+            return approvals.decided(state, event, now)
+        case Happened():
+            return triggers.happened(state, event, now)
+        case Fired():
+            return triggers.fired_before(state, event), ()
         case StepDone():
             return runs.step_done(state, event, now)
         case Resumed():
@@ -149,7 +161,7 @@ def _absorb(state: State, event: Event, now: float) -> Stepped:
     return state, ()
 
 
-def _with(state: State, member: str, change: Callable[[Peer], tuple[Peer, tuple[Action, ...]]]) -> Stepped:
+def _with(state: State, member: str, change: Callable[[Peer], tuple[Peer, tuple[MemberAction, ...]]]) -> Stepped:
     peer = state.peers.get(member)
     if peer is None:
         return state, ()
@@ -179,15 +191,15 @@ def _restart_event(state: State, target: str, event: Event, now: float) -> Stepp
     peer, watch = _told_of(state.peers[target], event, state.timing, now)
     new, actions = restart.react(attempt, event, peer, state.timing, now)
     state = replace(with_peer(state, peer), restarts={**state.restarts, target: new})
-    records: tuple[Action, ...] = ()
+    records: tuple[MemberAction, ...] = ()
     if attempt.phase == "locking" and new.phase in ("killing", "birthing"):
         for run in tuple(state.runs.values()):
-            if target in run.targets:
+            if target in run.dead:
                 state, records = begun(state, run)
     return state, watch + records + actions
 
 
-def _told_of(peer: Peer, event: Event, timing: Timing, now: float) -> tuple[Peer, tuple[Action, ...]]:
+def _told_of(peer: Peer, event: Event, timing: Timing, now: float) -> tuple[Peer, tuple[MemberAction, ...]]:
     """What a step of a restart shows of its target."""
     match event:
         case TreeDead():
@@ -207,35 +219,6 @@ def _lease_given(state: State, lease: Lease, now: float) -> State:
     if sent <= state.taken.get(lease.incident, -INFINITY):
         return state
     return replace(state, held={**state.held, lease.incident: leases.Held(lease, now + lease.ttl)})
-
-
-def _run_asked(state: State, event: RunAsked, now: float) -> Stepped:
-    if event.request in state.requests:
-        return state, ()
-    state = replace(state, requests=(*state.requests[-duty.REQUESTS_KEPT :], event.request))
-    if event.playbook == MUTUAL_PLAYBOOK:
-        if event.by not in MEMBERS and not (event.target in state.peers and down(state, event.target)):
-            text = f"{event.target or 'no target'} is not down: `graced restart` restarts what lives"
-            return state, (EndRun(event.request, False, text),)
-        if duty.in_hand(state, event.target, now):
-            return state, ()
-        return duty.begin_mutual(state, event.target, now, tier=event.tier, request=event.request, by=event.by)
-    playbook = state.playbooks.get(event.playbook)
-    if playbook is None:
-        return state, (EndRun(event.request, False, f"no playbook {event.playbook}"),)
-    targets = (event.target,) if event.target else ()
-    run = engine.new_run(
-        event.request,
-        playbook,
-        targets,
-        event.tier,
-        event.request,
-        now,
-        request=event.request,
-        by=event.by,
-        vars=event.vars,
-    )
-    return with_run(state, run), (duty.started(state, run),)
 
 
 # --- what follows ---------------------------------------------------------------------------------------
@@ -278,7 +261,7 @@ def _think(state: State, now: float) -> Stepped:
 
 
 def _advance_restarts(state: State, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for target, attempt in tuple(state.restarts.items()):
         new, more = restart.advance(attempt, state.peers[target], state.timing, now)
         actions += more

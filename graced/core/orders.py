@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.core.vocabulary import Action
+from graced.spec.run import Run
 
 LEFT: Final = "it left {} behind, which graced ended with it: run it in the foreground, not as a daemon"
 
@@ -52,18 +53,18 @@ class Order(Struct, frozen=True):
 
 
 class Running(Struct, frozen=True):
-    """The last run of one kernel. `ending`: a stop is under way, so no order is carried out."""
+    """The newest run of one kernel, as the spawner has it. `ending`: it is being ended, so no order is carried out."""
 
-    kernel: str
-    run: int
-    pid: int = 0
-    start_ticks: int = 0
-    started: float = 0.0
+    run: Run
     alive: bool = False
     adopted: bool = False
     ending: bool = False
     exit: Exit | None = None
     order: Order | None = None
+
+    @property
+    def kernel(self) -> str:
+        return self.run.kernel
 
 
 class Launch(Action, frozen=True):
@@ -75,26 +76,29 @@ class Launch(Action, frozen=True):
 
 
 class EndTree(Action, frozen=True):
-    """Signal the run's tree, KILL it after `timeout` seconds; the end is reported as its exit."""
+    """End the run as its `stop` says; the end is reported as its exit."""
 
     kernel: str
     run: int
-    signal: int
-    timeout: float
 
 
 class Report(Action, frozen=True):
-    """News for self_healing, kept until it has taken it. `by_order`: the next run is being started already."""
+    """News for self_healing, kept until it has taken it. `by_order`: the next run is being started already.
+
+    `text`: why a birth failed; `wanting`: for want of something that may come back.
+    """
 
     what: Literal["born", "exited", "refused"]
     running: Running
     at: float
     text: str = ""
     by_order: bool = False
+    wanting: bool = False
 
 
+RunsAction = Launch | EndTree | Report
 Runs = dict[str, Running]
-Step = tuple[Runs, tuple[Action, ...]]
+Step = tuple[Runs, tuple[RunsAction, ...]]
 
 
 def wants_start(order: Order | None, run: int, exit: Exit) -> bool:
@@ -108,52 +112,50 @@ def wants_start(order: Order | None, run: int, exit: Exit) -> bool:
 
 def start(runs: Runs, kernel: str, run: int, now: float, *, stopping: bool = False) -> Step:
     """A request for `run`: refused if it is not above the highest run stored, or anything of the kernel lives."""
-    old = runs.get(kernel, Running(kernel, 0))
+    old = runs.get(kernel, Running(Run(kernel)))
     if stopping:
         return runs, (Report("refused", old, now, text="graced is being stopped"),)
-    if old.alive or run <= old.run:
-        return runs, (
-            Report(
-                "refused", old, now, text=f"run {old.run} is the newest" if not old.alive else f"run {old.run} is alive"
-            ),
-        )
+    if old.alive or run <= old.run.run:
+        text = f"run {old.run.run} is alive" if old.alive else f"run {old.run.run} is the newest"
+        return runs, (Report("refused", old, now, text=text),)
     return runs, (Launch(kernel, run, False),)
 
 
-def launched(runs: Runs, kernel: str, run: int, pid: int, start_ticks: int, now: float) -> Step:
-    new = Running(kernel, run, pid, start_ticks, now, alive=True)
-    return {**runs, kernel: new}, (Report("born", new, now),)
+def launched(runs: Runs, run: Run, now: float) -> Step:
+    """A run was born."""
+    new = Running(run, alive=True)
+    return {**runs, run.kernel: new}, (Report("born", new, now),)
 
 
-def not_launched(runs: Runs, kernel: str, run: int, text: str, now: float) -> Step:
+def not_launched(runs: Runs, run: Run, text: str, now: float, *, wanting: bool = False) -> Step:
     """The birth failed (no such program, no such user ...): the run is used up, with an exit as a shell gives it."""
-    new = Running(kernel, run, started=now, exit=Exit(code=127))
-    return {**runs, kernel: new}, (Report("exited", new, now, text=text),)
+    new = Running(run, exit=Exit(code=127))
+    return {**runs, run.kernel: new}, (Report("exited", new, now, text=text, wanting=wanting),)
 
 
 def exited(runs: Runs, kernel: str, pid: int, exit: Exit, now: float, *, stopping: bool = False) -> Step:
     """A run ended. The order is used up by it, whatever it said."""
     old = runs.get(kernel)
-    if old is None or not old.alive or old.pid != pid:
+    if old is None or not old.alive or old.run.pid != pid:
         return runs, ()
     new = replace(old, alive=False, exit=exit, order=None, ending=False)
-    again = wants_start(old.order, old.run, exit) and not (old.ending or stopping)
+    again = wants_start(old.order, old.run.run, exit) and not (old.ending or stopping)
     # The exit is reported before the birth that follows: self_healing counts the one before it hears of the other.
     report = Report("exited", new, now, by_order=again)
-    return {**runs, kernel: new}, (report, Launch(kernel, old.run + 1, True)) if again else (report,)
+    return {**runs, kernel: new}, (report, Launch(kernel, old.run.run + 1, True)) if again else (report,)
 
 
 def give(runs: Runs, order: Order) -> Runs:
     """Take an order; one for another run than the one that lives is void."""
     old = runs.get(order.kernel)
-    if old is None or not old.alive or old.run != order.run or old.order == order:
+    if old is None or not old.alive or old.run.run != order.run or old.order == order:
         return runs
     return {**runs, order.kernel: replace(old, order=order)}
 
 
-def stop(runs: Runs, kernel: str, run: int, signal: int, timeout: float) -> Step:
+def stop(runs: Runs, kernel: str, run: int) -> Step:
     """End a run. Repeating it is harmless."""
     old = runs.get(kernel)
-    if old is None or not old.alive or old.run != run:
+    if old is None or not old.alive or old.run.run != run:
         return runs, ()
-    return {**runs, kernel: replace(old, ending=True, order=None)}, (EndTree(kernel, run, signal, timeout),)
+    return {**runs, kernel: replace(old, ending=True, order=None)}, (EndTree(kernel, run),)

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from graced.core.liveness import GONE, Peer
 from graced.core.vocabulary import (
-    Action,
     Actions,
     Birth,
     Born,
@@ -22,6 +21,7 @@ from graced.core.vocabulary import (
     Kill,
     LockBusy,
     LockTaken,
+    MemberAction,
     TakeLock,
     Timing,
     TreeDead,
@@ -76,7 +76,7 @@ def _pause(timing: Timing) -> float:
     return max(RETRY_FLOOR_S, RETRY_INTERVALS * timing.interval)
 
 
-def _birth(restart: Restart, peer: Peer) -> Action:
+def _birth(restart: Restart, peer: Peer) -> MemberAction:
     force = restart.force and not restart.births  # what dies at each start meets the intensity again
     return Birth(restart.target, restart.request, max(restart.dead, peer.incarnation), force)
 
@@ -145,6 +145,6 @@ def advance(restart: Restart, peer: Peer, timing: Timing, now: float) -> Step:
     if restart.deadline and now >= restart.deadline:
         return finish(restart, "failed", restart.text or f"not healthy in time ({restart.phase})")
     if restart.again_at and now >= restart.again_at:
-        action: Action = TakeLock(restart.target) if restart.phase == "locking" else _birth(restart, peer)
+        action: MemberAction = TakeLock(restart.target) if restart.phase == "locking" else _birth(restart, peer)
         return replace(restart, again_at=0.0), (action,)
     return restart, ()

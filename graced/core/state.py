@@ -10,7 +10,7 @@ from graced.core.intensity import Policy
 from graced.core.leases import Grant, Held
 from graced.core.liveness import Peer
 from graced.core.restart import Restart
-from graced.core.vocabulary import Action, RunNote, Timing
+from graced.core.vocabulary import MemberAction, RunNote, Timing
 from graced.core.votes import Vote
 from graced.spec.playbook import Playbook
 from graced.spec.roles import MEMBERS
@@ -61,11 +61,13 @@ class State(Struct, frozen=True):
     held: dict[str, Held] = {}
     taken: dict[str, float] = {}  # incident -> when its powers were taken back: an older grant that comes late is void
     orphans: tuple[RunNote, ...] = ()  # runs of this role, or its dead predecessor, that did not see their target back
+    fired: tuple[tuple[str, str, float], ...] = ()  # (playbook, target, when) of runs that triggers started lately
+    limited: dict[str, float] = {}  # playbook and target that are over their rate limit -> until when that was told
     requests: tuple[str, ...] = ()  # the last requests taken: a repeat is harmless
     said: tuple[Any, ...] = ()  # what the last heartbeat told, to see when the next is due at once
 
 
-Stepped = tuple[State, tuple[Action, ...]]
+Stepped = tuple[State, tuple[MemberAction, ...]]
 
 
 def new_state(

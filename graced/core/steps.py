@@ -1,7 +1,8 @@
-"""The actions of the two shipped playbooks, as the core performs them.
+"""The actions of the playbooks that bring members back, as the core performs them.
 
-Each has a `begin` (once an attempt) and a `poll` (after every event, until it gives a verdict). Polling a
-condition over the state keeps them idempotent: a takeover begins a step again and finds what is already so.
+Each has a `begin` (once an attempt) and a `poll` (after every event, until it gives a verdict); their step has its
+arguments filled in. Polling a condition over the state keeps them idempotent: a takeover begins a step again and finds
+what is already so.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from graced.core import leases, restart
-from graced.core.engine import TAKEN_OVER, Run, mark
+from graced.core.engine import TAKEN_OVER, Progress, Run, mark
 from graced.core.state import Emergency, State, Stepped, down, healthy, incarnation, with_run
-from graced.core.vocabulary import Action, Beat, CloseIncident, Record, SendGrant, SendRevoke
+from graced.core.vocabulary import Beat, CloseIncident, MemberAction, Record, SendGrant, SendRevoke
 from graced.spec.playbook import Step
 from graced.spec.roles import DELEGATES, HEALERS, MEMBERS, PEER, POWERS
 
@@ -39,7 +40,11 @@ def _yes(state: State, run: Run, step: Step, now: float) -> Verdict:
 
 
 def _target(run: Run, step: Step) -> str:
-    return str(step.with_.get("target") or run.target) if "{{" not in str(step.with_.get("target")) else run.target
+    return str(step.with_.get("target") or run.target)
+
+
+def _progress(run: Run, step: Step) -> Progress:
+    return next(p for s, p in zip(run.playbook.steps, run.steps, strict=True) if s.name == step.name)
 
 
 def refusal(state: State, run: Run, step: Step) -> str:
@@ -53,8 +58,7 @@ def refusal(state: State, run: Run, step: Step) -> str:
 
 
 def _waited(state: State, run: Run, step: Step, now: float) -> bool:
-    index = run.playbook.steps.index(step)
-    return now - run.steps[index].at >= max(ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval)
+    return now - _progress(run, step).at >= max(ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval)
 
 
 def dead_incarnation(run: Run, target: str) -> int:
@@ -92,13 +96,13 @@ def begun(state: State, run: Run) -> Stepped:
 
 def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
     target = _target(run, step)
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if run.tier == 3:
         state, told = begun(state, run)
         actions += told
     if target == state.me or _back(state, run, target) or target in state.restarts:
         return state, tuple(actions)
-    attempt = run.steps[run.playbook.steps.index(step)].attempt
+    attempt = _progress(run, step).attempt
     # (A try of the verification that has to bring it back once more meets the start intensity.)
     force = step.uses == "restart_member" and (bool(step.with_.get("force")) or run.tier == 3)
     attempted, more = restart.begin(
@@ -178,7 +182,7 @@ def _activate_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
 
 def _delegate(state: State, run: Run, now: float) -> Stepped:
     """Grant to every delegate that is healthy and holds nothing yet in this incarnation."""
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     for agent in DELEGATES:
         peer = state.peers[agent]
         held = state.grants.get(agent)
@@ -206,13 +210,13 @@ def _delegate_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
     if len(holders) == len(DELEGATES):
         return True, "powers lent to " + ", ".join(sorted(holders))
     waiting = [a for a in DELEGATES if a not in holders]
-    if now - run.steps[run.playbook.steps.index(step)].at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
+    if now - _progress(run, step).at < max(3 * ACK_FLOOR_S, ACK_INTERVALS * state.timing.interval):
         return None
     return True, f"no answer from {', '.join(waiting)}"  # the healers matter more: the emergency goes on without them
 
 
 def _revoke_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     grants = {agent: replace(g, revoked=True) for agent, g in state.grants.items()}
     for agent in DELEGATES:
         if GRANTED + agent not in run.marks and TAKEN_OVER not in run.marks:
@@ -249,7 +253,7 @@ def _deactivate_begin(state: State, run: Run, step: Step, now: float) -> Stepped
     )
 
 
-def closings(run: Run, now: float) -> tuple[Action, ...]:
+def closings(run: Run, now: float) -> tuple[MemberAction, ...]:
     """Close the run's incident, and those of tier-1 recoveries that an emergency absorbed."""
     absorbed = [f"{t}-{dead_incarnation(run, t)}" for t in run.targets] if run.tier == 3 else []
     return tuple(CloseIncident(id, "recovered", now - run.started, run.tier) for id in (run.incident, *absorbed))
@@ -281,7 +285,7 @@ def _delegating(run: Run) -> bool:
     )  # fmt: skip
 
 
-def revoke_strays(state: State, beat: Beat) -> tuple[Action, ...]:
+def revoke_strays(state: State, beat: Beat) -> tuple[MemberAction, ...]:
     """A delegate says that it holds powers of an emergency that is over: it missed the revocation."""
     active = {r.incident for r in state.runs.values() if r.tier == 3 and REVOKED + beat.member not in r.marks}
     return tuple(SendRevoke(beat.member, incident) for incident in beat.leases if incident not in active)
@@ -292,7 +296,7 @@ def tend_grants(state: State, now: float) -> Stepped:
     if state.emergency is None or any(g.revoked for g in state.grants.values()):
         return state, ()
     run = next((r for r in state.runs.values() if r.tier == 3 and r.ok is None), None)
-    actions: list[Action] = []
+    actions: list[MemberAction] = []
     if run is not None and _delegating(run):
         state, granted = _delegate(state, run, now)
         actions += granted

@@ -18,8 +18,35 @@ class Timing(Struct, frozen=True):
     confirm: float = 60.0
 
 
+class StepNote(Struct, frozen=True, array_like=True):
+    """Where one step of a run is, as `engine.Progress` has it."""
+
+    name: str
+    state: str
+    attempt: int
+    at: float
+    deadline: float
+    text: str
+
+
+class Approval(Struct, frozen=True, array_like=True):
+    """A question to a person, before a step. `until`: CLOCK_MONOTONIC. `decided`: approve | deny; empty while open."""
+
+    id: str
+    step: str
+    ask: str
+    asked: float
+    until: float
+    otherwise: str
+    decided: str = ""
+    by: str = ""
+
+
 class RunNote(Struct, frozen=True, array_like=True):
-    """A playbook run as its executor's heartbeat tells it; enough for a survivor to go on with it."""
+    """A playbook run as its executor's heartbeat tells it; enough for a survivor to go on with a recovery.
+
+    What is stored of a user's playbook has the last fields too: it goes on with its own variables and outcomes.
+    """
 
     id: str
     playbook: str
@@ -30,6 +57,13 @@ class RunNote(Struct, frozen=True, array_like=True):
     started: float
     dead: dict[str, int] = {}  # target -> the incarnation that is down
     done: tuple[str, ...] = ()  # names of ended steps, and marks
+    request: str = ""
+    by: str = ""
+    grant: str = ""
+    event: dict[str, Any] = {}
+    vars: dict[str, Any] = {}
+    steps: tuple[StepNote, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
 
 class Beat(Struct, frozen=True, array_like=True):
@@ -179,7 +213,11 @@ class LeaseAcked(Event, frozen=True):
 
 
 class RunAsked(Event, frozen=True):
-    """A person or the watchdog wants `playbook` run on `target`. The same `request` twice is one run."""
+    """Somebody or a kernel's ladder wants `playbook` run on `target`. The same `request` twice is one run.
+
+    `incident`: whose course the run is a part of, else the run has one of its own name. `event`: what expressions may
+    read as `event` beside target, by, tier and incident.
+    """
 
     request: str
     playbook: str
@@ -187,10 +225,47 @@ class RunAsked(Event, frozen=True):
     tier: int
     by: str
     vars: dict[str, Any] = {}
+    incident: str = ""
+    event: dict[str, Any] = {}
+
+
+class Happened(Event, frozen=True):
+    """Something that triggers playbooks. `key` names this very occurrence, so that it starts a playbook once.
+
+    `grant`: the emergency whose powers a delegate uses for it; empty for the healers, who need none.
+    """
+
+    trigger: str
+    target: str
+    key: str
+    incident: str = ""
+    facts: dict[str, Any] = {}
+    grant: str = ""
+
+
+class Fired(Event, frozen=True):
+    """What the audit log says of runs that triggers started lately: (playbook, target, request, at)."""
+
+    runs: tuple[tuple[str, str, str, float], ...]
+
+
+class Decided(Event, frozen=True):
+    """A person's answer to an approval."""
+
+    id: str
+    approve: bool
+    by: str
+
+
+class TargetsTaken(Event, frozen=True):
+    """The run holds the locks of everything that it works on. `held_by`: it does not, another run has one of them."""
+
+    run: str
+    held_by: str = ""
 
 
 class StepDone(Event, frozen=True):
-    """A step that a worker performed has ended."""
+    """A step that a worker or the duty performed has ended. `applies` false: there was nothing for it to do."""
 
     run: str
     step: int
@@ -198,6 +273,7 @@ class StepDone(Event, frozen=True):
     ok: bool
     text: str
     output: dict[str, Any] = {}
+    applies: bool = True
 
 
 class Resumed(Event, frozen=True):
@@ -325,12 +401,16 @@ class SaveRun(Action, frozen=True):
 
 
 class EndRun(Action, frozen=True):
-    """The run is over: forget its progress, report to whoever asked for it. `steps`: (name, state, text) of each."""
+    """The run is over: forget its progress, report to whoever asked for it. `steps`: (name, state, text) of each.
+
+    `outcomes`: what came of each step, by name.
+    """
 
     run: str
     ok: bool
     text: str
     steps: tuple[tuple[str, str, str], ...] = ()
+    outcomes: dict[str, dict[str, Any]] = {}
 
 
 class OpenIncident(Action, frozen=True):
@@ -362,8 +442,19 @@ class Bump(Action, frozen=True):
     incident: str
 
 
+class RunContext(Struct, frozen=True):
+    """What an action may know of the run that it is a part of. `vars`: those of the playbook, as they are now."""
+
+    playbook: str = ""
+    step: str = ""
+    target: str = ""
+    incident: str = ""
+    by: str = ""
+    vars: dict[str, Any] = {}
+
+
 class Perform(Action, frozen=True):
-    """Run one step of a playbook in a worker process -> StepDone."""
+    """Have one attempt of a step performed by a worker or the duty -> StepDone. The same attempt twice is one."""
 
     run: str
     step: int
@@ -371,6 +462,14 @@ class Perform(Action, frozen=True):
     uses: str
     args: dict[str, Any]
     timeout: float
+    context: RunContext = RunContext()
+
+
+class TakeTargets(Action, frozen=True):
+    """Try, without waiting, to lock everything that a run works on, on top of what it holds -> TargetsTaken."""
+
+    run: str
+    targets: tuple[str, ...]
 
 
 class Resign(Action, frozen=True):
@@ -379,4 +478,11 @@ class Resign(Action, frozen=True):
     reason: str
 
 
-Actions = tuple[Action, ...]
+MemberAction = (
+    SendBeat | Watch | Look | Probe | TakeLock | DropLock | Kill | Birth | AskVote | AnswerVote | SendGrant | SendRevoke
+    | TellRun | TakeTargets | Record | SaveRun | EndRun | OpenIncident | NoteStep | CloseIncident | Bump | Perform
+    | Resign
+)  # fmt: skip
+"""Every action of a member's core; graced.members.effects carries each out."""
+
+Actions = tuple[MemberAction, ...]

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from graced.audit.read import records
 from graced.demo import told
 from graced.demo.kernels import RATES_PY, broken
-from graced.demo.stage import GLANCE_S, Stage, Status
+from graced.demo.stage import GLANCE_S, Stage
 from graced.spec.roles import HEALERS, MEMBERS
 from graced.status.disk import reader
+from graced.status.structs import WELL, Status
 from graced.store.tables import tasks
 
 PATIENCE_S: Final = 10.0
@@ -45,16 +46,15 @@ def _signal(sig: int, *members: str) -> Callable[[Stage], Outcome]:
 def _signalled(stage: Stage, sig: int, members: tuple[str, ...]) -> Outcome:
     before = stage.look()
     old = {member: stage.incarnation(member) for member in members}
-    kernels = {name: stage.kernel_pid(name) for name in before["kernels"]}
-    pids = [before["members"][member]["pid"] for member in members]
+    kernels = {name: stage.kernel_pid(name) for name in before.kernels}
+    pids = [before.members[member].pid for member in members]
     began = time.monotonic()
-    for pid in pids:
+    for pid in filter(None, pids):
         os.kill(pid, sig)
     deadline = began + PATIENCE_S
 
     def back(found: Status) -> bool:
-        rows = found["members"]
-        return found["healthy"] and all(rows[m]["incarnation"] > old[m] for m in members)
+        return found.healthy and all(found.members[m].incarnation > old[m] for m in members)
 
     while time.monotonic() < deadline and any(stage.incarnation(m) == old[m] for m in members):
         time.sleep(GLANCE_S)
@@ -65,24 +65,25 @@ def _signalled(stage: Stage, sig: int, members: tuple[str, ...]) -> Outcome:
     moved = [name for name, pid in kernels.items() if stage.kernel_pid(name) != pid]
     if moved:
         return Outcome(None, f"but {', '.join(moved)} did not keep its pid")
-    return Outcome(seconds, told.of_members(records(stage.home.audit, before["audit"]["records"] + 1), members))
+    return Outcome(seconds, told.of_members(records(stage.home.audit, before.audit.records + 1), members))
 
 
 def _kill_healers(stage: Stage) -> Outcome:
     """Both at one moment. A busy machine may put this process aside between the two signals, and the first is back by
     then: that was no emergency, and it is tried again."""
-    emergencies = stage.look()["recoveries"]["emergency"]
+    emergencies = stage.look().recoveries.emergency
     for _ in range(EMERGENCY_TRIES):
         outcome = _signalled(stage, signal.SIGKILL, HEALERS)
-        if outcome.seconds is None or stage.look()["recoveries"]["emergency"] > emergencies:
+        if outcome.seconds is None or stage.look().recoveries.emergency > emergencies:
             return outcome
     return Outcome(None, "but it was no emergency")
 
 
 def _unwell(found: Status) -> str:
-    rows = {**found["members"], **found["kernels"]}
-    unwell = [f"{name} is {row['state']}" for name, row in rows.items() if row["state"] not in ("healthy", "ready")]
-    return f"not healthy within {PATIENCE_S:g} s: {', '.join(unwell) or found['mode']}"
+    states: dict[str, str] = {name: member.state for name, member in found.members.items()}
+    states |= {name: kernel.state for name, kernel in found.kernels.items()}
+    unwell = [f"{name} is {state}" for name, state in states.items() if state not in WELL]
+    return f"not healthy within {PATIENCE_S:g} s: {', '.join(unwell) or found.mode}"
 
 
 # --- kernels and their code
@@ -96,7 +97,7 @@ def _kill_worker(stage: Stage) -> Outcome:
     while (new := stage.kernel_pid("worker")) in (0, old) and time.monotonic() < deadline:
         time.sleep(GLANCE_S / 10)
     born = time.monotonic() - began
-    found = stage.until(lambda found: found["healthy"] and found["kernels"]["worker"]["pid"] == new, deadline)
+    found = stage.until(lambda found: found.healthy and found.kernels["worker"].pid == new, deadline)
     if found is None:
         return Outcome(None, _unwell(stage.look()))
     return Outcome(time.monotonic() - began, f"pid {new} in place of {old}, {born * 1000:.1f} ms after the signal")
@@ -104,7 +105,7 @@ def _kill_worker(stage: Stage) -> Outcome:
 
 def _break_code(stage: Stage) -> Outcome:
     path = os.path.join(stage.shop, "rates.py")
-    run = stage.look()["kernels"]["worker"]["run"]
+    run = stage.look().kernels["worker"].run
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(broken(RATES_PY))
     os.replace(path + ".new", path)
@@ -117,14 +118,14 @@ def _break_code(stage: Stage) -> Outcome:
             return file.read() == RATES_PY.encode()
 
     def back(found: Status) -> bool:
-        counts = stage.number("count") > count and found["kernels"]["worker"]["run"] > run
-        return mended() and counts and found["healthy"] and found["tasks"]["done"] > 0
+        counts = stage.number("count") > count and found.kernels["worker"].run > run
+        return mended() and counts and found.healthy and found.tasks.done > 0
 
     found = stage.until(back, began + PATIENCE_S)
     seconds = time.monotonic() - began
     if found is None:
         return Outcome(None, "the file was not mended" if not mended() else _unwell(stage.look()))
-    crashes = found["kernels"]["worker"]["run"] - run - 1
+    crashes = found.kernels["worker"].run - run - 1
     times = f"{crashes} crash{'' if crashes == 1 else 'es'}"
     return Outcome(seconds, f"task {_task(stage, path)}: coding_agent mended it byte for byte, {times}")
 

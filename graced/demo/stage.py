@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from graced.config.load import load
 from graced.control import start as starting
@@ -24,6 +24,7 @@ from graced.posix.padded_record import read_slot
 from graced.posix.proc import Identity
 from graced.spec.roles import MEMBERS
 from graced.status.now import status
+from graced.status.structs import Status
 
 LOOK_S: Final = 0.005
 """Between two looks at the status. Each takes some milliseconds itself."""
@@ -33,8 +34,6 @@ GLANCE_S: Final = 0.0005
 
 STARTED_S: Final = 30.0
 KILLED_S: Final = 5.0
-
-Status = dict[str, Any]
 
 
 class Stage:
@@ -72,8 +71,9 @@ class Stage:
     def look(self) -> Status:
         """The status now; whoever is in it is remembered, to be looked for at the end."""
         found = status(self.home)
-        for row in (*found["members"].values(), *found["kernels"].values()):
-            identity = proc.identify(row["pid"]) if row["pid"] else None
+        pids = [*(member.pid for member in found.members.values()), *(kernel.pid for kernel in found.kernels.values())]
+        for pid in pids:
+            identity = proc.identify(pid) if pid else None
             if identity is not None:
                 self.seen.add(identity)
         return found

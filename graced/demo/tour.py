@@ -13,8 +13,9 @@ from graced.cli.out import print_json
 from graced.control.errors import Refusal
 from graced.demo.acts import ACTS
 from graced.demo.screen import Screen
-from graced.demo.stage import Stage, Status
+from graced.demo.stage import Stage
 from graced.spec.roles import MEMBERS
+from graced.status.structs import Status
 
 BOARD_COLUMNS: Final = 100
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
@@ -54,9 +55,9 @@ def _tour(screen: Screen, stage: Stage) -> bool:
     except Refusal as refusal:
         screen.line(f"it did not start: {refusal}", "bold red")
         return False
-    what = f"{len(MEMBERS)} members and {len(before['kernels'])} kernels, each a process of its own"
+    what = f"{len(MEMBERS)} members and {len(before.kernels)} kernels, each a process of its own"
     screen.line(f"started {what}: healthy after {took * 1000:.0f} ms")
-    screen.line(board(before, BOARD_COLUMNS, [*before["members"], *before["kernels"]]))
+    screen.line(board(before, BOARD_COLUMNS, [*before.members, *before.kernels]))
     screen.line()
     count = stage.number("count")
     failures = 0
@@ -75,7 +76,7 @@ def _tour(screen: Screen, stage: Stage) -> bool:
 def _kernels(screen: Screen, stage: Stage, before: Status, count: int) -> bool:
     """The kernels lived on: same pids, no request failed, the counter grew."""
     after = stage.look()
-    kept = all(before["kernels"][name]["pid"] == after["kernels"][name]["pid"] for name in KEPT)
+    kept = all(before.kernels[name].pid == after.kernels[name].pid for name in KEPT)
     answered, failed = stage.number("visits"), stage.number("visits", 1)
     grown = stage.number("count") - count
     words = "kept" if kept else "did not keep"

@@ -1,6 +1,7 @@
 """Reading what `graced start` left in the home (`keep` writes it). Light: every command imports this."""
 
 import os
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,9 @@ from graced.home.paths import Home
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config, Kernel, from_json
 from graced.spec.replicas import expand_replicas
+
+KEY_MAX_BYTES: Final = 64
+"""As much of a key as BLAKE2b takes."""
 
 
 def kept_config(home: Home) -> Config:
@@ -34,6 +38,12 @@ def read_base(home: Home) -> dict[str, int]:
             return msgspec.json.decode(file.read(), type=dict[str, int])
     except (OSError, *UNDECODABLE):
         return {}
+
+
+def read_key(home: Home) -> bytes:
+    """What leases are signed with. Raises OSError."""
+    with open(home.key, "rb") as file:
+        return file.read(KEY_MAX_BYTES)
 
 
 def base_path(home: Home) -> str:

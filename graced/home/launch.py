@@ -2,22 +2,16 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Final
 
+from graced.home.environment import OUTER_TAGS, for_spawner
 from graced.home.paths import Home
-from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
 
 PYTHON: Final = (sys.executable, "-X", "utf8", "-P")
 """In UTF-8 mode names, arguments and environments go through as the bytes that they are, whatever the locale."""
 
 SPAWNER_MODULE: Final = "graced.members.spawner"
-KERNEL_TAGS: Final = ("GRACED_KERNEL", "GRACED_RUN", "GRACED_REPLICA")
-"""Of a kernel of another home that runs this command; a spawner with them would count as that kernel."""
-
-OUTER_TAGS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
-"""Said by an outer supervisor to the process that it started itself."""
 
 
 def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
@@ -30,13 +24,4 @@ def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
         for name in OUTER_TAGS:
             environ.pop(name, None)
     argv = [*PYTHON, "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
-    return cold_start(argv, spawner_environ(home, environ), home.log("spawner"), as_child=as_child)
-
-
-def spawner_environ(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment, marked with the home, so that `graced stop` finds it in its first milliseconds."""
-    kept = {key: value for key, value in environ.items() if key not in (*KERNEL_TAGS, HOME_TAG)}
-    try:
-        return {**kept, HOME_TAG: home.id()}
-    except OSError:  # the id was deleted and the disk is full: a spawner without a mark is better than none
-        return kept
+    return cold_start(argv, for_spawner(home, environ), home.log("spawner"), as_child=as_child)

@@ -1,14 +1,15 @@
 """Where everything of one graced is kept, and the addresses of its sockets."""
 
 import os
+from typing import Literal
 
 from graced.posix.files import create_once, make_dir, write_whole
 
 SUN_PATH_BYTES = 107
 """Longest path of a Unix socket, unix(7) (108 with its NUL); libzmq refuses longer ones too."""
 
-SOCKET_KINDS = ("hb", "cmd")
-"""hb: heartbeats (PUB/SUB); cmd: commands (ROUTER/DEALER)."""
+SocketKind = Literal["hb", "cmd", "fds"]
+"""hb: heartbeats (PUB/SUB); cmd: commands (ROUTER/DEALER); fds: descriptors, put and taken (a plain Unix socket)."""
 
 _PRIVATE = 0o700
 _ID_BYTES = 16
@@ -71,7 +72,7 @@ class Home:
 
     # --- sockets
 
-    def socket_path(self, role: str, kind: str) -> str:
+    def socket_path(self, role: str, kind: SocketKind) -> str:
         """Path of a socket in run/ that bind(2) and connect(2) take, however long the home's own path is.
 
         Past the limit it goes through a descriptor of run/, and so is good in this process alone.
@@ -82,17 +83,13 @@ class Home:
             return path
         return f"/proc/self/fd/{self._open_run()}/{name}"
 
-    def endpoint(self, role: str, kind: str) -> str:
-        """The ZeroMQ address of a member's socket; `kind` is one of SOCKET_KINDS."""
+    def endpoint(self, role: str, kind: SocketKind) -> str:
+        """The ZeroMQ address of a member's socket."""
         return f"ipc://{self.socket_path(role, kind)}"
 
-    def socket_file(self, role: str, kind: str) -> str:
+    def socket_file(self, role: str, kind: SocketKind) -> str:
         """The same socket as a plain path of any length: to look at, to watch, to unlink."""
         return os.path.join(self.run, f"{role}.{kind}")
-
-    def forget_fds(self) -> None:
-        """In a forked child that has closed its descriptors: the next address opens run/ anew."""
-        self._run_fd = None
 
     def reopen_run(self) -> None:
         """After run/ was deleted and made again: addresses given before lead into the new one. Raises OSError."""
@@ -101,10 +98,6 @@ class Home:
             # The same number, as sockets reconnect by the text of their address.
             os.dup2(fresh, self._run_fd, inheritable=False)
             os.close(fresh)
-
-    def run_fd(self) -> int | None:
-        """The descriptor behind long addresses, None while there is none: to be kept by `close_all_but`."""
-        return self._run_fd
 
     def _open_run(self) -> int:
         if self._run_fd is None:

@@ -1,6 +1,6 @@
 """The playbooks of a home, checked once at `graced start` and kept there: members need no YAML to be born.
 
-The shipped two are always there: a home whose file is gone, or is another version's, falls back to reading them.
+Who must have the shipped two even when nothing fit was kept reads by `graced.playbooks.kept`.
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,6 @@ from graced.home.paths import Home
 from graced.posix.files import write_whole
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.playbook import Playbook
-from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
-
-NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
 
 
 def write(home: Home, playbooks: Iterable[Playbook]) -> None:
@@ -22,14 +19,9 @@ def write(home: Home, playbooks: Iterable[Playbook]) -> None:
 
 
 def read(home: Home) -> dict[str, Playbook]:
-    """By name; the shipped ones, from their YAML, where nothing fit was kept."""
+    """By name; {} when the file is gone, or of another version."""
     try:
         with open(home.playbooks, "rb") as file:
-            found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
+            return {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
     except (OSError, *UNDECODABLE):
-        found = {}
-    if all(name in found for name in NEEDED):
-        return found
-    from graced.playbooks.load import shipped
-
-    return {**shipped(), **found}
+        return {}

@@ -10,22 +10,17 @@ import msgspec
 from graced.home.paths import Home
 from graced.posix.files import make_dir
 from graced.posix.padded_record import open_slot, read_slot, write_slot
+from graced.posix.proc import Identity
 from graced.posix.undecodable import UNDECODABLE
+from graced.spec.run import Run
 
 SLOT_BYTES: Final = 512
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """What is stored of a kernel's newest run.
+    """What is stored of a kernel's newest run. Its `pid` 0: it was about to be born; `log`: the inode of its output."""
 
-    `pid` 0: it was about to be born; `log`: the inode of the pipe that is its output.
-    """
-
-    kernel: str
-    run: int
-    pid: int
-    start_ticks: int
-    boot_id: str
+    run: Run
     log: int = 0
 
 
@@ -37,25 +32,44 @@ class KernelSlots:
         self._fds: dict[str, int] = {}
 
     def stored(self) -> list[Slot]:
-        names: list[str] = []
+        """Those that can be read, and a folder for more."""
         with contextlib.suppress(OSError):  # a person may have deleted the folder; who runs is known by its marks
             make_dir(self._home.kernels, 0o700)
-            names = [n for n in sorted(os.listdir(self._home.kernels)) if n.endswith(".slot")]
-        found = [self._read(os.path.join(self._home.kernels, name)) for name in names]
-        return [slot for slot in found if slot is not None]
+        return list(stored_slots(self._home).values())
 
-    def _read(self, path: str) -> Slot | None:
-        data = read_slot(path)
-        if data is None:
-            return None
-        try:
-            return msgspec.json.decode(data, type=Slot)
-        except UNDECODABLE:
-            return None
+    def read(self, kernel: str) -> Slot | None:
+        """Of one kernel; None when there is none that can be read."""
+        return read(self._home.slot(kernel))
 
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
-            fd = self._fds.get(slot.kernel)
+            fd = self._fds.get(slot.run.kernel)
             if fd is None:
-                fd = self._fds[slot.kernel] = open_slot(self._home.slot(slot.kernel))
+                fd = self._fds[slot.run.kernel] = open_slot(self._home.slot(slot.run.kernel))
             write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+
+
+def identity_of(run: Run) -> Identity:
+    """Its first process, for all time."""
+    return Identity(run.pid, run.start_ticks, run.boot_id)
+
+
+def read(path: str) -> Slot | None:
+    """One slot; None when it is not there or cannot be read."""
+    data = read_slot(path)
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=Slot)
+    except UNDECODABLE:
+        return None
+
+
+def stored_slots(home: Home) -> dict[str, Slot]:
+    """The newest run of every kernel that ever was, by name; what cannot be read is left out."""
+    try:
+        names = sorted(name for name in os.listdir(home.kernels) if name.endswith(".slot"))
+    except OSError:
+        return {}
+    found = (read(os.path.join(home.kernels, name)) for name in names)
+    return {slot.run.kernel: slot for slot in found if slot is not None}

@@ -6,19 +6,20 @@ what it needs by the fork and answers through a pipe. A worker dies with its mem
 
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
-from graced.bus.protocol import Ask, Reply
-from graced.core.vocabulary import OpenIncident
+from graced.bus.protocol import Asked, Reply
+from graced.bus.verbs import Crash, File, TaskId
+from graced.core.vocabulary import OpenIncident, Perform
 from graced.members import runs
-from graced.members.duty import Duty
+from graced.members.duty import Duty, Handler
+from graced.members.kernel_actions import KernelActions
 from graced.members.mender import Mender
 from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
 from graced.members.shell import Shell
-from graced.mending.put import digest, read_source
 from graced.mending.scan import Findings
-from graced.posix.clock import wall_iso
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import path_in, path_out, words
@@ -32,16 +33,17 @@ class CodingAgent(Duty):
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
         self._retrying = Retrying(shell, self._again)
+        self._actions = KernelActions(shell)
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        match ask.verb:
-            case "task.add":
-                return self._add(ask)
-            case "task.mend":
-                return self._mend(ask)
-            case "task.undo":
-                return self._undo(ask, address)
-        return runs.asked(self.shell, ask) or super().ask(ask, address)
+    def handlers(self) -> Mapping[str, Handler]:
+        mine: dict[str, Handler] = {"task.add": self._add, "task.mend": self._mend, "task.undo": self._undo}
+        return {**mine, **runs.handlers(self.shell)}
+
+    def perform(self, action: Perform) -> None:
+        if action.uses == "restart_kernel":
+            self._actions.restart(action)
+        else:
+            super().perform(action)
 
     def detail(self) -> dict[str, Any]:
         return {"scanned_at": self._scanning.at} if self._scanning.at else {}
@@ -76,32 +78,31 @@ class CodingAgent(Duty):
         self._queue(task.path, task.sha256_before or "", task.error)
 
     def _queue(self, path: str, sha256: str, error: str) -> str:
-        at = wall_iso()
+        at = self.shell.wall_iso()
         id = "t" + hashlib.sha256(f"{path}\0{sha256}\0{at}".encode(errors="surrogateescape")).hexdigest()[:10]
         tables.add_task(self.shell.store, id, path, error or "does not compile", at, sha256)
         self.shell.act(OpenIncident(id, path, "code", error, 1))
         self._mender.soon(id)
         return id
 
-    def _add(self, ask: Ask) -> Reply:
-        path = os.path.abspath(path_out(ask.args["path"]))
+    def _add(self, args: File, asked: Asked) -> Reply:
+        path = os.path.abspath(path_out(args.path))
         try:
-            sha256 = digest(read_source(path))
-        except OSError as error:
-            return Reply(ask.id, False, error=words(f"{path}: {error.strerror}"))
+            sha256 = self.shell.files.digest(path)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            return Reply(asked.id, False, error=words(f"{path}: {getattr(error, 'strerror', None) or error}"))
         task = tables.task_of(self.shell.store, path)
         if task is not None and task.state in ("queued", "running"):
-            return Reply(ask.id, True, {"id": task.id})
-        return Reply(ask.id, True, {"id": self._queue(path, sha256, "added by a person")})
+            return Reply(asked.id, True, {"id": task.id})
+        return Reply(asked.id, True, {"id": self._queue(path, sha256, "added by a person")})
 
-    def _mend(self, ask: Ask) -> Reply:
+    def _mend(self, args: Crash, asked: Asked) -> Reply:
         """A kernel crashes over this file: its task, made if need be, and how that stands."""
-        path, error = os.path.abspath(str(ask.args["path"])), str(ask.args["error"])
-        kernel, at = str(ask.args["kernel"]), float(ask.args["at"])
+        path, error, kernel, at = os.path.abspath(args.path), args.error, args.kernel, args.at
         try:
-            sha256 = digest(read_source(path))
+            sha256 = self.shell.files.digest(path)
         except OSError as problem:
-            return Reply(ask.id, True, {"id": "", "state": "failed", "text": f"{path}: {problem.strerror}"})
+            return Reply(asked.id, True, {"id": "", "state": "failed", "text": f"{path}: {problem.strerror}"})
         task = tables.task_of(self.shell.store, path)
         if task is not None:
             over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
@@ -109,33 +110,33 @@ class CodingAgent(Duty):
                 self._mender.crashed(task.id, kernel, at)
                 over = True
             if over:
-                return Reply(ask.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))
+                return Reply(asked.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))
         if self.shell.config.coding_agent.apply == "off":
-            return Reply(ask.id, True, _told("", "failed", "coding_agent.apply is off"))
+            return Reply(asked.id, True, _told("", "failed", "coding_agent.apply is off"))
         id = self._queue(path, sha256, error)
         self._mender.crashed(id, kernel, at)
-        return Reply(ask.id, True, _told(id, "queued", ""))
+        return Reply(asked.id, True, _told(id, "queued", ""))
 
     # --- undo
 
-    def _undo(self, ask: Ask, address: bytes) -> Reply | None:
-        task = tables.get_task(self.shell.store, str(ask.args["id"]))
+    def _undo(self, args: TaskId, asked: Asked) -> Reply | None:
+        task = tables.get_task(self.shell.store, args.id)
         if task is None:
-            return Reply(ask.id, False, error=f"no task {ask.args['id']}")
+            return Reply(asked.id, False, error=f"no task {args.id}")
         if task.state == "undone" and task.original is not None:  # asked twice
-            return Reply(ask.id, True, {"path": path_in(task.path)})
+            return Reply(asked.id, True, {"path": path_in(task.path)})
         if task.state != "done" or task.original is None or task.sha256_after is None:
-            return Reply(ask.id, False, {"reason": "nothing"}, f"task {task.id} changed nothing that could be undone")
+            return Reply(asked.id, False, {"reason": "nothing"}, f"task {task.id} changed nothing that could be undone")
         path, id = task.path, task.id
 
         def over(ok: bool, said: str) -> None:
             if ok:
-                tables.finish_task(self.shell.store, id, "undone", wall_iso())
+                tables.finish_task(self.shell.store, id, "undone", self.shell.wall_iso())
                 self._scanning.soon()
-                self.shell.bus.reply(address, Reply(ask.id, True, {"path": path_in(path)}))
+                self.shell.bus.reply(asked.address, Reply(asked.id, True, {"path": path_in(path)}))
                 return
             text = "has changed since the fix: it is left as it is" if said == "changed" else f"not restored: {said}"
-            self.shell.bus.reply(address, Reply(ask.id, False, {"reason": said}, words(f"{path}: {text}")))
+            self.shell.bus.reply(asked.address, Reply(asked.id, False, {"reason": said}, words(f"{path}: {text}")))
 
         self._mender.take_back(id, path, task, over)
         return None

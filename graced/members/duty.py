@@ -1,12 +1,17 @@
 """What a role adds to the common shell."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graced.bus.protocol import Ask, Reply, View
-from graced.core.vocabulary import Action, Beat
+from graced.bus.protocol import Asked, Reply, View
+from graced.core.vocabulary import Beat, Birth, EndRun, Perform
+from graced.members.step_workers import StepOutcome
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
+
+Handler = Callable[[Any, Asked], Reply | None]
+"""Takes the arguments of a verb as the struct that graced.bus.verbs names; None: the answer comes later, or never."""
 
 
 class Duty:
@@ -18,9 +23,9 @@ class Duty:
     def setup(self) -> None:
         """Called once before the member calls itself healthy."""
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        """Answer a command of this role; None when the answer comes later by `shell.bus.reply`."""
-        return Reply(ask.id, False, error=f"{self.shell.me} takes no command {ask.verb}")
+    def handlers(self) -> Mapping[str, Handler]:
+        """The commands of this role, by verb."""
+        return {}
 
     def heard(self, beat: Beat) -> None:
         """A heartbeat was taken in by the core."""
@@ -32,9 +37,16 @@ class Duty:
         """Of several dead children, those of less weight are taken in first."""
         return 0
 
-    def acted(self, action: Action) -> bool:
-        """Do an action that only this role knows; False for those that it does not."""
-        return False
+    def bear(self, birth: Birth) -> None:
+        """Give birth to a member; the spawner alone can."""
+        raise AssertionError(f"{self.shell.me} bears nobody")
+
+    def perform(self, action: Perform) -> None:
+        """Perform an action of a playbook that is a duty's; the outcome goes to `shell.playbooks.done`."""
+        self.shell.playbooks.done(action, StepOutcome(False, f"{self.shell.me} cannot do {action.uses}"))
+
+    def run_ended(self, end: EndRun) -> None:
+        """A run of a playbook that this member executed is over."""
 
     def terminated(self) -> None:
         """SIGTERM is a person's wish that this process ends; the others bring the member back."""

@@ -1,13 +1,13 @@
-"""What each action of the core does in the real world. Thin: nothing here decides."""
+"""What each action of the member core does to the world outside. Thin: nothing here decides."""
 
-import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from graced.bus.protocol import Ask, Reply
+from graced.bus.protocol import Asked, Reply
+from graced.bus.verbs import Vote
+from graced.core import holder
 from graced.core.outer import HEAD_START_S
 from graced.core.vocabulary import (
-    Action,
     AnswerVote,
     AskVote,
     Birth,
@@ -22,16 +22,20 @@ from graced.core.vocabulary import (
     LockBusy,
     LockTaken,
     Look,
+    MemberAction,
     NoteStep,
     OpenIncident,
     Perform,
     Probe,
     Record,
+    Resign,
     SaveRun,
     Seen,
+    SendBeat,
     SendGrant,
     SendRevoke,
     TakeLock,
+    TakeTargets,
     TellRun,
     TreeDead,
     Unborn,
@@ -39,313 +43,242 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
-from graced.home.locks import LockRecord, RestartLock, holder, take_now
-from graced.home.stopping import announced
 from graced.members import leasing
-from graced.posix import notify, proc
-from graced.posix.clock import monotonic, wall_iso
+from graced.posix.proc import Identity
 from graced.spec.roles import DELEGATES
 from graced.store import tables
 
-Shell = Any  # graced.members.shell.Shell; named so to keep the imports one way
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
 
 ANSWER_INTERVALS: Final = 4.0  # how long a birth or a grant may take before it counts as lost
 ANSWER_FLOOR_S: Final = 1.0
-STOPPED_INTERVALS: Final = 2.0  # a lock's holder that is stopped for that long is killed
+VOTE_INTERVALS: Final = 2.0
 STUCK_S: Final = 10.0
 HEAD_STEP_S: Final = 0.01
-
-_locks: dict[str, RestartLock] = {}
-_stopped_holders: dict[str, tuple[int, float]] = {}
-_ballots: dict[str, tuple[bytes, str]] = {}
+SIGKILL: Final = 9
 
 
-def forget() -> None:
-    """In a forked child: nothing of the parent's is ours."""
-    _locks.clear()
-    _stopped_holders.clear()
-    _ballots.clear()
+class Effects:
+    """One process's; `do` carries one action out, and has the events that answer it taken in by the shell."""
 
+    def __init__(self, shell: "Shell") -> None:
+        self._shell = shell
+        self._stopped_holders: dict[str, holder.Stopped] = {}
+        self._ballots: dict[str, Asked] = {}
+        self._patience = max(ANSWER_FLOOR_S, ANSWER_INTERVALS * shell.interval)
 
-def _patience(shell: Shell) -> float:
-    interval: float = shell.interval
-    return max(ANSWER_FLOOR_S, ANSWER_INTERVALS * interval)
+    def do(self, action: MemberAction) -> None:
+        shell = self._shell
+        match action:
+            case SendBeat():
+                shell.want_beat(urgent=action.urgent)
+            case Record():
+                shell.audit.append(action.kind, action.data)
+            case Watch():
+                shell.watch(action.member, action.pid, action.start_ticks)
+            case Probe():
+                status = shell.processes.status(self._identity(action.pid, action.start_ticks))
+                shell.take(Seen(action.member, action.pid, status))
+            case Look():
+                shell.take(shell.found(action.member))
+            case TakeLock():
+                self._take_lock(action.target)
+            case DropLock():
+                shell.locks.drop(action.target)
+            case Kill():
+                self._kill(action)
+            case Birth():
+                self._birth(action)
+            case AskVote():
+                self._ask_vote(action)
+            case AnswerVote():
+                asked = self._ballots.pop(action.vote, None)
+                if asked is not None:
+                    shell.bus.reply(asked.address, Reply(asked.id, True, {"down": action.down}))
+            case SendGrant():
+                self._send_grant(action.lease)
+            case SendRevoke():
+                tables.revoke_leases(shell.store, action.incident)
+                self._lease(action.agent, action.incident, "revoke", {"incident": action.incident})
+            case TellRun():
+                args = {
+                    "request": action.request, "playbook": action.playbook, "target": action.target,
+                    "tier": action.tier, "by": shell.me,
+                }  # fmt: skip
+                shell.send(action.to, "run", args, self._patience)
+            case Perform():
+                shell.playbooks.perform(action)
+            case TakeTargets():
+                shell.playbooks.take_targets(action)
+            case SaveRun():
+                note = action.note
+                blob = leasing.pack(note)
+                targets = " ".join(note.targets)
+                tables.save_run(shell.store, note.id, note.playbook, targets, shell.me, note.incident, blob, "running")
+            case EndRun():
+                tables.finish_run(shell.store, action.run)
+                shell.playbooks.ended(action)
+                shell.duty.run_ended(action)
+            case OpenIncident():
+                tables.open_incident(
+                    shell.store, action.id, shell.wall_iso(), action.subject, action.kind, action.evidence, action.tier
+                )
+            case NoteStep():
+                tables.add_step(shell.store, action.incident, shell.wall_iso(), action.step, action.ok, action.text)
+            case CloseIncident():
+                tables.close_incident(shell.store, action.id, action.state, action.duration, action.tier)
+            case Bump():
+                tables.bump_once(shell.store, action.counter, action.incident)
+            case Resign():
+                shell.resign(action.reason)
+            case _:
+                assert_never(action)
 
+    def _identity(self, pid: int, start_ticks: int) -> Identity:
+        return Identity(pid, start_ticks, self._shell.identity.boot_id)
 
-def _watch(shell: Shell, a: Watch) -> None:
-    shell.watch(a.member, a.pid, a.start_ticks)
+    # --- restart
 
-
-def _probe(shell: Shell, a: Probe) -> None:
-    shell.take(Seen(a.member, a.pid, proc.status(proc.Identity(a.pid, a.start_ticks, shell.identity.boot_id))))
-
-
-def _look(shell: Shell, a: Look) -> None:
-    shell.take(shell.found(a.member))
-
-
-# --- restart
-
-
-def _take_lock(shell: Shell, a: TakeLock) -> None:
-    path = shell.home.restart_lock(a.target)
-    try:
-        lock = take_now(path, LockRecord.of(shell.identity))
-    except OSError:  # run/ is gone: it is made again with the next heartbeat
-        shell.take(LockBusy(a.target))
-        return
-    if lock is None:
-        _kill_stopped_holder(shell, a.target, path)
-        shell.take(LockBusy(a.target))
-        return
-    _stopped_holders.pop(a.target, None)
-    _locks[a.target] = lock
-    found = shell.found(a.target)
-    stopping = announced(shell.home)
-    shell.take(LockTaken(a.target, found.pid, found.start_ticks, found.incarnation, found.status, stopping))
-
-
-def _kill_stopped_holder(shell: Shell, target: str, path: str) -> None:
-    """A stopped process keeps its locks for ever: whoever waits kills it, once it was stopped for two intervals."""
-    record = holder(path)
-    if record is None or proc.status(record.identity) != "stopped":
-        _stopped_holders.pop(target, None)
-        return
-    pid, since = _stopped_holders.setdefault(target, (record.pid, monotonic()))
-    if pid != record.pid:
-        _stopped_holders[target] = (record.pid, monotonic())
-    elif monotonic() - since >= STOPPED_INTERVALS * shell.interval:
-        proc.signal_identity(record.identity, 9)
-
-
-def _drop_lock(shell: Shell, a: DropLock) -> None:
-    lock = _locks.pop(a.target, None)
-    if lock is not None:
-        lock.close()
-
-
-def _kill(shell: Shell, a: Kill) -> None:
-    """One process, never what is below it: the spawner's children are the kernels, a survivor's may be the spawner.
-
-    A member's own workers die with it (PR_SET_PDEATHSIG).
-    """
-    fd = proc.open_pidfd(proc.Identity(a.pid, a.start_ticks, shell.identity.boot_id))
-    if fd is None:
-        shell.take(TreeDead(a.target, a.pid))
-        return
-    dead = [False]
-
-    def died() -> None:
-        dead[0] = True
-        shell.drop_reader(fd)
-        os.close(fd)
-        shell.take(TreeDead(a.target, a.pid))
-
-    def stuck() -> None:
-        if not dead[0]:
-            text = f"pid {a.pid} did not die within {STUCK_S:g} s of SIGKILL"
-            shell.audit.append("escalated", {"incident": "", "subject": a.target, "text": text})
-
-    shell.add_reader(fd, died)
-    proc.send(fd, 9)
-    shell.after(STUCK_S, stuck)
-
-
-def _birth(shell: Shell, a: Birth) -> None:
-    if a.target == "spawner":
-        _cold_start(shell, a)
-        return
-    if shell.me == "spawner":
-        shell.duty.bear(a)
-        return
-
-    def answered(reply: Reply | None) -> None:
-        if reply is None or not reply.ok:
-            shell.take(Unborn(a.target, reply.error if reply else "the spawner does not answer"))
-        elif reply.data.get("pid"):
-            _born(shell, a.target, int(reply.data["pid"]))
-        else:
-            shell.take(Unborn(a.target, str(reply.data["reason"]), float(reply.data["retry_at"])))
-
-    args = {"target": a.target, "request": a.request, "floor": a.floor, "force": a.force}
-    shell.send("spawner", "birth", args, _patience(shell), answered)
-
-
-def _born(shell: Shell, target: str, pid: int) -> None:
-    shell.bus.follow(target)
-    shell.take(Born(target, pid))
-
-
-def _cold_start(shell: Shell, a: Birth) -> None:
-    if notify.outer():
-        _head_start(shell, a, monotonic() + HEAD_START_S)
-    else:
-        _launch_spawner(shell, a, as_child=True)
-
-
-def _head_start(shell: Shell, a: Birth, until: float) -> None:
-    """An outer supervisor restarts its main process by itself; only if it does not, it is done here."""
-    found = shell.found("spawner")
-    if found.status not in ("gone", "zombie", "stopped") and found.incarnation > a.floor:
-        _born(shell, "spawner", found.pid)
-    elif announced(shell.home):
-        shell.take(Unborn("spawner", "graced is being stopped", monotonic() + shell.interval))
-    elif monotonic() < until:
-        shell.after(HEAD_STEP_S, lambda: _head_start(shell, a, until))
-    else:
-        # Its parent must be the outer supervisor, which would not see the end of a grandchild otherwise.
-        proc.set_subreaper(False)
+    def _take_lock(self, target: str) -> None:
+        shell = self._shell
         try:
-            _launch_spawner(shell, a, as_child=False)
-        finally:
-            proc.set_subreaper()
+            taken = shell.locks.take(target)
+        except OSError:  # run/ is gone: it is made again with the next heartbeat
+            shell.take(LockBusy(target))
+            return
+        if not taken:
+            self._look_at_holder(target)
+            shell.take(LockBusy(target))
+            return
+        self._stopped_holders.pop(target, None)
+        found = shell.found(target)
+        shell.take(LockTaken(target, found.pid, found.start_ticks, found.incarnation, found.status, shell.stopping))
 
+    def _look_at_holder(self, target: str) -> None:
+        shell = self._shell
+        record = shell.locks.holder(target)
+        status = shell.processes.status(record.identity) if record is not None else "gone"
+        seen, kill = holder.judge(
+            self._stopped_holders.pop(target, None), record.pid if record else 0, status, shell.interval, shell.now()
+        )
+        if seen is not None:
+            self._stopped_holders[target] = seen
+        if kill and record is not None:
+            shell.processes.signal(record.identity, SIGKILL)
 
-def _launch_spawner(shell: Shell, a: Birth, as_child: bool) -> None:
-    from graced.home.launch import launch_spawner
+    def _kill(self, action: Kill) -> None:
+        """One process, never what is below it: the spawner's children are the kernels, a survivor's may be the spawner.
 
-    try:
-        pid = launch_spawner(shell.home, fresh=False, as_child=as_child)
-    except OSError as error:
-        shell.take(Unborn("spawner", f"cannot be started: {error.strerror}", monotonic() + shell.interval))
-        return
-    _born(shell, "spawner", pid or 0)
+        A member's own workers die with it (PR_SET_PDEATHSIG).
+        """
+        shell = self._shell
+        dead = [False]
 
+        def died() -> None:
+            dead[0] = True
+            shell.take(TreeDead(action.target, action.pid))
 
-# --- votes, leases, runs
+        def stuck() -> None:
+            if not dead[0]:
+                text = f"pid {action.pid} did not die within {STUCK_S:g} s of SIGKILL"
+                shell.audit.append("escalated", {"incident": "", "subject": action.target, "text": text})
 
+        watch = shell.processes.watch(self._identity(action.pid, action.start_ticks), died)
+        if watch is None:
+            shell.take(TreeDead(action.target, action.pid))
+            return
+        watch.signal(SIGKILL)
+        shell.after(STUCK_S, stuck)
 
-def _ask_vote(shell: Shell, a: AskVote) -> None:
-    def counted(voter: str, reply: Reply | None) -> None:
-        if reply is not None and reply.ok:
-            shell.take(VoteCast(a.vote, voter, bool(reply.data["down"])))
+    def _birth(self, action: Birth) -> None:
+        shell = self._shell
+        if action.target == "spawner":
+            self._cold_start(action)
+            return
+        if shell.me == "spawner":
+            shell.duty.bear(action)
+            return
 
-    args = {"vote": a.vote, "target": a.target, "incarnation": a.incarnation}
-    for voter in a.voters:
-        shell.send(voter, "vote", args, 2 * shell.interval, lambda reply, voter=voter: counted(voter, reply))
+        def answered(reply: Reply | None) -> None:
+            if reply is None or not reply.ok:
+                shell.take(Unborn(action.target, reply.error if reply else "the spawner does not answer"))
+            elif reply.data.get("pid"):
+                self._born(action.target, int(reply.data["pid"]))
+            else:
+                shell.take(Unborn(action.target, str(reply.data["reason"]), float(reply.data["retry_at"])))
 
+        args = {"target": action.target, "request": action.request, "floor": action.floor, "force": action.force}
+        shell.send("spawner", "birth", args, self._patience, answered)
 
-def ballot(shell: Shell, address: bytes, ask: Ask) -> Reply | None:
-    """Somebody asks for this member's vote; AnswerVote sends it."""
-    vote = str(ask.args["vote"])
-    _ballots[vote] = (address, ask.id)
-    shell.take(VoteAsked(vote, ask.sender, str(ask.args["target"]), int(ask.args["incarnation"])))
-    _ballots.pop(vote, None)
-    return None
+    def _born(self, target: str, pid: int) -> None:
+        self._shell.bus.follow(target)
+        self._shell.take(Born(target, pid))
 
+    def _cold_start(self, action: Birth) -> None:
+        if self._shell.supervisor.there:
+            self._head_start(action, self._shell.now() + HEAD_START_S)
+        else:
+            self._launch_spawner(as_child=True)
 
-def _answer_vote(shell: Shell, a: AnswerVote) -> None:
-    waiting = _ballots.pop(a.vote, None)
-    if waiting is not None:
-        shell.bus.reply(waiting[0], Reply(waiting[1], True, {"down": a.down}))
+    def _head_start(self, action: Birth, until: float) -> None:
+        """An outer supervisor restarts its main process by itself; only if it does not, it is done here."""
+        shell = self._shell
+        found = shell.found("spawner")
+        if found.status not in ("gone", "zombie", "stopped") and found.incarnation > action.floor:
+            self._born("spawner", found.pid)
+        elif shell.stopping:
+            shell.take(Unborn("spawner", "graced is being stopped", shell.now() + shell.interval))
+        elif shell.now() < until:
+            shell.after(HEAD_STEP_S, lambda: self._head_start(action, until))
+        else:
+            # Its parent must be the outer supervisor, which would not see the end of a grandchild otherwise.
+            with shell.supervisor.unseen():
+                self._launch_spawner(as_child=False)
 
+    def _launch_spawner(self, *, as_child: bool) -> None:
+        shell = self._shell
+        try:
+            pid = shell.processes.launch_spawner(as_child)
+        except OSError as error:
+            shell.take(Unborn("spawner", f"cannot be started: {error.strerror}", shell.now() + shell.interval))
+            return
+        self._born("spawner", pid)
 
-def _send_grant(shell: Shell, a: SendGrant) -> None:
-    lease: Lease = a.lease
-    signed = leasing.sign(shell.home, lease)
-    tables.save_lease(
-        shell.store,
-        lease.id,
-        lease.incident,
-        lease.agent,
-        " ".join(lease.powers),
-        signed["expires"],
-        False,
-        lease.incarnation,
-    )
-    _leased(shell, lease.agent, lease.incident, "grant", signed)
+    # --- votes, leases, runs
 
+    def _ask_vote(self, action: AskVote) -> None:
+        def counted(voter: str) -> Callable[[Reply | None], None]:
+            def answered(reply: Reply | None) -> None:
+                if reply is not None and reply.ok:
+                    self._shell.take(VoteCast(action.vote, voter, bool(reply.data["down"])))
 
-def _send_revoke(shell: Shell, a: SendRevoke) -> None:
-    tables.revoke_leases(shell.store, a.incident)
-    _leased(shell, a.agent, a.incident, "revoke", {"incident": a.incident})
+            return answered
 
+        args = {"vote": action.vote, "target": action.target, "incarnation": action.incarnation}
+        for voter in action.voters:
+            self._shell.send(voter, "vote", args, VOTE_INTERVALS * self._shell.interval, counted(voter))
 
-def _leased(shell: Shell, agent: str, incident: str, verb: str, args: dict[str, Any]) -> None:
-    assert agent in DELEGATES
+    def ballot(self, args: Vote, asked: Asked) -> None:
+        """Somebody asks for this member's vote; AnswerVote sends it."""
+        self._ballots[args.vote] = asked
+        self._shell.take(VoteAsked(args.vote, asked.sender, args.target, args.incarnation))
+        self._ballots.pop(args.vote, None)
 
-    def answered(reply: Reply | None) -> None:
-        if reply is not None and reply.ok:
-            shell.take(LeaseAcked(agent, incident, bool(reply.data["held"])))
+    def _send_grant(self, lease: Lease) -> None:
+        shell = self._shell
+        signed = leasing.sign(shell, lease)
+        powers = " ".join(lease.powers)
+        tables.save_lease(
+            shell.store, lease.id, lease.incident, lease.agent, powers, signed["expires"], False, lease.incarnation
+        )
+        self._lease(lease.agent, lease.incident, "grant", signed)
 
-    shell.send(agent, verb, args, _patience(shell), answered)
+    def _lease(self, agent: str, incident: str, verb: str, args: dict[str, Any]) -> None:
+        assert agent in DELEGATES
 
+        def answered(reply: Reply | None) -> None:
+            if reply is not None and reply.ok:
+                self._shell.take(LeaseAcked(agent, incident, bool(reply.data["held"])))
 
-def _tell_run(shell: Shell, a: TellRun) -> None:
-    args = {
-        "request": a.request,
-        "playbook": a.playbook,
-        "target": a.target,
-        "tier": a.tier,
-        "by": shell.me,
-        "vars": {},
-    }
-    shell.send(a.to, "run", args, _patience(shell))
-
-
-def _perform(shell: Shell, a: Perform) -> None:
-    from graced.members import workers
-
-    workers.perform(shell, a)
-
-
-def _end_run(shell: Shell, a: EndRun) -> None:
-    tables.finish_run(shell.store, a.run)
-    while len(shell.results) >= 64:
-        shell.results.pop(next(iter(shell.results)))
-    shell.results[a.run] = a
-
-
-# --- records
-
-
-def _record(shell: Shell, a: Record) -> None:
-    shell.audit.append(a.kind, a.data)
-
-
-def _save_run(shell: Shell, a: SaveRun) -> None:
-    note = a.note
-    blob = leasing.pack(note)
-    tables.save_run(
-        shell.store, note.id, note.playbook, " ".join(note.targets), shell.me, note.incident, blob, "running"
-    )
-
-
-def _open_incident(shell: Shell, a: OpenIncident) -> None:
-    tables.open_incident(shell.store, a.id, wall_iso(), a.subject, a.kind, a.evidence, a.tier)
-
-
-def _note_step(shell: Shell, a: NoteStep) -> None:
-    tables.add_step(shell.store, a.incident, wall_iso(), a.step, a.ok, a.text)
-
-
-def _close_incident(shell: Shell, a: CloseIncident) -> None:
-    tables.close_incident(shell.store, a.id, a.state, a.duration, a.tier)
-
-
-def _bump(shell: Shell, a: Bump) -> None:
-    tables.bump_once(shell.store, a.counter, a.incident)
-
-
-EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {
-    Watch: _watch,
-    Probe: _probe,
-    Look: _look,
-    TakeLock: _take_lock,
-    DropLock: _drop_lock,
-    Kill: _kill,
-    Birth: _birth,
-    AskVote: _ask_vote,
-    AnswerVote: _answer_vote,
-    SendGrant: _send_grant,
-    SendRevoke: _send_revoke,
-    TellRun: _tell_run,
-    Perform: _perform,
-    EndRun: _end_run,
-    Record: _record,
-    SaveRun: _save_run,
-    OpenIncident: _open_incident,
-    NoteStep: _note_step,
-    CloseIncident: _close_incident,
-    Bump: _bump,
-}
+        self._shell.send(agent, verb, args, self._patience, answered)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from graced.bus.protocol import Reply
 from graced.core.vocabulary import Beat
-from graced.home.locks import read_record
-from graced.members import shelf
 from graced.posix import listening, notify, passing, proc
 from graced.spec.config import Kernel, Socket
 
 if TYPE_CHECKING:
+    from graced.members.outside import Shelf
     from graced.members.shell import Shell
 
 RENEW_S: Final = 1.0
@@ -35,7 +34,7 @@ class Keeper:
         self._wanted = _by_name(kernels.values())
         self._fds: dict[str, int] = {}
         self._told = 0  # incarnation of the watchdog that has copies
-        self._shelf: shelf.Shelf | None = None
+        self._shelf: Shelf | None = None
         self._files: dict[str, tuple[int, int] | None] = {}  # of Unix sockets: what the address led to when bound
         self._looked = 0.0
         self._barred: set[str] = set()  # lost, and not bound anew so far: told already
@@ -50,8 +49,10 @@ class Keeper:
                 self._take(name, fd)
         if not self._wanted:
             return
-        self._shelf = shelf.Shelf(self._shell, self._take)
+        self._shelf = self._shell.outside.shelf(self._take)
         if self._missing():
+            from graced.members.linux import shelf
+
             for name, fd in shelf.fetch(self._shell.home, "watchdog").items():
                 self._take(name, fd)
         if self._missing():
@@ -72,7 +73,7 @@ class Keeper:
         self._told = 0
 
     def _take_from(self, runs: Iterable[proc.Identity]) -> None:
-        record = read_record(self._shell.home.lock("watchdog"))
+        record = self._shell.locks.record("watchdog")
         holders = [*([record.identity] if record is not None else []), *runs]
         for identity in holders:
             for number in passing.sockets_of(identity.pid):
@@ -180,9 +181,11 @@ class Keeper:
 
     def _tell(self) -> None:
         watchdog = self._shell.state.peers["watchdog"]
-        there = self._fds and watchdog.heard and not watchdog.down
-        if there and shelf.put(self._shell.home, "watchdog", self._fds):
-            self._told = watchdog.incarnation
+        if self._fds and watchdog.heard and not watchdog.down:
+            from graced.members.linux import shelf
+
+            if shelf.put(self._shell.home, "watchdog", self._fds):
+                self._told = watchdog.incarnation
 
     def tend(self, now: float) -> None:
         if self._shelf is not None:

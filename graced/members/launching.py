@@ -61,8 +61,8 @@ def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
 class Launcher:
     """Gives birth to kernels as the loaded configuration says. `output`: gives a descriptor for fds 1 and 2."""
 
-    def __init__(self, home: Home, config: Config, give: Give, output: Callable[[Kernel], int]) -> None:
-        self._home, self._give, self._output = home, give, output
+    def __init__(self, home: Home, config: Config, output: Callable[[Kernel], int]) -> None:
+        self._home, self._output = home, output
         self.kernels: dict[str, Kernel] = expand_replicas(config)
         self._base = inherited(home)
 
@@ -71,12 +71,16 @@ class Launcher:
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 
-    def launch(self, name: str, run: int) -> int:
+    def unmarked(self, kernel: Kernel) -> dict[str, str]:
+        """The kernel's environment without the marks of a run: for a command beside it."""
+        return environment_of(self._base, kernel)
+
+    def launch(self, name: str, run: int, give: Give) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""
         kernel = self.kernels.get(name)
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
-        told, fds = self._give(kernel)
+        told, fds = give(kernel)
         env = {**self.environment(kernel, run), **told}
         output = self._output(kernel)
         try:

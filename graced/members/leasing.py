@@ -5,49 +5,47 @@ The key (0600, in the home) keeps out other users only: whoever may read it may 
 
 import hashlib
 import hmac
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from graced.bus.verbs import SignedLease
 from graced.core.vocabulary import Lease, RunNote
-from graced.home.paths import Home
-from graced.posix.clock import boottime
-from graced.posix.proc import boot_id
 from graced.posix.undecodable import UNDECODABLE
 
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
 
-def _mac(home: Home, lease: Lease, expires: float, boot: str) -> str:
-    with open(home.key, "rb") as file:
-        key = file.read(64)
+
+def _mac(key: bytes, lease: Lease, expires: float, boot: str) -> str:
     text = "\0".join(
         (lease.id, lease.incident, lease.agent, str(lease.incarnation), *lease.powers, repr(expires), boot)
     )
     return hashlib.blake2b(text.encode(), key=key, digest_size=32).hexdigest()
 
 
-def sign(home: Home, lease: Lease) -> dict[str, Any]:
-    """The lease as it travels: {lease, expires (CLOCK_BOOTTIME s), boot_id, mac}."""
-    expires = boottime() + lease.ttl
-    boot = boot_id()
+def sign(shell: "Shell", lease: Lease) -> dict[str, Any]:
+    """The lease as it travels; see graced.bus.verbs.SignedLease."""
+    expires = shell.boottime() + lease.ttl
+    boot = shell.identity.boot_id
     try:
-        mac = _mac(home, lease, expires, boot)
+        mac = _mac(shell.files.key(), lease, expires, boot)
     except OSError:
         mac = ""  # no key, no power: the delegate refuses it
     return {"lease": msgspec.to_builtins(lease), "expires": expires, "boot_id": boot, "mac": mac}
 
 
-def verify(home: Home, signed: dict[str, Any]) -> Lease | None:
+def verify(shell: "Shell", signed: SignedLease) -> Lease | None:
     """The lease with what is left of its time; None when it is forged, of another boot, or over."""
-    lease = msgspec.convert(signed["lease"], Lease)
-    expires = float(signed["expires"])
+    boot = shell.identity.boot_id
     try:
-        mac = _mac(home, lease, expires, boot_id())
+        mac = _mac(shell.files.key(), signed.lease, signed.expires, boot)
     except OSError:
         return None
-    left = expires - boottime()
-    if left <= 0 or signed["boot_id"] != boot_id() or not hmac.compare_digest(mac, str(signed["mac"])):
+    left = signed.expires - shell.boottime()
+    if left <= 0 or signed.boot_id != boot or not hmac.compare_digest(mac, signed.mac):
         return None
-    return msgspec.structs.replace(lease, ttl=left)
+    return msgspec.structs.replace(signed.lease, ttl=left)
 
 
 def pack(note: RunNote) -> bytes:

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from graced.core.ladder import inside
-from graced.core.vocabulary import CloseIncident, NoteStep
-from graced.members import workers
-from graced.members.targets import targets
+from graced.core.kernels.ladder import inside
+from graced.core.vocabulary import CloseIncident, Happened, NoteStep
+from graced.home.paths import Home
 from graced.members.told import fixes_told
 from graced.members.trials import Trials
+from graced.members.work import Work
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
-from graced.mending.failure import tail_of
 from graced.mending.interpreter import python_of
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
-from graced.posix.clock import monotonic, wall_iso
-from graced.spec.config import Kernel
+from graced.spec.config import Config, Kernel
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import is_valid, words
@@ -35,6 +33,54 @@ if TYPE_CHECKING:
 MEND_S: Final = 60.0
 """For a repair, whatever the file; verify and a back end have their own time on top."""
 RETRY_S: Final = 0.1
+
+
+class Mend(Work):
+    """-> Outcome"""
+
+    job: Job
+    home: str
+    config: Config
+
+    def do(self) -> bytes:
+        from graced.members.targets import targets
+        from graced.mending.apply import mend
+
+        python = python_of(self.job.path, self.config.coding_agent.watch, targets(Home(self.home), self.config))
+        return msgspec.msgpack.encode(mend(msgspec.structs.replace(self.job, python=python)))
+
+
+class Settle(Work):
+    """What a worker that gave no answer did -> Outcome; b"" when it did nothing."""
+
+    job: Job
+
+    def do(self) -> bytes:
+        from graced.mending.apply import settled
+
+        found = settled(self.job)
+        return b"" if found is None else msgspec.msgpack.encode(found)
+
+
+class TakeBack(Work):
+    """Put the bytes from before a fix back -> [why not, or ""]"""
+
+    path: str
+    sha256_before: str
+    sha256_after: str
+    original: str
+
+    def do(self) -> bytes:
+        from graced.mending.apply import undo
+
+        try:
+            restored = undo(self.path, self.sha256_before, self.sha256_after, self.original)
+            said = "" if restored else "changed"
+        except OSError as error:
+            said = error.strerror or str(error)
+            if error.filename == self.original:
+                said = f"its original {self.original} cannot be read: {said}"
+        return msgspec.msgpack.encode([words(said)])
 
 
 class Closing(msgspec.Struct):
@@ -88,12 +134,12 @@ class Mender:
             return self._next
         at = self._trials.wake_at()
         if self._closing:
-            at = min(at, monotonic() + RETRY_S)
+            at = min(at, self._shell.now() + RETRY_S)
         return at if self._mending else min(at, self._next)
 
     def soon(self, task: str) -> None:
         """A task was queued."""
-        self._began[task] = monotonic()
+        self._began[task] = self._shell.now()
         self._next = 0.0
 
     def crashed(self, task: str, kernel: str, at: float) -> None:
@@ -103,19 +149,21 @@ class Mender:
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
         unfinished = {t.id for t in tables.tasks(self._shell.store) if t.state in ("running", "queued")}
+        self._shell.audit.flush()  # what waits for the store is written with this, and comes after its records
         if tables.resume(self._shell.store, self._agent) is None:
-            self._next = monotonic() + RETRY_S
+            self._next = self._shell.now() + RETRY_S
             return
         self._resumed = True
         self._next = 0.0
         if unfinished:  # also those that a predecessor had put back, and then died
-            self._told = frozenset(unfinished & fixes_told(self._shell.home.audit))
+            self._told = frozenset(unfinished & fixes_told(self._shell.audit.lately))
 
     # --- one task
 
     def _claim(self, now: float) -> None:
         config = self._shell.config
         apply = config.coding_agent.apply
+        self._shell.audit.flush()
         task = tables.claim_next(self._shell.store, self._agent) if apply != "off" else None
         if task is None:
             waiting = apply != "off" and self._shell.store.pending
@@ -123,13 +171,6 @@ class Mender:
             return
         self._began.setdefault(task.id, now)
         job = self._job(task)
-        home = self._shell.home
-
-        def work(fd: int) -> None:
-            from graced.mending.apply import mend
-
-            python = python_of(job.path, config.coding_agent.watch, targets(home, config))
-            workers.answer(fd, mend(msgspec.structs.replace(job, python=python)))
 
         def done(data: bytes) -> None:
             self._mending = ""
@@ -140,7 +181,7 @@ class Mender:
                 self._look_after(job)
 
         limit = MEND_S + (VERIFY_S if job.verifier else 0.0) + (BACKEND_S if job.backend else 0.0)
-        if workers.run(self._shell, work, limit, done):
+        if self._shell.workers.run(Mend(job, self._shell.home.root, config), limit, done):
             self._mending = task.id
         else:  # no process to be had: it is taken up again
             self._look_after(job)
@@ -149,7 +190,7 @@ class Mender:
         config = self._shell.config
         agent = config.coding_agent
         crash = self._crashes.get(task.id)
-        log = tail_of(self._shell.home.log(crash.kernel), 0.0, 16_000)[0] if crash and agent.backend else ""
+        log = self._shell.files.tail(crash.kernel, 0.0, 16_000)[0] if crash and agent.backend else ""
         return Job(
             task.id, task.path, self.folder, agent.apply, agent.min_confidence, None,
             Verifier(agent.verify, config.folder) if agent.verify else None, agent.backend, config.folder, log,
@@ -159,18 +200,11 @@ class Mender:
     def _look_after(self, job: Job) -> None:
         """The worker gave no answer: what it did is found out by another."""
 
-        def work(fd: int) -> None:
-            from graced.mending.apply import settled
-
-            found = settled(job)
-            if found is not None:
-                workers.answer(fd, found)
-
         def done(data: bytes) -> None:
             outcome = Outcome("failed", "the repair gave no result in time, or its process was killed", retry="later")
             self._finish(job, msgspec.msgpack.decode(data, type=Outcome) if data else outcome)
 
-        if not workers.run(self._shell, work, MEND_S + VERIFY_S, done):
+        if not self._shell.workers.run(Settle(job), MEND_S + VERIFY_S, done):
             self._shell.after(RETRY_S, lambda: self._look_after(job))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
@@ -228,18 +262,6 @@ class Mender:
     def take_back(self, task: str, path: str, fix: Any, over: Callable[[bool, str], None]) -> None:
         """Put the bytes from before the fix back, in a worker; `over` is told whether, and why not. Audited here."""
 
-        def work(fd: int) -> None:
-            from graced.mending.apply import undo
-
-            try:
-                restored = undo(path, fix.sha256_before, fix.sha256_after, fix.original)
-                said = "" if restored else "changed"
-            except OSError as error:
-                said = error.strerror or str(error)
-                if error.filename == fix.original:
-                    said = f"its original {fix.original} cannot be read: {said}"
-            workers.answer(fd, [words(said)])
-
         def done(data: bytes) -> None:
             said = msgspec.msgpack.decode(data)[0] if data else "the worker died"
             if not said:
@@ -247,7 +269,8 @@ class Mender:
                 self._shell.audit.append("fix.undone", told)
             over(not said, said)
 
-        if not workers.run(self._shell, work, MEND_S, done):
+        work = TakeBack(path, fix.sha256_before, fix.sha256_after, fix.original)
+        if not self._shell.workers.run(work, MEND_S, done):
             over(False, "no worker could be started")
 
     # --- the end of a task
@@ -262,16 +285,23 @@ class Mender:
         for each in self._closing:
             outcome = each.outcome or Outcome("failed", each.text)
             tables.finish_task(
-                self._shell.store, each.task, each.state, wall_iso(), error=_error(outcome, each),
+                self._shell.store, each.task, each.state, self._shell.wall_iso(), error=_error(outcome, each),
                 sha256_before=outcome.sha256_before, sha256_after=outcome.sha256_after, original=outcome.original,
                 retry=outcome.retry if each.state in ("failed", "suggested") else "",
             )  # fmt: skip
             self._shell.act(NoteStep(each.task, "fix_source", each.good, each.text))
-            span = max(0.0, monotonic() - self._began.pop(each.task, monotonic()))
+            if each.state == "failed":
+                self._tell_failed(each)
+            span = max(0.0, self._shell.now() - self._began.pop(each.task, self._shell.now()))
             self._shell.act(CloseIncident(each.task, "recovered" if each.good else "escalated", span, 1))
             self._crashes.pop(each.task, None)
         self._closing.clear()
         self._quiet()
+
+    def _tell_failed(self, each: Closing) -> None:
+        task = tables.get_task(self._shell.store, each.task)
+        if task is not None and is_valid(task.path):
+            self._shell.take(Happened("task.failed", task.path, each.task, each.task, {"error": each.text}))
 
 
 def _error(outcome: Outcome, closing: Closing) -> str | None:

@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from graced.bus.protocol import Reply, to_plain
 from graced.core.orders import Report
 from graced.core.vocabulary import Beat
+
+if TYPE_CHECKING:
+    from graced.members.shell import Shell
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, a sync tells the rest
 NEWS_TIMEOUT_S: Final = 1.0
@@ -19,7 +22,7 @@ LOG_LOOK_S: Final = 0.002
 class News:
     """`unread`: of a kernel, whether it has printed what is not in its log yet."""
 
-    def __init__(self, shell: Any, unread: Callable[[str], bool] = lambda kernel: False) -> None:
+    def __init__(self, shell: "Shell", unread: Callable[[str], bool]) -> None:
         self._shell, self._unread = shell, unread
         self._items: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
         self._count = 0
@@ -36,6 +39,7 @@ class News:
                 "at": report.at,
                 "text": report.text,
                 "by_order": report.by_order,
+                "wanting": report.wanting,
             }
         )
 
@@ -50,7 +54,7 @@ class News:
 
     def _early(self, now: float) -> bool:
         fresh = [item for item in self._items if item["n"] > self._sent and now - item["at"] < LOG_S]
-        return any(item["what"] == "exited" and self._unread(item["running"]["kernel"]) for item in fresh)
+        return any(item["what"] == "exited" and self._unread(item["running"]["run"]["kernel"]) for item in fresh)
 
     def tend(self, now: float) -> None:
         """Send what self_healing has not taken."""

@@ -1,16 +1,12 @@
 """The spawner's talk with systemd: READY, WATCHDOG, EXTEND_TIMEOUT, and what its SIGTERM means. Silent without one."""
 
 import contextlib
-import os
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from graced.bus.protocol import Reply
 from graced.core.outer import FEEDS_A_PERIOD, Wish, feeds, wish_of
-from graced.members import workers
 from graced.posix import notify
-from graced.posix.spawn import ALL_SIGNALS, resolve
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -31,25 +27,24 @@ class Outer:
 
     def __init__(self, shell: "Shell") -> None:
         self._shell = shell
-        self._told = notify.outer()
+        self._supervisor = shell.supervisor
+        self._told = self._supervisor.there
         self._ready = True
         self._asking = False
         self._look_at = self._late_at = self._feed_at = self._extend_at = float("inf")
-        self._period = (notify.watchdog_s() or float("inf")) / FEEDS_A_PERIOD
-        self._extending = False
-        self.worker = 0
+        self._period = (self._supervisor.watchdog_s or float("inf")) / FEEDS_A_PERIOD
 
     def setup(self, now: float, first: bool) -> None:
         if not self._told:
             return
         self._feed_at = now
         if not first:
-            notify.say("READY=1", f"MAINPID={os.getpid()}", "STATUS=adopted what runs")
+            self._supervisor.say("READY=1", f"MAINPID={self._shell.identity.pid}", "STATUS=adopted what runs")
             return
         limits = [kernel.ready.timeout_s for kernel in self._shell.config.kernels.values()]
         late_s = max([IN_TIME_S, *limits])
         self._ready, self._look_at, self._late_at = False, now, now + late_s
-        notify.say("STATUS=starting", f"EXTEND_TIMEOUT_USEC={int((late_s + EXTENSION_S) * 1e6)}")
+        self._supervisor.say("STATUS=starting", f"EXTEND_TIMEOUT_USEC={int((late_s + EXTENSION_S) * 1e6)}")
 
     def tend(self, now: float) -> None:
         if not self._told or now < self.wake_at():
@@ -59,10 +54,10 @@ class Outer:
         if now >= self._feed_at:
             self._feed_at = now + self._period
             if self._period != float("inf") and feeds(self._shell.state, now):
-                notify.say("WATCHDOG=1")
+                self._supervisor.say("WATCHDOG=1")
         if now >= self._extend_at:
             self._extend_at = now + EXTEND_S
-            notify.say(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}")
+            self._supervisor.say(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}")
 
     def wake_at(self) -> float:
         return min(self._look_at, self._feed_at, self._extend_at)
@@ -92,7 +87,7 @@ class Outer:
 
     def _say_ready(self, words: str) -> None:
         self._ready, self._look_at = True, float("inf")
-        notify.say("READY=1", f"STATUS={words}")
+        self._supervisor.say("READY=1", f"STATUS={words}")
 
     # --- SIGTERM
 
@@ -100,50 +95,11 @@ class Outer:
         """Everything is being ended: kernels have time to end well, however long that is."""
         if self._told:
             self._extend_at = now
-            notify.say("STOPPING=1", "STATUS=stopping kernels in their order")
+            self._supervisor.say("STOPPING=1", "STATUS=stopping kernels in their order")
 
     def ask_wish(self, done: Callable[[Wish], None]) -> None:
         """Asks systemd what job its unit has; `done` hears what that means, in JOB_S at the latest."""
-        unit = notify.unit()
-        if unit is None:
-            done("again")
-            return
-        name, of_user = unit
-        argv = ["systemctl", *(["--user"] if of_user else []), "--no-legend", "--plain", "list-jobs", name]
-        try:
-            fd = self._spawn(argv)
-        except OSError:
-            done(wish_of("unknown"))
-            return
-        workers.collect(self._shell, self.worker, fd, JOB_S, lambda data: self._answered(name, data, done))
-
-    def _spawn(self, argv: list[str]) -> int:
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        try:
-            path = resolve(argv[0], os.environ)
-            actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, writer, 1)]
-            self.worker = os.posix_spawn(
-                path, argv, os.environ, file_actions=actions, setsigmask=(), setsigdef=ALL_SIGNALS - {signal.SIGPIPE}
-            )
-        except BaseException:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
-        os.set_blocking(reader, False)
-        return reader
-
-    def _answered(self, unit: str, data: bytes, done: Callable[[Wish], None]) -> None:
-        done(wish_of(job_of(unit, data.decode(errors="replace"))))
-
-
-def job_of(unit: str, listing: str) -> str:
-    """The type of the unit's job in what `systemctl list-jobs` printed: ID UNIT TYPE STATE a line; "" without one."""
-    for line in listing.splitlines():
-        words = line.split()
-        if len(words) >= 3 and words[1] == unit:
-            return words[2]
-    return "" if not listing.strip() or "No jobs" in listing else "unknown"
+        self._supervisor.ask_job(JOB_S, lambda job: done("again" if job is None else wish_of(job)))
 
 
 def restarted_by_itself() -> bool:

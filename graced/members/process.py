@@ -6,40 +6,71 @@ then the facts are read from the lock files.
 """
 
 import contextlib
+import gc
+import importlib
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
-from typing import Final, Never
-
-import msgspec
+from functools import partial
+from typing import TYPE_CHECKING, Final, Never
 
 from graced.core.intensity import Policy
 from graced.core.state import new_state
-from graced.core.vocabulary import Resumed, RunNote, Timing
+from graced.core.vocabulary import Fired, Ready, Resumed, RunNote, Timing
 from graced.home.locks import LockRecord, RoleLock, read_record
 from graced.home.paths import Home
-from graced.members import effects, leasing
+from graced.members import leasing, recorded
+from graced.members.birth import Newborn
 from graced.members.duty import Duty
+from graced.members.linux.outside import Linux
 from graced.members.shell import LOST_EXIT, Shell
-from graced.members.told import emergency_left
+from graced.members.told import emergency_left, triggered_lately
 from graced.posix import proc
-from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config, Restarts, from_json
-from graced.spec.playbook import Playbook
 from graced.spec.roles import HEALERS, others
 from graced.store import tables
 from graced.store.db import Store
+
+if TYPE_CHECKING:
+    from graced.members.outside import Outside
 
 CRASH_EXIT: Final = 70  # EX_SOFTWARE
 BIRTH_PATIENCE_S: Final = 0.25
 """For reading what a predecessor left: others that are born with us keep the database busy for milliseconds."""
 
 DutyFor = Callable[[Shell], Duty]
+
+DUTIES: Final[dict[str, tuple[str, str]]] = {
+    "watchdog": ("graced.members.watchdog", "Watchdog"),
+    "self_healing": ("graced.members.self_healing", "SelfHealing"),
+    "coding_agent": ("graced.members.coding_agent", "CodingAgent"),
+    "trigger": ("graced.members.trigger", "Trigger"),
+    "parliament": ("graced.members.delegates", "Parliament"),
+    "architect": ("graced.members.delegates", "Architect"),
+}
+"""The class that does a role's work; the spawner's own is graced.members.spawner.Spawner."""
+
+
+def load_duty(role: str) -> DutyFor:
+    """Import the class that does the role's work. Raises whatever the import raises."""
+    module, name = DUTIES[role]
+    duty: DutyFor = getattr(importlib.import_module(module), name)
+    return duty
+
+
+def preload() -> None:
+    """Import all members, so that a fork has them; one that cannot be imported is left to its own child."""
+    for role, (module, _) in DUTIES.items():
+        try:
+            load_duty(role)
+        except Exception as error:  # whatever a broken file raises must not end the spawner
+            sys.modules.pop(module, None)
+            print(f"spawner: {module} cannot be imported: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    importlib.invalidate_caches()
 
 
 def timing_of(config: Config) -> Timing:
@@ -49,7 +80,10 @@ def timing_of(config: Config) -> Timing:
 
 def policy_of(restarts: Restarts) -> Policy:
     b = restarts.backoff
-    return Policy(restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter)
+    return Policy(
+        restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter,
+        restarts.give_up,
+    )  # fmt: skip
 
 
 def kept_config(home: Home) -> Config:
@@ -98,31 +132,18 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
     return lock, incarnation
 
 
-class Newborn(msgspec.Struct, frozen=True):
-    """What a newborn is given. `floor`: its incarnation is above; `fresh`: it is born in a first start.
-
-    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all.
-    """
-
-    role: str
-    floor: int
-    fresh: bool
-    playbooks: dict[str, Playbook]
-    config: Config
-
-
-def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Never:
-    """Everything after the fork of a member, to its end. `make` imports and gives its Duty."""
+def newborn(home_root: str, birth: Newborn) -> Never:
+    """Everything after the fork of a member, to its end. Its module is imported here if it could not be before."""
     code = CRASH_EXIT
     try:
         proc.set_title(f"graced {birth.role} (starting)")
+        gc.freeze()  # garbage of the spawner's, a socket say, must not be closed here by a number that is ours by then
         close_all_but(())
         os.setsid()  # a Ctrl-C for a spawner in the foreground is the spawner's alone
         signal.set_wakeup_fd(-1)
-        effects.forget()
         home = Home(home_root)
         open_output(home, birth.role)
-        code = be(home, birth, make())
+        code = be(home, birth, load_duty(birth.role))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -134,33 +155,51 @@ def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Neve
 
 def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None) -> int:
     """Hold the role until the end; the exit code. taken: the role, where it is held already."""
-    role, config = birth.role, birth.config
+    role = birth.role
     taken = taken or take_role(home, role, birth.floor)
     if taken is None:
         return LOST_EXIT
     lock, incarnation = taken
     proc.set_title(f"graced: {role}")
     proc.set_subreaper()
-    timing, policy = timing_of(config), policy_of(config.restarts)
+    shell = begin(
+        Linux(home, role, lock, incarnation, birth.config, partial(newborn, home.root)), incarnation, birth, duty_for
+    )
+    gc.enable()
+    return shell.run()
+
+
+def begin(outside: "Outside", incarnation: int, birth: Newborn, duty_for: DutyFor) -> Shell:
+    """From the role to the first turn of the loop: the heartbeat, what the disk says, the role's own work."""
+    role, config = birth.role, birth.config
+    identity = outside.identity
     state = new_state(
-        role, os.getpid(), incarnation, timing, policy, birth.playbooks, monotonic(), fresh=birth.fresh
+        role, identity.pid, incarnation, timing_of(config), policy_of(config.restarts), birth.playbooks, outside.now(),
+        fresh=birth.fresh,
     )  # fmt: skip
-    shell = Shell(home, role, lock, incarnation, config, state)
-    shell.send_beat(monotonic())
+    shell = Shell(outside, role, incarnation, config, state)
+    if os.environ.get(recorded.FOLDER):
+        recorded.record(shell, os.environ[recorded.FOLDER])
+    shell.send_beat(shell.now())
     shell.greet()  # the first thing that others wait for
-    shell.duty = duty_for(shell)
+    shell.begin(duty_for(shell))
+    if birth.fresh and role == "spawner":
+        shell.playbooks.begin_anew()
     for name in others(role):
         shell.take(shell.found(name))
         shell.bus.welcome()
     shell.store.patience_s = BIRTH_PATIENCE_S
+    if role in HEALERS and not birth.fresh:
+        shell.take(Fired(triggered_lately(shell.audit.lately, shell.now(), shell.wall())))
     shell.take(Resumed(_unfinished(shell)))
     shell.duty.setup()
     shell.store.patience_s = 0.0
-    shell.kept.look()
+    shell.files.look()
     shell.bus.welcome()
     tables.raise_to(shell.store, f"incarnation.{role}", incarnation)
-    shell.audit.append("member.started", {"member": role, "pid": os.getpid(), "incarnation": incarnation})
-    return shell.run()
+    shell.audit.append("member.started", {"member": role, "pid": identity.pid, "incarnation": incarnation})
+    shell.take(Ready())
+    return shell
 
 
 def _unfinished(shell: Shell) -> tuple[RunNote, ...]:
@@ -170,7 +209,7 @@ def _unfinished(shell: Shell) -> tuple[RunNote, ...]:
         shell.store.release()
     notes = [note for run in runs if (note := leasing.unpack(run.blob)) is not None]
     if shell.me == "watchdog" and not any(note.tier == 3 for note in notes):
-        left = emergency_left(shell.home.audit, monotonic(), time.time())
+        left = emergency_left(shell.audit.lately, shell.now(), shell.wall())
         if left is not None and set(left.targets) == set(HEALERS):
             notes.append(left)
     return tuple(notes)

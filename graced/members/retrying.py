@@ -1,55 +1,38 @@
 """Tasks that are tried again with the very same bytes: what stood in the way may have passed.
 
 A full disk, a file that somebody kept open, an interpreter that was not there: again after `check_interval`, then ever
-later up to LATEST_S, for as long as it takes. What was only suggested because of `apply` is done when it says `fix`.
+later (graced.core.retries), for as long as it takes. What was only suggested because of `apply` is done once it says
+`fix`.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from graced.members import workers
-from graced.mending.excluded import is_barred
+from graced.core.retries import Wait, waits
+from graced.members.work import Work
+from graced.spec.config import Config
 from graced.store import tables
 from graced.store.tasks import TaskRecord
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
 
-LATEST_S: Final = 600.0
-"""Between two tries of one file, unless check_interval is longer."""
 LOOK_S: Final = 10.0
-FACTOR: Final = 2.0
-FORGET_S: Final = 2 * LATEST_S
-"""After the last try: by then it is known how that ended."""
 
 
-class Wait(NamedTuple):
-    """Of a file: for the task that failed last, until when, and how long that was."""
+class LookBarred(Work):
+    """Which of the files has a person barred? -> [bool]"""
 
-    task: str
-    until: float
-    span_s: float
+    paths: tuple[str, ...]
+    config: Config
 
+    def do(self) -> bytes:
+        from graced.mending.excluded import is_barred
 
-def waits(
-    old: dict[str, Wait], tasks: list[TaskRecord], now: float, interval_s: float
-) -> tuple[dict[str, Wait], list[TaskRecord]]:
-    """(the waits by path, the tasks that are due now) of all that failed for what may pass."""
-    new = {path: wait for path, wait in old.items() if now < wait.until + FORGET_S}
-    due: list[TaskRecord] = []
-    for task in tasks:
-        known = new.get(task.path)
-        if known is None:
-            known = Wait(task.id, now + interval_s, interval_s)
-        elif known.task != task.id:  # the next try failed too
-            span = min(known.span_s * FACTOR, max(LATEST_S, interval_s))
-            known = Wait(task.id, now + span, span)
-        elif now >= known.until:
-            due.append(task)
-        new[task.path] = known
-    return new, due
+        sources = tuple(path for kernel in self.config.kernels.values() for path in kernel.sources)
+        return msgspec.msgpack.encode([is_barred(path, self.config, sources) for path in self.paths])
 
 
 class Retrying:
@@ -77,11 +60,7 @@ class Retrying:
 
     def _look_at(self, due: list[TaskRecord]) -> None:
         """Those that a person has barred since are left alone for good."""
-        shell, config = self._shell, self._shell.config
-        sources = tuple(path for kernel in config.kernels.values() for path in kernel.sources)
-
-        def work(fd: int) -> None:
-            workers.answer(fd, [is_barred(task.path, config, sources) for task in due])
+        shell = self._shell
 
         def done(data: bytes) -> None:
             for task, barred in zip(due, msgspec.msgpack.decode(data) if data else (), strict=False):
@@ -90,7 +69,7 @@ class Retrying:
                 else:
                     self._again(task)
 
-        workers.run(shell, work, LOOK_S, done)
+        shell.workers.run(LookBarred(tuple(task.path for task in due), shell.config), LOOK_S, done)
 
     def wake_at(self) -> float:
         return self._next

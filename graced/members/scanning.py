@@ -1,17 +1,16 @@
 """The coding agent's eyes: a scan of the watched trees at the start, at file events, and every `check_interval`."""
 
 import contextlib
-import os
 import pickle
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from graced.members import workers
-from graced.members.targets import targets
+from graced.home.paths import Home
+from graced.members.work import Stream, Work
 from graced.mending.events import tell_changes
 from graced.mending.scan import Findings, scan
-from graced.posix.clock import monotonic, wall_iso
+from graced.spec.config import Config, Watch
 from graced.store import tables
 from graced.store.scanned import Scanned
 
@@ -23,9 +22,34 @@ SETTLE_S: Final = 0.05
 """Between an event and the scan: what is being unpacked is scanned once and not file by file."""
 COSTLY: Final = 10.0
 """Scans that follow events wait so many times as long as the last one took: a busy tree makes no busy core."""
-READ_BYTES: Final = 4096
 ROWS_A_TURN: Final = 1000
 """Rows of state.db written in one turn of the loop: a few milliseconds."""
+
+
+class ScanTrees(Work):
+    """-> pickled Findings, as a path need not be UTF-8."""
+
+    watch: tuple[Watch, ...]
+    known: dict[str, Scanned]
+    barred: tuple[str, ...]
+    home: str
+    config: Config
+
+    def do(self) -> bytes:
+        from graced.members.targets import targets
+
+        kernels = targets(Home(self.home), self.config)
+        return pickle.dumps(scan(self.watch, self.config.coding_agent.exclude, self.known, self.barred, kernels))
+
+
+class WatchTrees(Stream):
+    """A word whenever a file below the roots changes."""
+
+    roots: tuple[str, ...]
+    barred: tuple[str, ...]
+
+    def follow(self, fd: int) -> None:
+        tell_changes(self.roots, self.barred, fd)
 
 
 class Scanning:
@@ -40,7 +64,7 @@ class Scanning:
         self._scanning = False
         self._took = 0.0
         self._ended = 0.0
-        self._events = -1  # the pipe of the worker that watches, -1 without one
+        self._watching = False  # for file events, by a worker
         self._told: set[str] = set()  # troubles that were told already
         self._unsaved: deque[list[Scanned]] = deque()
         self.at = ""
@@ -50,35 +74,27 @@ class Scanning:
             tables.save_scanned(self._shell.store, self._unsaved.popleft())
         if self._scanning or now < self._next:
             return
-        if self._events < 0:
+        if not self._watching:
             self._watch_events()
         self._next = now + self._shell.config.timing.check_interval_s
         if self._known is None:
             self._known = tables.scanned(self._shell.store)
-        known, watch, barred = self._known, self._watch, self._barred
-        home, config = self._shell.home, self._shell.config
-
-        def work(fd: int) -> None:
-            found = scan(watch, config.coding_agent.exclude, known, barred, targets(home, config))
-            data = memoryview(pickle.dumps(found))  # a path need not be UTF-8
-            while data:
-                data = data[os.write(fd, data) :]
-
-        self._scanning = workers.run(self._shell, work, SCAN_TIMEOUT_S, lambda data: self._done(data, now))
+        work = ScanTrees(self._watch, self._known, self._barred, self._shell.home.root, self._shell.config)
+        self._scanning = self._shell.workers.run(work, SCAN_TIMEOUT_S, lambda data: self._done(data, now))
 
     def wake_at(self) -> float:
         if self._unsaved:
-            return 0.0 if not self._shell.store.pending else monotonic() + SETTLE_S
+            return 0.0 if not self._shell.store.pending else self._shell.now() + SETTLE_S
         return float("inf") if self._scanning else self._next
 
     def soon(self) -> None:
         """Something changed: the next scan comes as early as is reasonable."""
-        now = monotonic()
+        now = self._shell.now()
         self._next = min(self._next, max(now + SETTLE_S, self._ended + COSTLY * self._took))
 
     def _done(self, data: bytes, began: float) -> None:
         self._scanning = False
-        self._ended = monotonic()
+        self._ended = self._shell.now()
         self._took = self._ended - began
         if not data:
             return
@@ -89,7 +105,7 @@ class Scanning:
 
     def _learn(self, findings: Findings) -> None:
         store = self._shell.store
-        self.at = wall_iso()
+        self.at = self._shell.wall_iso()
         assert self._known is not None
         if findings.changed:
             self._known.update((each.path, each) for each in findings.changed)
@@ -107,18 +123,9 @@ class Scanning:
     # --- events
 
     def _watch_events(self) -> None:
-        roots, barred = tuple(w.path for w in self._watch), self._barred
-        try:
-            _, self._events = workers.start(self._shell.me, lambda fd: tell_changes(roots, barred, fd))
-        except OSError:
-            return
-        self._shell.add_reader(self._events, self._event)
+        roots = tuple(w.path for w in self._watch)
+        self._watching = self._shell.workers.follow(WatchTrees(roots, self._barred), self.soon, self._unwatched)
 
-    def _event(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            if os.read(self._events, READ_BYTES):
-                self.soon()
-                return
-            self._shell.drop_reader(self._events)
-            os.close(self._events)
-            self._events = -1  # begun again with the next regular scan
+    def _unwatched(self) -> None:
+        """The watching worker died: it is begun again with the next regular scan."""
+        self._watching = False

@@ -1,28 +1,48 @@
 """self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
 
-import random
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
-from graced.bus.protocol import Ask, KernelView, Reply, View, to_plain
-from graced.core import kernels, ladder
-from graced.core.intensity import History, recent
-from graced.core.kernel import Climb, Evidence, Examine
-from graced.core.kernels import End, GiveOrder, Kernel, Kernels, Save, Start
+from graced.bus.protocol import Asked as AskedBy
+from graced.bus.protocol import KernelView, Reply, View, to_plain
+from graced.bus.verbs import Names, News, NewsItem, Paths
+from graced.core.kernels import memory, view
+from graced.core.kernels.exits import exit_data
+from graced.core.kernels.machine import Kernels, Taken
+from graced.core.kernels.state import Failed, Kernel, Stopped, Tally, new_kernel
+from graced.core.kernels.vocabulary import (
+    Asked,
+    BeginRung,
+    CountRestart,
+    End,
+    Examine,
+    GiveOrder,
+    Keep,
+    KernelAction,
+    RunBorn,
+    RunEnded,
+    Save,
+    SourcesRenewed,
+    Start,
+    Told,
+)
 from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, Beat, CloseIncident
+from graced.core.vocabulary import Beat, Bump, CloseIncident, EndRun, NoteStep, OpenIncident, Perform, Record
 from graced.members import runs
-from graced.members.duty import Duty
+from graced.members.duty import Duty, Handler
+from graced.members.kernel_actions import KernelActions
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
-from graced.members.told import Told, runs_told, told_of
-from graced.posix.clock import monotonic, wall_iso
+from graced.members.told import Told as TellTale
+from graced.members.told import runs_told, told_of
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
 from graced.spec.config import Kernel as Spec
 from graced.spec.replicas import expand_replicas
+from graced.spec.run import Run
 from graced.store import tables
 
 SYNC_TIMEOUT_S: Final = 0.5
@@ -34,36 +54,46 @@ class SelfHealing(Duty):
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
-        self.kernels: Kernels = {}
+        self.kernels = Kernels()
         self._synced = 0  # incarnation of the spawner whose news we have
         self._syncing = False
+        self._alone_since = 0.0  # since when there is no spawner; 0: there is one
         self._seen = 0  # number of the last news taken
-        self._parallel = shell.config.restarts.parallel
-        self._rungs = Rungs(shell, lambda: self.kernels, self._do)
+        self._rungs = Rungs(shell, lambda: self.kernels, self._take)
+        self._actions = KernelActions(shell, self._rungs.restart)
         self._generation = 0  # of the database that has the kernels' rows
-        self._told: set[Told] = set() if shell.state.fresh else runs_told(shell.home.audit)
+        self._told: set[TellTale] = set() if shell.state.fresh else runs_told(shell.audit.lately)
 
     # --- birth
 
     def setup(self) -> None:
         config, shell = self.shell.config, self.shell
         rows = tables.kernels(shell.store)
-        for name, spec in expand_replicas(config).items():
-            kernel = self.kernels[name] = _from_row(spec, config, rows.get(name), shell.state.fresh)
-            if shell.state.fresh:
-                self._remember_none(name, rows.get(name))
-            elif rows.get(name) is not None:
-                self.kernels[name] = remembered(kernel, rows[name].memory, shell.identity.boot_id, monotonic())
-            if self.kernels[name].state == "failed":
-                self.acted(Examine(name, kernel.run))
+        specs = expand_replicas(config)
+        known = [self._recalled(spec, config, rows.get(name)) for name, spec in specs.items()]
+        self.kernels = Kernels(known, config.restarts.parallel)
+        for name, row in rows.items():
+            incident = memory.open_incident(row.memory) if shell.state.fresh and name in specs else ""
+            if incident:  # a start by a person begins anew: what was open before is closed
+                shell.act(CloseIncident(incident, "recovered", 0.0, 1))
+        for kernel in known:
+            if isinstance(kernel.phase, Failed):
+                self._act(Examine(kernel.name, kernel.run.run))
         self._sync()
 
-    def _remember_none(self, name: str, row: Any) -> None:
-        """A start by a person begins anew: what was open before is closed."""
-        if row is not None:
-            open_incident = remembered(self.kernels[name], row.memory, "", 0.0).incident
-            if open_incident:
-                self.shell.act(CloseIncident(open_incident, "recovered", 0.0, 1))
+    def _recalled(self, spec: Spec, config: Config, row: tables.KernelRow | None) -> Kernel:
+        policy = policy_of(spec.restarts or config.restarts)
+        fresh, boot_id = self.shell.state.fresh, self.shell.identity.boot_id
+        if row is None:
+            return new_kernel(spec, policy)
+        try:
+            return memory.recalled(spec, policy, row.memory, boot_id, self.shell.now(), fresh=fresh)
+        except UNDECODABLE:  # another version's words: what everybody may read of the row must do
+            kernel = new_kernel(spec, policy)
+            run = msgspec.structs.replace(row.run, pid=0, start_ticks=0)
+            kernel = msgspec.structs.replace(kernel, run=run, tally=Tally(row.restarts), exit=_exit(row.exit))
+            by_person = {"phase": Stopped(), "wanted": False, "stopped_by_person": True}
+            return msgspec.structs.replace(kernel, **by_person) if row.stopped_by_person else kernel
 
     def heard(self, beat: Beat) -> None:
         if beat.member == "spawner" and beat.incarnation != self._synced:
@@ -83,88 +113,86 @@ class SelfHealing(Duty):
                 return
             self._synced = wanted or self.shell.state.peers["spawner"].incarnation
             self._seen = 0
-            self._news(reply.data["news"])
+            self._news(msgspec.convert(reply.data["news"], tuple[NewsItem, ...]))
             for plain in reply.data["runs"]:
-                self._do(kernels.adopt(self.kernels, msgspec.convert(plain, Running), monotonic()))
+                self._take(Told(msgspec.convert(plain, Running), since=self._alone_since), self.shell.now())
+            self._alone_since = 0.0
 
         self.shell.send("spawner", "kernel.sync", {"incarnation": self.shell.incarnation}, SYNC_TIMEOUT_S, answered)
 
     # --- commands
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        reply = runs.asked(self.shell, ask)
-        if reply is not None:
-            return reply
-        match ask.verb:
-            case "kernel.news":
-                self._news(ask.args["items"])
-                return Reply(ask.id, True)
-            case "kernels.start":
-                return self._by_person(ask, kernels.person_start)
-            case "kernels.stop":
-                return self._by_person(ask, kernels.person_stop)
-            case "kernels.restart":
-                return self._by_person(ask, kernels.person_restart)
-            case "kernel.mended":
-                self._rungs.mended(tuple(str(path) for path in ask.args["paths"]))
-                return Reply(ask.id, True, self._rows(self.kernels))
-            case "kernel.look":
-                return Reply(ask.id, True, self._rows(ask.args["names"]))
-            case "kernel.renew":
-                self._do(ladder.renew(self.kernels, tuple(str(n) for n in ask.args["names"]), monotonic()))
-                return Reply(ask.id, True)
-        return super().ask(ask, address)
+    def handlers(self) -> Mapping[str, Handler]:
+        mine: dict[str, Handler] = {
+            "kernel.news": self._news_told,
+            "kernels.start": lambda args, asked: self._by_person(args, asked, "start"),
+            "kernels.stop": lambda args, asked: self._by_person(args, asked, "stop"),
+            "kernels.restart": lambda args, asked: self._by_person(args, asked, "restart"),
+            "kernel.mended": self._mended,
+            "kernel.look": lambda args, asked: Reply(asked.id, True, self._rows(args.names)),
+            "kernel.renew": self._renew,
+        }
+        return {**mine, **runs.handlers(self.shell)}
 
-    def _by_person(self, ask: Ask, change: Any) -> Reply:
-        names = tuple(str(n) for n in ask.args["names"])
+    def _news_told(self, args: News, asked: AskedBy) -> Reply:
+        self._news(args.items)
+        return Reply(asked.id, True)
+
+    def _mended(self, args: Paths, asked: AskedBy) -> Reply:
+        self._rungs.mended(args.paths)
+        return Reply(asked.id, True, self._rows(self.kernels))
+
+    def _renew(self, args: Names, asked: AskedBy) -> Reply:
+        self._take(SourcesRenewed(args.names), self.shell.now())
+        return Reply(asked.id, True)
+
+    def _by_person(self, args: Names, asked: AskedBy, what: Literal["start", "stop", "restart"]) -> Reply:
+        names = args.names
         unknown = [n for n in names if n not in self.kernels]
         if unknown:
-            return Reply(ask.id, False, error=f"no kernel {unknown[0]}")
-        runs_before = {n: self.kernels[n].run for n in names}
-        self._do(change(self.kernels, names, monotonic()))
-        self.tend(monotonic())
-        self.shell.store.flush()
+            return Reply(asked.id, False, error=f"no kernel {unknown[0]}")
+        runs_before = {n: self.kernels[n].run.run for n in names}
+        self._take(Asked(what, names), self.shell.now())
+        self.tend(self.shell.now())
+        self.shell.write_down()
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
-        return Reply(ask.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
+        return Reply(asked.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
-    def _rows(self, names: Any) -> dict[str, Any]:
+    def _rows(self, names: Iterable[str]) -> dict[str, Any]:
         """Of those of the kernels that are meant to run."""
         return {
-            k.name: {"run": k.run, "state": k.state, "started": k.started, "alive": k.alive, "reason": k.reason}
+            k.name: {"run": to_plain(k.run), "state": view.state(k), "alive": k.alive, "reason": view.reason(k)}
             for k in (self.kernels[n] for n in names if n in self.kernels)
-            if kernels.meant(k)
+            if view.meant(k)
         }
 
-    def _news(self, items: list[dict[str, Any]]) -> None:
+    def _news(self, items: Iterable[NewsItem]) -> None:
         for item in items:
-            if int(item["n"]) <= self._seen:
+            if item.n <= self._seen:
                 continue
-            self._seen = int(item["n"])
-            running = msgspec.convert(item["running"], Running)
-            at = float(item["at"])
-            match item["what"]:
+            self._seen = item.n
+            running = item.running
+            event: Taken
+            match item.what:
                 case "born":
-                    step = kernels.born(self.kernels, running, at)
+                    event = RunBorn(running.run)
                 case "exited":
-                    step = kernels.exited(
-                        self.kernels,
-                        running,
-                        at,
-                        by_order=bool(item["by_order"]),
-                        noise=random.uniform(-1, 1),
-                        stopping=self.shell.stopping,
-                        text=str(item["text"]),
-                    )
+                    event = RunEnded(
+                        running.run, running.exit or Exit(), item.by_order, self.shell.random.uniform(-1, 1),
+                        self.shell.stopping, item.text, item.wanting,
+                    )  # fmt: skip
                 case _:
-                    step = kernels.refused(self.kernels, running, at)
-            self._do(step)
+                    event = Told(running, refused=True)
+            self._take(event, item.at)
 
     # --- what follows
 
     def tend(self, now: float) -> None:
         self._keep_rows()
+        if self.shell.state.peers["spawner"].down:
+            self._alone_since = self._alone_since or now
         if self._synced and not self.shell.state.stopping:
-            self._do(kernels.tend(self.kernels, now, parallel=self._parallel))
+            self._do(self.kernels.tend(now))
             self._rungs.tend(now)
 
     def _keep_rows(self) -> None:
@@ -178,97 +206,72 @@ class SelfHealing(Duty):
 
     def wake_at(self) -> float:
         idle = not self._synced or self.shell.state.stopping
-        return float("inf") if idle else min(kernels.wake_at(self.kernels, monotonic()), self._rungs.wake_at())
+        return float("inf") if idle else min(self.kernels.wake_at(), self._rungs.wake_at())
 
-    def _do(self, step: tuple[Kernels, tuple[Action, ...]]) -> None:
-        self.kernels, actions = step
+    def _take(self, event: Taken, now: float) -> None:
+        self._do(self.kernels.take(event, now))
+
+    def _do(self, actions: tuple[KernelAction, ...]) -> None:
         for action in actions:
             if told_of(action) not in self._told:
-                self.shell.act(action)
+                self._act(action)
 
-    def acted(self, action: Action) -> bool:
+    def _act(self, action: KernelAction) -> None:
         match action:
             case Start():
                 self._tell("kernel.start", {"kernel": action.kernel, "run": action.run})
             case GiveOrder():
                 self._tell("kernel.order", to_plain(action.order))
             case End():
-                args = {"kernel": action.kernel, "run": action.run, "signal": action.signal, "timeout": action.timeout}
-                self._tell("kernel.end", args)
+                self._tell("kernel.end", {"kernel": action.kernel, "run": action.run})
             case Save():
                 self._save(action.kernel)
+            case CountRestart():
+                tables.count_restart(self.shell.store, action.kernel, action.run)
+            case Examine() | BeginRung() | Keep():
+                self._rungs.do(action)
+            case Record() | OpenIncident() | NoteStep() | CloseIncident() | Bump():
+                self.shell.act(action)
             case _:
-                return self._rungs.acted(action)
-        return True
+                assert_never(action)
+
+    def perform(self, action: Perform) -> None:
+        match action.uses:
+            case "restart_kernel":
+                self._actions.restart(action)
+            case "mend_source":
+                self._rungs.mend(action)
+            case "restore_source":
+                self._rungs.restore(action)
+            case _:
+                super().perform(action)
+
+    def run_ended(self, end: EndRun) -> None:
+        self._rungs.run_ended(end)
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
         self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)
 
     def _save(self, kernel: Kernel) -> None:
-        started = wall_iso() if kernel.pid else None
-        tables.save_kernel(
-            self.shell.store,
-            kernel.name,
-            kernel.run,
-            kernel.pid,
-            kernel.start_ticks,
-            self.shell.identity.boot_id,
-            kernel.state,
-            kernel.reason,
-            kernels.exit_data(kernel.exit),
-            kernel.restarts,
-            started,
-            kernel.held,
-            kernel.rung,
-            memory_of(kernel, self.shell.identity.boot_id),
-        )
+        run = kernel.run if kernel.alive else msgspec.structs.replace(kernel.run, pid=0, start_ticks=0)
+        boot_id = self.shell.identity.boot_id
+        row = tables.KernelRow(
+            msgspec.structs.replace(run, boot_id=boot_id), view.state(kernel), view.reason(kernel),
+            exit_data(kernel.exit), kernel.tally.restarts, self.shell.wall_iso() if kernel.alive else None,
+            kernel.stopped_by_person, kernel.tally.rung, memory.of(kernel, boot_id),
+        )  # fmt: skip
+        tables.save_kernel(self.shell.store, row)
 
     def extend(self, view: View) -> View:
-        return msgspec.structs.replace(view, kernels={name: _view(k) for name, k in self.kernels.items()})
+        return msgspec.structs.replace(view, kernels={k.name: _view(k) for k in self.kernels.values()})
 
 
 def _view(k: Kernel) -> KernelView:
+    run = k.run if k.alive else Run(k.name, k.run.run)
     return KernelView(
-        k.pid,
-        k.start_ticks,
-        k.state,
-        k.run,
-        k.reason,
-        k.started if k.alive else 0.0,
-        k.restarts,
-        kernels.exit_data(k.exit),
-        k.spec.critical,
-        k.rung,
-        kernels.meant(k),
-        k.held,
-        k.due,
-    )
-
-
-def _from_row(spec: Spec, config: Config, row: Any, fresh: bool) -> Kernel:
-    """A kernel as the store remembers it: what a person stopped stays stopped, what was given up stays given up."""
-    kernel = Kernel(
-        spec,
-        policy_of(spec.restarts or config.restarts),
-        wanted=spec.autostart,
-        state="backoff" if spec.autostart else "stopped",
-    )
-    if row is None:
-        return kernel
-    kernel = msgspec.structs.replace(kernel, run=row.run, restarts=row.restarts, exit=_exit(row.exit))
-    if row.stopped_by_person:
-        return msgspec.structs.replace(kernel, wanted=False, held=True, state="stopped", reason=row.reason)
-    if fresh:
-        return kernel
-    if row.state in ("failed", "exited"):
-        return msgspec.structs.replace(kernel, wanted=True, state=row.state, reason=row.reason, rung=row.rung)
-    if row.pid:
-        return msgspec.structs.replace(
-            kernel, wanted=True, pid=row.pid, start_ticks=row.start_ticks, state="starting", rung=row.rung
-        )
-    return msgspec.structs.replace(
-        kernel, wanted=spec.autostart or row.state == "backoff", rung=row.rung, reason=row.reason
-    )
+        run, view.state(k), view.reason(k), k.tally.restarts, exit_data(k.exit), k.spec.critical, k.tally.rung,
+        view.meant(k), k.stopped_by_person, view.due(k),
+    )  # fmt: skip
 
 
 def _exit(data: Any) -> Exit | None:
@@ -277,42 +280,3 @@ def _exit(data: Any) -> Exit | None:
     if isinstance(data, dict):
         return Exit(code=data.get("code"), signal=data.get("signal"))
     return Exit()
-
-
-class Memory(msgspec.Struct, frozen=True):
-    """What a kernel's row keeps beside what everybody may read. Times are of CLOCK_MONOTONIC, good within one boot."""
-
-    boot_id: str
-    restarts: tuple[float, ...] = ()
-    short: tuple[float, ...] = ()
-    due: float = 0.0
-    ended_at: float = 0.0
-    incident: str = ""
-    climb: Climb = ""
-    tried: tuple[str, ...] = ()
-    evidence: Evidence | None = None
-
-
-def memory_of(kernel: Kernel, boot_id: str) -> str:
-    history = kernel.history
-    memory = Memory(
-        boot_id, history.restarts, history.short, kernel.due, kernel.ended_at, kernel.incident,
-        kernel.climb, kernel.tried, kernel.evidence,
-    )  # fmt: skip
-    return msgspec.json.encode(memory).decode()
-
-
-def remembered(kernel: Kernel, memory: str, boot_id: str, now: float) -> Kernel:
-    """The kernel with its restart intensity, its backoff and its open incident; after a reboot only the incident."""
-    try:
-        known = msgspec.json.decode(memory.encode(), type=Memory)
-    except UNDECODABLE:
-        return kernel
-    kernel = msgspec.structs.replace(kernel, incident=known.incident, tried=known.tried, evidence=known.evidence)
-    if known.climb and kernel.wanted and not kernel.alive:  # the rung that it was at is taken again
-        due = now + ladder.LIMIT_S[known.climb]
-        return msgspec.structs.replace(kernel, state="backoff", climb=known.climb, due=due)
-    if known.boot_id != boot_id:
-        return kernel
-    history = recent(History(known.restarts, known.short), kernel.policy, now)
-    return msgspec.structs.replace(kernel, history=history, due=known.due, ended_at=known.ended_at)

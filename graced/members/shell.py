@@ -1,145 +1,125 @@
-"""The loop of one member: poll, tell the core what happened, do what it answers.
+"""The loop of one member: wait, tell the core what happened, do what it answers.
 
-One poll over the ZeroMQ sockets and one epoll, which holds the pidfds of the peers and the wake-up pipe of signals; no
-threads, nothing that blocks. What a role adds is a `Duty`.
+It reaches the world only through its outside (graced.members.outside), so the very same shell runs on Linux and in the
+simulator. No threads, nothing that blocks. What a role adds is a `Duty`.
 """
 
-import gc
-import os
-import select
-import signal
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from graced.audit.log import AuditLog
-from graced.bus.protocol import Ask, Reply, decode_beat, encode, to_plain
-from graced.bus.sockets import Bus
-from graced.core import member
-from graced.core.state import State
-from graced.core.vocabulary import (
-    Action,
-    Beat,
-    Died,
-    EndRun,
-    Event,
-    Found,
-    Heard,
-    Ready,
-    Resign,
-    SendBeat,
-    StepDone,
-    Stopping,
-    Tick,
-)
-from graced.home.kept_files import KeptFiles
-from graced.home.locks import LockRecord, RoleLock, read_record
-from graced.home.paths import Home
-from graced.home.stopping import announced
+import msgspec
+
+from graced.bus.protocol import Ask, Asked, Reply, decode_beat, encode, to_plain
+from graced.bus.verbs import VERBS, BeatSent, Nothing, Reason, Vote
+from graced.core import member, triggers
+from graced.core.state import State, Stepped
+from graced.core.vocabulary import Beat, Died, Event, Found, Heard, MemberAction, Perform, StepDone, Stopping, Tick
 from graced.members import viewing
-from graced.members.duty import Duty
-from graced.members.effects import EFFECTS, ballot
-from graced.members.pollset import PollSet
-from graced.members.sync import Syncer
-from graced.posix import journal, proc
-from graced.posix.clock import monotonic
+from graced.members.duty import Duty, Handler
+from graced.members.effects import Effects
+from graced.members.playbooks import Playbooks
+from graced.members.step_workers import StepOutcome
+from graced.members.timers import Timers
+from graced.posix.clock import wall_iso
+from graced.posix.proc import Identity
+from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
-from graced.spec.roles import others
-from graced.store.db import Store
+from graced.spec.roles import HEALERS, others
 
-POLL_MAX_MS: Final = 60_000
+if TYPE_CHECKING:
+    from graced.members.outside import Outside, Watch
+
+SIGINT: Final = 2
+SIGTERM: Final = 15
+SIGCHLD: Final = 17
 ROWS_WAIT_S: Final = 0.25  # for the records that come before them, while another member is at the audit log
 RETRY_S: Final = 0.005  # until a busy lock (audit, store) or a connection is tried again
+ASKS_KEPT: Final = 512  # ids of commands that were taken lately: a repeat of one is refused
 LOST_EXIT: Final = 75  # EX_TEMPFAIL: the role is held by another
 
 
 class Shell:
     """Everything that one member process holds. `run` returns its exit code."""
 
-    def __init__(
-        self,
-        home: Home,
-        me: str,
-        lock: RoleLock,
-        incarnation: int,
-        config: Config,
-        state: State,
-    ) -> None:
-        self.home, self.me, self.lock, self.config, self.state = home, me, lock, config, state
-        self.identity = proc.me()
-        self.incarnation = incarnation
+    def __init__(self, outside: "Outside", me: str, incarnation: int, config: Config, state: State) -> None:
+        self.outside, self.me, self.incarnation, self.config, self.state = outside, me, incarnation, config, state
+        self.home, self.identity, self.random = outside.home, outside.identity, outside.random
+        self.now, self.wall, self.boottime = outside.now, outside.wall, outside.boottime
+        self.bus, self.processes, self.locks = outside.bus, outside.processes, outside.locks
+        self.audit, self.store, self.slots = outside.audit, outside.store, outside.slots
+        self.syncer, self.files, self.workers = outside.syncer, outside.files, outside.workers
+        self.supervisor = outside.supervisor
         self.interval = config.timing.heartbeat_interval_s
-        self.bus = Bus(home, me)
-        self.audit = AuditLog(home.audit, me, self.identity.pid, incarnation)
-        self.audit.deferred = True
-        if journal.at_hand():
-            self.audit.told = journal.Journal(me, home.root).tell
-        self.store = Store(home.db, deferred=True)
-        self.kept = KeptFiles(home)
-        self.syncer = Syncer(me)
-        self.polls = PollSet()
-        self.after = self.polls.after
-        self.add_reader = self.polls.add
-        self.drop_reader = self.polls.drop
+        self.timers: Timers = outside.timers
+        self.after = self.timers.after
+        self.step: Callable[[State, Event, float], Stepped] = member.step  # (one that records takes its place)
         self.duty: Duty = Duty(self)
+        self.effects = Effects(self)
+        self._sees_triggers = me in HEALERS
+        self.playbooks = Playbooks(self)
         self.forks = me == "spawner"  # SQLite must not be open across its forks
         self.exit_code: int | None = None
         self.lag = 0.0
         self.seq = 0
-        self.requests: dict[str, str] = {}  # request -> run
-        self.results: dict[str, EndRun] = {}  # of runs that somebody asked for
+        self._handlers: dict[str, Handler] = {}
         self._events: deque[Event] = deque()
         self._waiting: dict[str, tuple[float, str, Callable[[Reply | None], None]]] = {}
         self._asked_count = 0
-        self._watched: dict[str, tuple[int, int]] = {}  # member -> (pidfd, pid)
+        self._taken: dict[str, None] = {}  # ids of commands, oldest first
+        self._watched: dict[str, tuple[Watch, int]] = {}  # member -> (its watch, its pid)
         self._beat_due = 0.0
         self._beat_wanted = False
-        self._retrying = False
+        self._retrying = self._resending = False
         self._behind = 0.0  # when the audit log had last taken everything
         self._stopping = False
-        self.bus.poller.register(self.polls.fileno(), select.POLLIN)
-        self.polls.on_signals(self._signalled)
+        outside.on_signals(self._signalled)
+
+    def begin(self, duty: Duty) -> None:
+        """Take up the work of the role: from now on its commands are taken."""
+        self.duty = duty
+        self._handlers = {
+            "status": self._status,
+            "beat": self._beat_sent,
+            "resign": self._resign_asked,
+            "vote": self._vote,
+            **duty.handlers(),
+        }
 
     # --- signals and children
 
     def _signalled(self, numbers: set[int]) -> None:
-        if signal.SIGCHLD in numbers:
+        if SIGCHLD in numbers:
             self.reap()
-        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+        if SIGTERM in numbers or SIGINT in numbers:
             self.duty.terminated()
         self.duty.signalled(numbers)
 
     def reap(self) -> None:
         """Take the dead children in; the short work first, so that a kernel's restart waits for no member's death."""
-        for pid, wait_status in sorted(proc.reap(), key=lambda dead: self.duty.weight(dead[0])):
+        for pid, wait_status in sorted(self.processes.reap(), key=lambda dead: self.duty.weight(dead[0])):
             self.syncer.reaped(pid)
             self.duty.reaped(pid, wait_status)
 
     # --- the loop
 
     def run(self) -> int:
-        self.take(Ready())
-        gc.enable()
         while self.exit_code is None:
-            self._turn()
+            due = self.due()
+            self.turn(due, self.outside.wait(0.0 if self._events else due))
         return self.exit_code
 
-    def _turn(self) -> None:
-        now = monotonic()
-        due = min(
-            self._beat_due,
-            self.state.due,
-            self.duty.wake_at(),
-            self.syncer.due,
-            self.polls.next_timer(),
-        )
-        wait_ms = 0 if self._events else min(POLL_MAX_MS, max(0, int((due - now) * 1000) + 1))
-        ready = dict(self.bus.poller.poll(wait_ms))
-        now = monotonic()
+    def due(self) -> float:
+        """When the next turn is due, if nothing comes before."""
+        return min(self._beat_due, self.state.due, self.duty.wake_at(), self.syncer.due, self.timers.next())
+
+    def turn(self, due: float, came: bool) -> None:
+        """One turn of the loop, which was due at `due`; `came`: something did come."""
+        now = self.now()
         self.lag = max(0.0, now - due) if due < now else 0.0
-        if ready:
-            self._receive(ready)
-        self.polls.expire(now)
+        if came:
+            self._receive()
+        self.timers.expire(now)
         if now >= self.state.due:
             self.take(Tick())
         self.duty.tend(now)
@@ -148,18 +128,17 @@ class Shell:
             self.send_beat(now)
         self._flush(now)
 
-    def _receive(self, ready: dict[object, int]) -> None:
-        if self.polls.fileno() in ready:
-            self.polls.dispatch()
-        for address, ask in self.bus.asks(ready):
+    def _receive(self) -> None:
+        self.outside.dispatch()
+        for address, ask in self.bus.asks():
             self._asked(address, ask)
-        for _, reply in self.bus.replies(ready):
+        for reply in self.bus.replies():
             waiting = self._waiting.pop(reply.id, None)
             if waiting is not None:
                 waiting[2](reply)
-        for beat in self.bus.beats(ready):
+        for beat in self.bus.beats():
             self._hear(beat)
-        self.bus.subscribers(ready)
+        self.bus.subscribers()
 
     def _hear(self, beat: Beat | None) -> None:
         if beat is not None:
@@ -177,28 +156,27 @@ class Shell:
     def _drain(self) -> None:
         while self._events:
             event = self._events[0]
-            self.state, actions = member.step(self.state, event, monotonic())
+            self.state, actions = self.step(self.state, event, self.now())
             for action in actions:
                 self.act(action)
             self._events.popleft()
 
-    def act(self, action: Action) -> None:
-        match action:
-            case SendBeat():
-                self._beat_wanted = True
-                if action.urgent:
-                    self.send_beat(monotonic())
-            case Resign():
-                self.resign(action.reason)
-            case _:
-                effect = EFFECTS.get(type(action))
-                if effect is not None:
-                    effect(self, action)
-                elif not self.duty.acted(action):
-                    raise TypeError(f"{self.me} cannot do {action!r}")
+    def act(self, action: MemberAction) -> None:
+        self.effects.do(action)
+        happened = triggers.seen(action) if self._sees_triggers else None
+        if happened is not None:
+            self.take(happened)
+
+    def step_done(self, done: Perform, how: StepOutcome) -> None:
+        self.take(StepDone(done.run, done.step, done.attempt, how.ok, how.text, how.output, how.applies))
+
+    def want_beat(self, *, urgent: bool) -> None:
+        self._beat_wanted = True
+        if urgent:
+            self.send_beat(self.now())
 
     def resign(self, reason: str) -> None:
-        os.write(2, f"{self.me} ends itself: {reason}\n".encode(errors="replace"))
+        self.outside.say(f"{self.me} ends itself: {reason}")
         self.exit_code = LOST_EXIT
 
     # --- heartbeats
@@ -227,26 +205,20 @@ class Shell:
 
     def _keep_place(self) -> None:
         """If run/ was deleted, make it again and take the role in it; somebody else has it: end."""
-        if self.lock.still_mine():
+        if self.locks.still_mine():
             return
         try:
-            self.home.ensure()
-            lock = RoleLock.take(self.home.lock(self.me))
-            if lock is None:
+            if self.locks.retake(self.incarnation):
+                self.bus.rebind()
+            else:
                 self.resign("run/ was deleted, and another process holds the role in the new one")
-                return
-            lock.write(LockRecord.of(self.identity, self.incarnation))
-            self.lock.close()
-            self.lock = lock
-            self.home.reopen_run()
-            self.bus.rebind()
         except OSError as error:
-            os.write(2, f"{self.me}: run/ is gone and cannot be made again: {error}\n".encode(errors="replace"))
+            self.outside.say(f"{self.me}: run/ is gone and cannot be made again: {error}")
 
     def _look_at_files(self) -> None:
         """What somebody took away from the home while it was in use."""
         self.store.look()
-        for text in (*self.kept.look(), *self.store.findings):
+        for text in (*self.files.look(), *self.store.findings):
             self.audit.append("escalated", {"incident": "home", "subject": self.home.root, "text": text})
         self.store.findings.clear()
 
@@ -255,11 +227,11 @@ class Shell:
     @property
     def stopping(self) -> bool:
         """Read anew: births depend on it."""
-        return announced(self.home)
+        return self.locks.stopping()
 
     def _look_for_stop(self) -> None:
         """run/stopping is obeyed while the process that wrote it lives, or it says that it is done."""
-        active = announced(self.home)
+        active = self.locks.stopping()
         if active != self._stopping:
             self._stopping = active
             self.take(Stopping(active))
@@ -267,30 +239,28 @@ class Shell:
     # --- watching
 
     def watch(self, name: str, pid: int, start_ticks: int) -> None:
-        """Hold a pidfd of a member; its death comes as Died, at once if it is dead already."""
+        """Watch a member; its death comes as Died, at once if it is dead already."""
         held = self._watched.get(name)
         if held is not None:
             if held[1] == pid:
                 return
-            self._unwatch(name)
-        ticks = start_ticks or proc.start_ticks(pid) or 0
-        fd = proc.open_pidfd(proc.Identity(pid, ticks, self.identity.boot_id))
-        if fd is None:
+            self._watched.pop(name)[0].close()
+        if start_ticks:
+            identity: Identity | None = Identity(pid, start_ticks, self.identity.boot_id)
+        else:
+            identity = self.processes.identify(pid)
+        watch = None if identity is None else self.processes.watch(identity, lambda: self._fired(name, pid))
+        if watch is None:
             self._died(name, pid)
             return
-        self._watched[name] = (fd, pid)
-        self.add_reader(fd, lambda: self._fired(name, pid))
+        self._watched[name] = (watch, pid)
         if name == "spawner":
             self.bus.connect(name)
 
-    def _unwatch(self, name: str) -> None:
-        fd, _ = self._watched.pop(name)
-        self.drop_reader(fd)
-        os.close(fd)
-
     def _fired(self, name: str, pid: int) -> None:
-        if self._watched.get(name, (0, 0))[1] == pid:
-            self._unwatch(name)
+        held = self._watched.get(name)
+        if held is not None and held[1] == pid:
+            del self._watched[name]
         self._died(name, pid)
 
     def _died(self, name: str, pid: int) -> None:
@@ -304,7 +274,7 @@ class Shell:
         """Close what leads to the dead one; commands that it has not answered are lost."""
         if pid != self.state.peers[name].pid:
             return
-        self.bus.lost(name, monotonic())
+        self.bus.lost(name, self.now())
         for id, (_, to, call) in tuple(self._waiting.items()):
             if to == name:
                 del self._waiting[id]
@@ -312,10 +282,11 @@ class Shell:
 
     def found(self, name: str) -> Found:
         """What a role's lock file and /proc say of it now."""
-        record = read_record(self.home.lock(name))
+        record = self.locks.record(name)
         if record is None:
             return Found(name, 0, 0, 0, "gone")
-        return Found(name, record.pid, record.start_ticks, record.incarnation, proc.status(record.identity))
+        status = self.processes.status(record.identity)
+        return Found(name, record.pid, record.start_ticks, record.incarnation, status)
 
     # --- commands
 
@@ -326,20 +297,22 @@ class Shell:
         args: dict[str, Any],
         timeout: float,
         answer: Callable[[Reply | None], None] | None = None,
-        id: str = "",
     ) -> None:
         """Send a command; `answer` is called once, with None when none came in `timeout` seconds or `to` died."""
-        now = monotonic()
+        now = self.now()
         self._asked_count += 1
-        id = id or f"{self.me}-{self.incarnation}-{self._asked_count}"
-        self.bus.send(to, Ask(id, verb, args, self.me, 0, now + timeout))
+        id = f"{self.me}-{self.incarnation}-{self._asked_count}"
+        sent = self.bus.send(to, Ask(id, verb, args, self.me, 0, now + timeout))
         if answer is not None:
             self._waiting[id] = (now + timeout, to, answer)
             self.after(timeout, lambda: self._unanswered(id))
-        self.after(RETRY_S, self._resend)
+        if not sent and not self._resending:
+            self._resending = True
+            self.after(RETRY_S, self._resend)
 
     def _resend(self) -> None:
-        if self.bus.resend(monotonic()):
+        self._resending = self.bus.resend(self.now())
+        if self._resending:
             self.after(RETRY_S, self._resend)
 
     def _unanswered(self, id: str) -> None:
@@ -348,30 +321,57 @@ class Shell:
             waiting[2](None)
 
     def _asked(self, address: bytes, ask: Ask) -> None:
-        if (ask.deadline and monotonic() > ask.deadline) or ask.incarnation not in (0, self.incarnation):
+        """Refuse the late, the repeated and what is for another; answer what is wrong with a message.
+
+        What a handler raises is no fault of the message: it ends this process, and the others bring the member back.
+        """
+        if (ask.deadline and self.now() > ask.deadline) or ask.incarnation not in (0, self.incarnation):
+            return
+        if ask.id in self._taken:
+            return
+        self._taken[ask.id] = None
+        if len(self._taken) > ASKS_KEPT:
+            del self._taken[next(iter(self._taken))]
+        handler = self._handlers.get(ask.verb)
+        if handler is None:
+            self.bus.reply(address, Reply(ask.id, False, error=f"{self.me} takes no command {ask.verb}"))
             return
         try:
-            reply = self._answer(address, ask)
-        except (KeyError, TypeError, ValueError) as error:
-            reply = Reply(ask.id, False, error=f"{ask.verb}: {type(error).__name__} {error}")
+            args = msgspec.convert(ask.args, VERBS[ask.verb].args)
+        except UNDECODABLE as error:
+            self.bus.reply(address, Reply(ask.id, False, error=f"{ask.verb}: {error}"))
+            return
+        reply = handler(args, Asked(ask.id, ask.sender, address))
         if reply is not None:
             self.bus.reply(address, reply)
 
-    def _answer(self, address: bytes, ask: Ask) -> Reply | None:
-        match ask.verb:
-            case "status":
-                return Reply(ask.id, True, to_plain(self.duty.extend(viewing.view(self))))
-            case "beat":
-                self._hear(decode_beat(bytes(ask.args["beat"])))
-                return None
-            case "resign":
-                self.resign(str(ask.args.get("reason", "asked to")))
-                return Reply(ask.id, True)
-            case "vote":
-                return ballot(self, address, ask)
-        return self.duty.ask(ask, address)
+    def ask_itself(self, verb: str, args: msgspec.Struct) -> Reply | None:
+        """What this very member answers to a command."""
+        return self._handlers[verb](args, Asked("", self.me, b""))
+
+    def _status(self, args: Nothing, asked: Asked) -> Reply:
+        return Reply(asked.id, True, to_plain(self.duty.extend(viewing.view(self))))
+
+    def _beat_sent(self, args: BeatSent, asked: Asked) -> None:
+        self._hear(decode_beat(args.beat))
+
+    def _resign_asked(self, args: Reason, asked: Asked) -> Reply:
+        self.resign(args.reason)
+        return Reply(asked.id, True)
+
+    def _vote(self, args: Vote, asked: Asked) -> None:
+        self.effects.ballot(args, asked)
 
     # --- what is written
+
+    def wall_iso(self, at: float | None = None) -> str:
+        """Seconds since 1970 as people read them; now without any."""
+        return wall_iso(self.wall() if at is None else at)
+
+    def write_down(self) -> None:
+        """At once, for a command that is answered only then: the records, and after them the rows."""
+        if self.audit.flush():
+            self.store.flush()
 
     def _flush(self, now: float) -> None:
         wrote = self.audit.pending
@@ -387,8 +387,10 @@ class Shell:
             self.store.flush()
             if self.forks:
                 self.store.release()
-        self.syncer.wrote(self.audit, self.store, now)
-        self.syncer.tend(self.audit, self.store, now)
+        if self.playbooks.over and not self.store.pending:
+            self.playbooks.stored()
+        self.syncer.wrote(now)
+        self.syncer.tend(now)
         if (self.audit.pending or self.store.pending) and not self._retrying:
             self._retrying = True
             trouble = self.audit.degraded or self.store.degraded
@@ -397,6 +399,3 @@ class Shell:
     def _retry(self) -> None:
         """The turn of the loop in which this timer fires tries again."""
         self._retrying = False
-
-    def step_done(self, run: str, step: int, attempt: int, ok: bool, text: str, output: dict[str, Any]) -> None:
-        self.take(StepDone(run, step, attempt, ok, text, output))

@@ -4,74 +4,42 @@ It is the only parent; it decides nothing. Members are forked from this process 
 an import that fails here is tried again in the child, where it ends only the child.
 """
 
-import contextlib
 import gc
-import importlib
 import os
-import random
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, assert_never
 
 import msgspec
 
-from graced.bus.protocol import Ask, Reply, View
+from graced.bus.protocol import Asked, Reply, View
+from graced.bus.verbs import BirthAsked
 from graced.core import births
 from graced.core.births import Answer, Fork, KillNewborn, Starts
+from graced.core.duty import heard_elsewhere
 from graced.core.outer import Wish
-from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
-from graced.home import playbooks as kept
-from graced.home.launch import PYTHON
+from graced.core.vocabulary import Beat, Birth, Born, Died, Event, Unborn
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.members import process
-from graced.members.duty import Duty
-from graced.members.logtail import last_lines
+from graced.members.birth import Newborn
+from graced.members.duty import Duty, Handler
 from graced.members.nursery import Nursery
 from graced.members.outer import Outer
-from graced.members.process import DutyFor
+from graced.members.process import DUTIES
 from graced.members.shell import LOST_EXIT, Shell
+from graced.playbooks import kept
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
-from graced.posix.scan import HOME_TAG
-from graced.posix.spawn import cold_start
 from graced.spec.roles import MEMBERS, START_ORDER
 
 USAGE_EXIT: Final = 64  # EX_USAGE
 STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there
 STOP_FAILED_EXIT: Final = 1
-INIT_PID: Final = 1
 FORWARDED: Final = frozenset({signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
 STRIPPED_AT_ONCE: Final = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
-
-DUTIES: Final[dict[str, tuple[str, str]]] = {
-    "watchdog": ("graced.members.watchdog", "Watchdog"),
-    "self_healing": ("graced.members.self_healing", "SelfHealing"),
-    "coding_agent": ("graced.members.coding_agent", "CodingAgent"),
-    "trigger": ("graced.members.trigger", "Trigger"),
-    "parliament": ("graced.members.delegates", "Parliament"),
-    "architect": ("graced.members.delegates", "Architect"),
-}
-
-
-def load_duty(role: str) -> DutyFor:
-    """Import the class that does the role's work. Raises whatever the import raises."""
-    module, name = DUTIES[role]
-    duty: DutyFor = getattr(importlib.import_module(module), name)
-    return duty
-
-
-def preload() -> None:
-    """Import all members here, so that a fork has them; one that cannot be imported is left to its own child."""
-    for role in DUTIES:
-        try:
-            load_duty(role)
-        except Exception as error:  # whatever a broken file raises must not end the spawner
-            module = DUTIES[role][0]
-            sys.modules.pop(module, None)
-            print(f"spawner: {module} cannot be imported: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    importlib.invalidate_caches()
 
 
 class Spawner(Duty):
@@ -80,7 +48,7 @@ class Spawner(Duty):
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
         self.fresh = False
-        self.foreground = notify.outer()
+        self.foreground = shell.supervisor.there
         self.took_over = False  # READY was said at once: what ran before was only without its members
         self._stopper = 0
         self.given: dict[str, list[int]] = {}  # descriptors that systemd kept
@@ -93,8 +61,8 @@ class Spawner(Duty):
 
     def setup(self) -> None:
         self.nursery.adopt(self.given)
-        self.outer.setup(monotonic(), self.fresh and not self.took_over)
-        if os.getpid() == INIT_PID:
+        self.outer.setup(self.shell.now(), self.fresh and not self.took_over)
+        if self.shell.supervisor.first_process:
             for number in FORWARDED:
                 signal.signal(number, lambda *_: None)
         if self.fresh:
@@ -104,44 +72,48 @@ class Spawner(Duty):
 
     def _known(self) -> set[int]:
         """Children that belong to no kernel."""
-        return {*self.roles, self._stopper, self.shell.syncer.worker, self.outer.worker, self.nursery.logs.worker}
+        shell = self.shell
+        workers = (shell.syncer.worker, shell.supervisor.worker, shell.outside.outputs.worker)
+        return {*self.roles, self._stopper, *workers}
 
     # --- commands
 
-    def ask(self, ask: Ask, address: bytes) -> Reply | None:
-        if ask.verb != "birth":
-            return self.nursery.ask(ask)
-        args = ask.args
-        birth = Birth(str(args["target"]), str(args["request"]), int(args["floor"]), bool(args["force"]))
-        self._bear(birth, lambda event: self.shell.bus.reply(address, _as_reply(ask.id, event)))
-        return None
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"birth": self._birth_asked, **self.nursery.handlers()}
 
-    def acted(self, action: Action) -> bool:
-        match action:
-            case Fork():
-                self._fork(action)
-            case Answer():
-                answer = self._answers.pop(action.request, None)
-                if answer is not None:
-                    answer(action.event)
-            case KillNewborn():
-                identity = proc.identify(action.pid)
-                if identity is not None and action.pid in self.roles:
-                    proc.signal_identity(identity, 9)
-            case _:
-                return self.nursery.acted(action)
-        return True
+    def _birth_asked(self, args: BirthAsked, asked: Asked) -> None:
+        birth = Birth(args.target, args.request, args.floor, args.force)
+        self._bear(birth, lambda event: self.shell.bus.reply(asked.address, _as_reply(asked.id, event)))
+
+    def _do(self, actions: tuple[births.StartAction, ...]) -> None:
+        for action in actions:
+            match action:
+                case Fork():
+                    self._fork(action)
+                case Answer():
+                    self._answer(action)
+                case KillNewborn():
+                    identity = self.shell.processes.identify(action.pid)
+                    if identity is not None and action.pid in self.roles:
+                        self.shell.processes.signal(identity, signal.SIGKILL)
+                case _:
+                    assert_never(action)
+
+    def _answer(self, action: Answer) -> None:
+        answer = self._answers.pop(action.request, None)
+        if answer is not None:
+            answer(action.event)
 
     def _bear(self, birth: Birth, answer: Callable[[Event], None]) -> None:
+        now = self.shell.now()
         if self.shell.stopping:
-            answer(Unborn(birth.target, "graced is being stopped", monotonic() + 1.0))
+            answer(Unborn(birth.target, "graced is being stopped", now + 1.0))
             return
         self._answers[birth.request] = answer
         found = self.shell.found(birth.target)
         alive = found.status not in ("gone", "zombie", "stopped") and found.incarnation > birth.floor
-        self.starts, actions = births.ask(self.starts, birth, monotonic(), holder=found.pid if alive else 0)
-        for action in actions:
-            self.shell.act(action)
+        self.starts, actions = births.ask(self.starts, birth, now, holder=found.pid if alive else 0)
+        self._do(actions)
         self._answers.pop(birth.request, None)
 
     def bear(self, birth: Birth) -> None:
@@ -154,17 +126,14 @@ class Spawner(Duty):
         role, shell = fork.role, self.shell
         shell.store.release()
         try:
-            pid = os.fork()
+            pid = shell.processes.fork(Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config))
         except OSError as error:
-            self.shell.act(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
+            self._answer(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
             return
-        if pid == 0:
-            birth = process.Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config)
-            process.newborn(shell.home.root, birth, lambda: load_duty(role))
         self.roles[pid] = role
-        self.starts = births.forked(self.starts, role, pid, monotonic())
+        self.starts = births.forked(self.starts, role, pid, shell.now())
         shell.bus.follow(role)
-        shell.act(Answer(fork.request, Born(role, pid)))
+        self._answer(Answer(fork.request, Born(role, pid)))
 
     def heard(self, beat: Beat) -> None:
         if beat.phase == "healthy" and beat.member in MEMBERS:
@@ -183,21 +152,23 @@ class Spawner(Duty):
             self.nursery.reaped(pid, wait_status)
         if role is None:
             return
-        words = _words(wait_status)
-        lines = last_lines(self.shell.home.log(role), 1) if wait_status and not os.WIFSIGNALED(wait_status) else []
+        shell, words = self.shell, _words(wait_status)
+        lines = shell.files.last_lines(role, 1) if wait_status and not os.WIFSIGNALED(wait_status) else []
         reason = f"{words}: {lines[0][:200]}" if lines else words
-        self.starts = births.died(self.starts, role, pid, reason, self._policy, monotonic(), random.uniform(-1, 1))
-        self.shell.take(Died(role, pid))
+        noise = shell.random.uniform(-1, 1)
+        self.starts = births.died(self.starts, role, pid, reason, self._policy, shell.now(), noise)
+        shell.take(Died(role, pid))
 
     def terminated(self) -> None:
         """SIGTERM or SIGINT. From `graced stop`: take the members along. In the foreground: stop everything first."""
         if self.shell.stopping:
-            self._end_members()
+            # No birth can follow: a stop is announced. Their deaths are waited for: nothing outlives the spawner.
+            self.shell.processes.end_children(tuple(self.roles))
             if not self._stopper:
                 self.shell.exit_code = 0
         elif not self.foreground:
             self.shell.exit_code = 0
-        elif notify.outer():
+        elif self.shell.supervisor.there:
             self.outer.ask_wish(self._obey)
         else:
             self._stop()
@@ -206,7 +177,7 @@ class Spawner(Duty):
         """What the outer supervisor wants."""
         match wish:
             case "end":
-                self.outer.stopping(monotonic())
+                self.outer.stopping(self.shell.now())
                 self._stop()
             case "leave":
                 self.shell.exit_code = 0
@@ -216,32 +187,18 @@ class Spawner(Duty):
     def _stop(self) -> None:
         """By a process of its own, which this one outlives: whoever waits for our end then finds nothing left."""
         if not self._stopper:
-            me = str(os.getpid())
-            argv = [*PYTHON, "-m", "graced", "stop", "--home", self.shell.home.root, "--beside", me]
-            # Without the home's mark: the stop looks for processes that carry it, and must not find itself.
-            environ = {name: value for name, value in os.environ.items() if name != HOME_TAG}
-            self._stopper = cold_start(argv, environ, self.shell.home.log("spawner"))
-
-    def _end_members(self) -> None:
-        """No birth can follow: a stop is announced. Their deaths are waited for: nothing outlives the spawner."""
-        for pid in self.roles:
-            identity = proc.identify(pid)
-            if identity is not None:
-                proc.signal_identity(identity, signal.SIGKILL)
-        for pid in tuple(self.roles):
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+            self._stopper = self.shell.processes.stop_everything()
 
     def signalled(self, numbers: set[int]) -> None:
         """As the first process of a container: signals that nobody else can be sent go to all kernels."""
-        for number in numbers & FORWARDED if os.getpid() == INIT_PID else ():
+        for number in numbers & FORWARDED if self.shell.supervisor.first_process else ():
             self.nursery.forward(number)
 
     def tend(self, now: float) -> None:
         self.outer.tend(now)
-        self.starts, actions = births.overdue(self.starts, self.shell.interval, now)
-        for action in actions:
-            self.shell.act(action)
+        heard = partial(heard_elsewhere, self.shell.state)
+        self.starts, actions = births.overdue(self.starts, self.shell.interval, now, heard)
+        self._do(actions)
         self.nursery.tend(now)
 
     def wake_at(self) -> float:
@@ -281,7 +238,7 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     proc.set_title("graced spawner (starting)")
     if fresh is None:
         fresh = not any(_lives(home, role) for role in DUTIES)
-    preload()
+    process.preload()
     playbooks = kept.read(home)
     gc.collect()
     gc.freeze()
@@ -293,7 +250,7 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
         spawner.given, spawner.took_over = given, taken is not None
         return spawner
 
-    code = process.be(home, process.Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty, taken)
+    code = process.be(home, Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty, taken)
     if code and notify.outer():
         from graced.members.succession import slow_down
 

@@ -102,7 +102,7 @@ def _yield(root: str) -> int:
     """Somebody else is the spawner."""
     from graced.home.locks import read_record
     from graced.home.paths import Home
-    from graced.members import shelf
+    from graced.members.linux import shelf
     from graced.posix import proc
 
     home = Home(root)

@@ -6,16 +6,14 @@ an emergency that was begun, and whose progress was never stored.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from graced.audit.layout import last_lines
+from graced.audit.lately import Line
 from graced.core.steps import GRANTED, RESTARTED, REVOKED, SUCCEEDED
 from graced.core.vocabulary import Action, Record, RunNote
-from graced.posix.undecodable import UNDECODABLE
+from graced.spec.playbook import TRIGGERS
 from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 LOOK_BYTES: Final = 128 * 1024
@@ -37,10 +35,8 @@ class Told(NamedTuple):
     run: int
 
 
-class _Line(msgspec.Struct):
-    at: str
-    kind: str
-    data: dict[str, Any]
+Lately = Callable[[tuple[str, ...], int], Iterator[Line]]
+"""Records of some kinds in so many bytes of the log's end, last first."""
 
 
 def told_of(action: Action) -> Told | None:
@@ -50,27 +46,27 @@ def told_of(action: Action) -> Told | None:
     return Told(action.kind, str(action.data["kernel"]), int(action.data["run"]))
 
 
-def runs_told(folder: str) -> set[Told]:
-    """What stands in the last LOOK_BYTES of the log in `folder`; what cannot be read was not told."""
-    found = ((r.kind, r.data.get("kernel"), r.data.get("run")) for r in _lately(folder, OF_RUNS))
+def runs_told(lately: Lately) -> set[Told]:
+    """What stands in the last LOOK_BYTES of the log; what cannot be read was not told."""
+    found = ((r.kind, r.data.get("kernel"), r.data.get("run")) for r in lately(OF_RUNS, LOOK_BYTES))
     return {Told(kind, kernel, run) for kind, kernel, run in found if isinstance(kernel, str) and isinstance(run, int)}
 
 
-def fixes_told(folder: str) -> set[str]:
+def fixes_told(lately: Lately) -> set[str]:
     """The tasks whose fix stands in the last FIXES_LOOK_BYTES of the log."""
-    return {str(r.data.get("task")) for r in _lately(folder, ("fix.applied",), FIXES_LOOK_BYTES)}
+    return {str(r.data.get("task")) for r in lately(("fix.applied",), FIXES_LOOK_BYTES)}
 
 
-def emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
+def emergency_left(lately: Lately, now: float, wall: float) -> RunNote | None:
     """The last emergency, as far as it got, if its end was not told. now, wall: CLOCK_MONOTONIC and since 1970."""
     try:
-        return _emergency_left(folder, now, wall)
+        return _emergency_left(lately, now, wall)
     except (ValueError, TypeError, KeyError):  # a record that somebody has touched
         return None
 
 
-def _emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
-    records = list(_lately(folder, OF_EMERGENCIES))
+def _emergency_left(lately: Lately, now: float, wall: float) -> RunNote | None:
+    records = list(lately(OF_EMERGENCIES, LOOK_BYTES))
     last = next((r for r in records if r.kind in ("emergency.activated", "emergency.ended")), None)
     if last is None or last.kind == "emergency.ended":
         return None
@@ -81,7 +77,7 @@ def _emergency_left(folder: str, now: float, wall: float) -> RunNote | None:
     return RunNote(incident, EMERGENCY_PLAYBOOK, tuple(dead), 3, 0, incident, began, dead, _done(told))
 
 
-def _done(told: list[_Line]) -> tuple[str, ...]:
+def _done(told: list[Line]) -> tuple[str, ...]:
     """Steps that ended well, and marks."""
     done: list[str] = []
     for record in told:
@@ -101,13 +97,19 @@ def _done(told: list[_Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(done))
 
 
-def _lately(folder: str, kinds: tuple[str, ...], left: int = LOOK_BYTES) -> Iterator[_Line]:
-    """Records of these kinds in the last `left` bytes, last first."""
-    marks = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
-    with contextlib.suppress(OSError):
-        for behind, line in last_lines(folder):
-            if any(mark in line for mark in marks):
-                with contextlib.suppress(*UNDECODABLE):
-                    yield msgspec.json.decode(line, type=_Line)
-            if behind > left:
-                return
+def triggered_lately(lately: Lately, now: float, wall: float) -> tuple[tuple[str, str, str, float], ...]:
+    """(playbook, target, run, when) of what triggers started, oldest first. now, wall: as for `emergency_left`."""
+    found: list[tuple[str, str, str, float]] = []
+    for record in lately(("playbook.started",), LOOK_BYTES):
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):  # a record that somebody has touched
+            data = record.data
+            if data["on"] in TRIGGERS:
+                at = now - max(0.0, wall - datetime.fromisoformat(record.at).timestamp())
+                found.append((str(data["playbook"]), str(data["targets"][0]), str(data["run"]), at))
+    return tuple(reversed(found))
+
+
+def finished_lately(lately: Lately, run: str) -> dict[str, Any] | None:
+    """The data of `playbook.finished` of that run, if it stands in the last LOOK_BYTES of the log."""
+    records = lately(("playbook.finished",), LOOK_BYTES)
+    return next((record.data for record in records if record.data.get("run") == run), None)

@@ -7,17 +7,14 @@ nothing is asked of the new one: it may have been dying for another reason all t
 """
 
 import contextlib
-import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Struct
 
 from graced.bus.protocol import Reply
-from graced.core.ladder import inside
-from graced.posix.clock import monotonic
-from graced.posix.files import write_whole
+from graced.core.kernels.ladder import inside
+from graced.core.trials import GOOD, SETTLE_S, Row, verdict, well
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Kernel
 from graced.spec.replicas import expand_replicas
@@ -26,25 +23,10 @@ from graced.store.text import is_valid
 if TYPE_CHECKING:
     from graced.members.shell import Shell
 
-SETTLE_S: Final = 2.0
 LOOK_S: Final = 0.1
 SPARE_S: Final = 10.0
 """Beyond `ready.timeout` and SETTLE_S, for the end of the old run and the birth of the new one."""
-GOOD: Final = ("ready", "healthy")
 SEND_TIMEOUT_S: Final = 1.0
-NOTE_MAX_BYTES: Final = 65536
-
-Verdict = Literal["", "good", "worse"]
-
-
-class Row(Struct, frozen=True):
-    """A kernel as self_healing tells it; `started` in seconds of CLOCK_MONOTONIC."""
-
-    run: int
-    state: str
-    started: float
-    alive: bool
-    reason: str
 
 
 class Trial:
@@ -57,24 +39,6 @@ class Trial:
         self.patience = 0.0  # until when a young run may show that it was well; 0: not looked at yet
         self.since = 0.0  # when the restart was asked for; 0: not yet
         self.looking = False
-
-
-def well(row: Row, now: float) -> bool | None:
-    """Did the run keep up, so that the next one must too? None: it is too young to tell."""
-    if not row.alive or row.state not in GOOD:
-        return False
-    return True if now - row.started >= SETTLE_S else None
-
-
-def verdict(run: int, row: Row | None, now: float, deadline: float) -> Verdict:
-    """What the kernel's row says about the new code, which runs from the run after `run` on."""
-    if row is None:  # a person stopped it, or it is gone: nobody can tell, and nobody needs it
-        return "good"
-    if row.run > run + 1 or (row.run == run + 1 and not row.alive and row.state != "exited"):
-        return "worse"
-    if row.run == run + 1 and row.state in (*GOOD, "exited") and (now - row.started >= SETTLE_S or not row.alive):
-        return "good"
-    return "worse" if now >= deadline and row.run > run else "good" if now >= deadline else ""
 
 
 class Trials:
@@ -95,7 +59,7 @@ class Trials:
         self._next = float("inf")
 
     def concerned(self, path: str) -> list[str]:
-        real = os.path.realpath(path)
+        real = self._shell.files.real(path)
         return [s.name for s in self._specs if inside(path, s.sources) or inside(real, s.sources)]
 
     def begin(self, task: str, path: str, note: str) -> None:
@@ -108,21 +72,21 @@ class Trials:
 
         def answered(reply: Reply | None) -> None:
             if reply is None or not reply.ok:
-                if monotonic() < give_up:
+                if self._shell.now() < give_up:
                     self._shell.after(SEND_TIMEOUT_S, ask)
                 else:
                     self._over(task, "")
                 return
             rows = {n: msgspec.convert(r, Row) for n, r in reply.data.items() if n in names}
-            runs = {n: r.run for n, r in rows.items() if r.alive and r.state in GOOD}
-            ended = _read(note)
+            runs = {n: r.run.run for n, r in rows.items() if r.alive and r.state in GOOD}
+            ended = self._read(note)
             self._notes[task] = note
             self._join(task, {**runs, **ended}, frozenset(ended))
 
         def ask() -> None:
             self._shell.send("self_healing", "kernel.mended", {"paths": paths}, SEND_TIMEOUT_S, answered)
 
-        give_up = monotonic() + SPARE_S
+        give_up = self._shell.now() + SPARE_S
         ask()
 
     def _join(self, task: str, before: dict[str, int], resumed: frozenset[str]) -> None:
@@ -164,16 +128,16 @@ class Trials:
         trial.patience = trial.patience or now + SETTLE_S + 2 * LOOK_S
 
         def seen(row: Row | None) -> None:
-            if trial.resumed and row is not None and row.run > trial.run:
+            if trial.resumed and row is not None and row.run.run > trial.run:
                 trial.since = now
                 return
-            was_well = row is not None and well(row, monotonic())
-            if was_well is None and monotonic() < trial.patience:
+            was_well = row is not None and well(row, self._shell.now())
+            if was_well is None and self._shell.now() < trial.patience:
                 return  # looked at again
             if row is None or not was_well:
                 self._end(trial, "")
                 return
-            trial.run, trial.since = row.run, now
+            trial.run, trial.since = row.run.run, now
             self._remember(trial)
             self._renew(trial)
 
@@ -183,15 +147,21 @@ class Trials:
         for task in trial.tasks:
             note = self._notes[task]
             with contextlib.suppress(OSError):  # without it, an agent that goes on tries the kernel anew
-                write_whole(note, msgspec.json.encode({**_read(note), trial.spec.name: trial.run}), durable=False)
+                runs = {**self._read(note), trial.spec.name: trial.run}
+                self._shell.files.write_note(note, msgspec.json.encode(runs))
 
     def _look(self, trial: Trial, now: float) -> None:
         deadline = trial.since + trial.spec.ready.timeout_s + SETTLE_S + SPARE_S
 
         def seen(row: Row | None) -> None:
-            if row is not None and row.run == trial.run and row.alive and monotonic() - trial.since > SEND_TIMEOUT_S:
+            if (
+                row is not None
+                and row.run.run == trial.run
+                and row.alive
+                and self._shell.now() - trial.since > SEND_TIMEOUT_S
+            ):
                 self._renew(trial)  # the command may have been lost with a self_healing
-            found = verdict(trial.run, row, monotonic(), deadline)
+            found = verdict(trial.run, row, self._shell.now(), deadline)
             if found:
                 worse = f"{trial.spec.name} ran before the fix and does not now: {row.reason}" if row else ""
                 self._end(trial, worse if found == "worse" else "")
@@ -213,7 +183,7 @@ class Trials:
                 return
             if reply is not None and reply.ok:
                 seen(msgspec.convert(reply.data[name], Row) if name in reply.data else None)
-            elif monotonic() >= deadline:
+            elif self._shell.now() >= deadline:
                 self._end(trial, "")
 
         trial.looking = True
@@ -234,10 +204,8 @@ class Trials:
         self._notes.pop(task, None)
         self._over(task, reason)
 
-
-def _read(note: str) -> dict[str, int]:
-    try:
-        with open(note, "rb") as file:
-            return msgspec.json.decode(file.read(NOTE_MAX_BYTES), type=dict[str, int])
-    except (OSError, *UNDECODABLE):
-        return {}
+    def _read(self, note: str) -> dict[str, int]:
+        try:
+            return msgspec.json.decode(self._shell.files.read_note(note), type=dict[str, int])
+        except UNDECODABLE:
+            return {}

@@ -1,41 +1,31 @@
-"""trigger: the second, independent watcher of critical kernels.
+"""trigger: the second, independent watcher of critical kernels. Its rule is graced.core.second_watcher.
 
 It sees their deaths by its own pidfds, and acts only where nobody else can: self_healing is not healthy, the standing
 order did not bring the kernel back, and the watchdog has lent it `restart_kernel`.
 """
 
-import os
-from typing import Any, Final
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from graced.core.intensity import History, weigh
-from graced.home.slots import Slot
+from graced.core.kernels import memory
+from graced.core.second_watcher import Row, Watched, counts, died, out_of_hands, seen_alive, waits
+from graced.core.vocabulary import Happened, Perform
+from graced.home.slots import identity_of
+from graced.members import runs
 from graced.members.delegates import Delegate
+from graced.members.duty import Handler
+from graced.members.emergency_restart import EmergencyRestart
 from graced.members.process import policy_of
 from graced.members.shell import Shell
-from graced.posix import proc
-from graced.posix.clock import monotonic
-from graced.posix.padded_record import read_slot
-from graced.posix.undecodable import UNDECODABLE
-from graced.spec.config import Kernel
 from graced.spec.replicas import expand_replicas
 from graced.store import tables
 
+if TYPE_CHECKING:
+    from graced.members.outside import Watch
+
 SEND_TIMEOUT_S: Final = 1.0
-MEANT_TO_RUN: Final = ("starting", "ready", "healthy", "unhealthy", "backoff")
-GRACE_INTERVALS: Final = 2.0  # for the standing order, and for self_healing's return
-
-
-class Watched:
-    """One critical kernel: the run that is watched, and since when it is dead (0: it lives, or never did)."""
-
-    def __init__(self, spec: Kernel) -> None:
-        self.spec = spec
-        self.run = 0
-        self.fd = -1
-        self.dead_at = 0.0
-        self.history = History()
+POWER: Final = "restart_kernel"
 
 
 class Trigger(Delegate):
@@ -43,9 +33,11 @@ class Trigger(Delegate):
 
     def __init__(self, shell: Shell) -> None:
         super().__init__(shell)
-        kernels = expand_replicas(shell.config)
-        self._kernels = {name: Watched(spec) for name, spec in kernels.items() if spec.critical}
-        self._next = 0.0 if self._kernels else float("inf")
+        specs = expand_replicas(shell.config)
+        self._specs = {name: spec for name, spec in specs.items() if spec.critical}
+        self._watched = {name: Watched() for name in self._specs}
+        self._watches: dict[str, Watch] = {}
+        self._next = 0.0 if self._specs else float("inf")
 
     def wake_at(self) -> float:
         return self._next
@@ -53,48 +45,68 @@ class Trigger(Delegate):
     def tend(self, now: float) -> None:
         if now < self._next:
             return
-        for watched in self._kernels.values():
-            if watched.fd < 0:
-                self._look(watched, now)
-        alive = all(w.fd >= 0 for w in self._kernels.values())
+        for name, watched in self._watched.items():
+            if not watched.alive:
+                self._look(name, now)
+        alive = all(w.alive for w in self._watched.values())
         self._next = float("inf") if alive else now + self.shell.interval
 
     def detail(self) -> dict[str, Any]:
-        return {"critical": sum(w.fd >= 0 for w in self._kernels.values())} if self._kernels else {}
+        return {"critical": sum(w.alive for w in self._watched.values())} if self._watched else {}
 
-    def _look(self, watched: Watched, now: float) -> None:
+    def _look(self, name: str, now: float) -> None:
         """Is there a newer run? Else, may it be started?"""
-        data = read_slot(self.shell.home.slot(watched.spec.name))
-        try:
-            slot = msgspec.json.decode(data or b"", type=Slot)
-        except UNDECODABLE:
+        watched, slot = self._watched[name], self.shell.slots.read(name)
+        if slot is None:
             return
-        if slot.pid and slot.run >= watched.run:
-            fd = proc.open_pidfd(proc.Identity(slot.pid, slot.start_ticks, slot.boot_id))
-            if fd is not None:
-                watched.run, watched.fd, watched.dead_at = slot.run, fd, 0.0
-                self.shell.add_reader(fd, lambda: self._dead(watched))
+        run = slot.run
+        if run.pid and run.run >= watched.run:
+            watch = self.shell.processes.watch(identity_of(run), partial(self._died, name))
+            if watch is not None:
+                self._watches[name] = watch
+                self._watched[name] = seen_alive(watched, run.run)
                 return
-        if watched.dead_at and now - watched.dead_at > GRACE_INTERVALS * self.shell.interval:
-            self._restart(watched, slot.run, now)
+        if self.shell.state.held and not waits(watched, self.shell.interval, now):
+            self._start(name, run.run, now)
 
-    def _dead(self, watched: Watched) -> None:
-        self.shell.drop_reader(watched.fd)
-        os.close(watched.fd)
-        watched.fd = -1
-        watched.dead_at = monotonic()
+    def _died(self, name: str) -> None:
+        self._watches.pop(name, None)
+        self._watched[name] = died(self._watched[name], self.shell.now())
         self._next = 0.0
 
-    def _restart(self, watched: Watched, run: int, now: float) -> None:
-        name = watched.spec.name
-        if self.shell.state.peers["self_healing"].state == "healthy" or not self.shell.state.held:
+    def handlers(self) -> Mapping[str, Handler]:
+        return {**super().handlers(), "approve": runs.approval(self.shell)}
+
+    def perform(self, action: Perform) -> None:
+        """`restart_kernel`, for kernels that it watches: those are the ones that it may restart at all."""
+        spec = self._specs.get(str(action.args.get("kernel")))
+        if action.uses != POWER or spec is None:
+            super().perform(action)
             return
-        row = tables.kernels(self.shell.store).get(name)
-        if row is None or row.stopped_by_person or row.state not in MEANT_TO_RUN:
+        EmergencyRestart(self.shell, action, spec, lambda how: self.shell.playbooks.done(action, how)).look()
+
+    def _run_playbooks(self, name: str, run: int) -> None:
+        """What `kernel.crashed` starts, in the place of self_healing, by the power to run playbooks."""
+        facts = {"evidence": "exit", "run": run}
+        for incident in tuple(self.shell.state.held):
+            key = f"{name}-run{run}"
+            self.shell.take(Happened("kernel.crashed", name, key, incident, facts, grant=incident))
+
+    def _start(self, name: str, run: int, now: float) -> None:
+        """`run`: the newest, which is dead."""
+        shell = self.shell
+        stored = tables.kernels(shell.store).get(name)
+        row = None
+        if stored is not None:
+            counted = memory.restarts_of(stored.memory, shell.identity.boot_id)
+            row = Row(stored.state, stored.stopped_by_person, counted)
+        healthy = shell.state.peers["self_healing"].state == "healthy"
+        if row is None or not out_of_hands(row, healer_healthy=healthy):
             return
-        policy = policy_of(watched.spec.restarts or self.shell.config.restarts)
-        verdict = weigh(watched.history, policy, 0.0, now)
-        if verdict.spent or now < watched.dead_at + verdict.wait or not self.may("restart_kernel", name):
+        self._run_playbooks(name, run)
+        policy = policy_of(self._specs[name].restarts or shell.config.restarts)
+        started = counts(self._watched[name], row, policy, now)
+        if started is None or not self.may(POWER, name):
             return
-        watched.history = verdict.history
-        self.shell.send("spawner", "kernel.start", {"kernel": name, "run": run + 1}, SEND_TIMEOUT_S)
+        self._watched[name] = started
+        shell.send("spawner", "kernel.start", {"kernel": name, "run": run + 1}, SEND_TIMEOUT_S)

@@ -6,7 +6,6 @@ from graced.bus.protocol import PeerView, View
 from graced.core import engine
 from graced.core.state import State
 from graced.core.vocabulary import Beat
-from graced.posix.clock import monotonic
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -36,7 +35,7 @@ def beat(shell: "Shell") -> Beat:
 
 
 def view(shell: "Shell") -> View:
-    now, state = monotonic(), shell.state
+    now, state = shell.now(), shell.state
     peers = {
         p.name: PeerView(p.state, p.evidence, p.pid, p.start_ticks, p.incarnation, now - p.since if p.heard else -1.0)
         for p in state.peers.values()

@@ -3,14 +3,13 @@
 from typing import Any
 
 from graced.members.duty import Duty
-from graced.members.shelf import Shelf
 
 
 class Watchdog(Duty):
     """Beside watching, which every member does, it keeps copies of the descriptors that outlive a spawner."""
 
     def setup(self) -> None:
-        self._shelf = Shelf(self.shell)
+        self._shelf = self.shell.outside.shelf()
 
     def tend(self, now: float) -> None:
         self._shelf.tend(now)

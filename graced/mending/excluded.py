@@ -2,7 +2,7 @@
 
 import os
 
-from graced.core.ladder import inside
+from graced.core.kernels.ladder import inside
 from graced.spec.config import Config
 
 

@@ -1,4 +1,7 @@
-"""Run a command to its end, for a playbook: in a process group of its own, bounded in time and output."""
+"""Run a command to its end, for a playbook: in a process group of its own, bounded in time and output.
+
+It dies with the worker that runs it: a step whose worker was killed does not go on behind the back of the next one.
+"""
 
 import os
 import selectors
@@ -9,6 +12,7 @@ import time
 from typing import Final
 
 from graced.playbooks.perform import Outcome
+from graced.posix.proc import die_with_parent
 
 GRACE_S: Final = 0.2
 """After the command has ended, its output is read for so long more: what it left behind may hold the pipe open."""
@@ -28,7 +32,7 @@ def run(command: list[str] | str, cwd: str, env: dict[str, str], timeout_s: floa
     try:
         child = subprocess.Popen(
             argv, cwd=cwd, env=env, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_die_with_worker,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         return Outcome(False, f"{argv[0]} cannot be run: {getattr(error, 'strerror', None) or error}")
@@ -50,6 +54,10 @@ def run(command: list[str] | str, cwd: str, env: dict[str, str], timeout_s: floa
         how = f"exit {child.returncode}" if child.returncode > 0 else f"signal {-child.returncode}"
         return Outcome(False, f"{argv[0]}: {how}" + (f": {last}" if last else ""), output)
     return Outcome(True, f"{argv[0]}: exit 0", output)
+
+
+def _die_with_worker() -> None:
+    die_with_parent(signal.SIGKILL)
 
 
 def _read(child: "subprocess.Popen[bytes]", deadline: float, keep_bytes: int) -> tuple[bytes, bytes, bool]:

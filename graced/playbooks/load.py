@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
 from graced.playbooks.expression import ExpressionError, names_in, parse_expression
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
-from graced.spec.playbook import Playbook
+from graced.spec.actions import BUILT_IN, ActionSpec
+from graced.spec.playbook import RESERVED, TRIGGERS, Playbook, Step
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text
 from graced.yaml_source.problem import Problem, Problems, clip, did_you_mean, nearest
@@ -61,14 +61,35 @@ def _load(text: str, filename: str, known: Known, problems: Problems) -> Playboo
         spot = root_spot(root)
         playbook = PLAYBOOK.read(spot, Reading(before))
         _check_steps(root, known, before)
+        if isinstance(playbook, Playbook):
+            _check_triggers(root, playbook, before)
         if isinstance(playbook, Playbook) and not before:
-            return msgspec.structs.replace(playbook, file=filename)
+            return msgspec.structs.replace(
+                playbook, file=filename, steps=tuple(_powered(s, known) for s in playbook.steps)
+            )
     for problem in before.sorted():
         problems.add(problem)
     return None
 
 
+def _powered(step: Step, known: Known) -> Step:
+    """A user's action that needs a power needs it wherever it is used: only here its function is at hand."""
+    spec = known[step.uses]
+    return msgspec.structs.replace(step, power=spec.power) if spec.function and not step.power else step
+
+
 # --- what no key can tell by itself ------------------------------------------------------------------------
+
+
+def _check_triggers(root: Node, playbook: Playbook, problems: Problems) -> None:
+    """Graced's own triggers start the playbooks that bring its members back, and no other."""
+    pair = root.pair("on")
+    for trigger in playbook.on:
+        owner = RESERVED.get(trigger.name, playbook.name)
+        if owner != playbook.name and pair is not None:
+            spot = Spot(pair[1], "on", pair[0])
+            hint = "known are " + ", ".join(TRIGGERS)
+            Reading(problems).fault(spot, f"the trigger {trigger.name} starts {owner} alone", hint)
 
 
 def _check_steps(root: Node, known: Known, problems: Problems) -> None:
@@ -79,13 +100,26 @@ def _check_steps(root: Node, known: Known, problems: Problems) -> None:
     variables = {key.text for key, _ in declared.pairs} if declared is not None else set()
     if not steps.items:
         reading.fault(Spot(steps, "steps", steps), "has no step")
+    names = [name.text for step in steps.items if (name := step.get("name")) is not None and name.kind == "scalar"]
     for index, step in enumerate(steps.items):
         spot = Spot(step, f"steps[{index}]", step)
         _check_uses(spot, known, reading)
         _check_names(spot, variables, reading)
+        _check_failure(spot, names, reading)
         parallel = step.pair("parallel")
         if index == 0 and parallel is not None and parallel[1].value() is True:
             reading.fault(spot.under(*parallel), "the first step has none before it to start together with")
+
+
+def _check_failure(spot: Spot, names: list[str], reading: Reading) -> None:
+    """What makes up for a failure is another step, which needs nobody to make up for it."""
+    pair, own = spot.node.pair("on_failure"), spot.node.get("name")
+    if pair is None or pair[1].kind != "scalar" or not pair[1].text or pair[1].text in ("stop", "continue"):
+        return
+    others = [name for name in names if own is None or name != own.text]
+    if pair[1].text not in others:
+        message = f"must be one of stop, continue, or the name of another step, not {clip(pair[1].text)}"
+        reading.fault(spot.under(*pair), message, nearest(pair[1].text, ["stop", "continue", *others]))
 
 
 def _check_uses(spot: Spot, known: Known, reading: Reading) -> None:
@@ -186,7 +220,7 @@ def shipped_folder() -> str:
     return installed if os.path.isdir(installed) else os.path.join(os.path.dirname(package), "playbooks")
 
 
-def shipped(known: Known = CORE_ACTIONS) -> dict[str, Playbook]:
+def shipped(known: Known = BUILT_IN) -> dict[str, Playbook]:
     """The playbooks that come with graced, by name. Raises PlaybookError if they are damaged."""
     problems = Problems()
     found = _folder(shipped_folder(), known, problems)

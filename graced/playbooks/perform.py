@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graced.playbooks.actions import BUILT_IN, ActionSpec, HttpGetArgs, MessageArgs, RunCommandArgs, SleepArgs
+from graced.spec.actions import BUILT_IN, ActionSpec, HttpGetArgs, MessageArgs, RunCommandArgs, SleepArgs
 
 TIMEOUT_S: Final = 60.0
 """Of an action whose step has no `timeout`."""
@@ -23,7 +23,8 @@ TEXT_LIMIT_CHARS: Final = 500
 class Context(Struct, frozen=True):
     """`folder`: relative paths are relative to it. `environ`: of commands. `notify`: the URLs of graced.yaml.
 
-    `timeout_s`: of this attempt. `variables`: those of the playbook.
+    `timeout_s`: of this attempt. `variables`: those of the playbook. `home`: its folder. `run`: of the playbook, by
+    name. `target`: what it works on, `incident`: what it is a part of, `by`: who or what started it; empty for none.
     """
 
     folder: str = "/"
@@ -33,25 +34,38 @@ class Context(Struct, frozen=True):
     playbook: str = ""
     step: str = ""
     variables: dict[str, Any] = {}
+    home: str = ""
+    run: str = ""
+    target: str = ""
+    incident: str = ""
+    by: str = ""
 
 
 class Outcome(Struct, frozen=True):
-    """`text`: one line for people. `output`: what later steps may refer to."""
+    """`text`: one line for people. `output`: what later steps may refer to. `applies` false: it had nothing to do."""
 
     ok: bool
     text: str = ""
     output: dict[str, Any] = {}
+    applies: bool = True
 
 
-def perform(name: str, args: Mapping[str, Any], ctx: Context, known: Mapping[str, ActionSpec] = BUILT_IN) -> Outcome:
-    """Carry out one action with arguments that are filled in already. Wrong arguments are a failed Outcome."""
+def perform(
+    name: str, args: Mapping[str, Any], ctx: Context, known: Mapping[str, ActionSpec] = BUILT_IN, again: bool = False
+) -> Outcome:
+    """Carry out one action with arguments that are filled in already. Wrong arguments are a failed Outcome.
+
+    again: it was begun before, by a process that died: then it is only done if doing it twice does no harm.
+    """
     spec = known.get(name)
-    if spec is None or spec.core:
+    if spec is None or spec.by != "worker":
         return Outcome(False, f"{name} is no action that a worker carries out")
     try:
         typed = msgspec.convert(dict(args), spec.args)
     except msgspec.ValidationError as wrong:
         return Outcome(False, f"{name}: {wrong}")
+    if again and not (spec.repeatable or getattr(typed, "repeatable", False)):
+        return Outcome(False, "the process that did it died; whether it was done is not known", {"interrupted": True})
     if spec.function is not None:
         return _users(spec, typed, ctx)
     return _PERFORM[name](typed, ctx)

@@ -3,10 +3,11 @@
 import re
 from typing import Any, Final
 
-from graced.playbooks.actions import KNOWN_POWERS
 from graced.playbooks.expression import ExpressionError, parse_expression
-from graced.spec.playbook import Playbook, Step
+from graced.spec.actions import KNOWN_POWERS
+from graced.spec.playbook import NOT_YET, RESERVED, TRIGGERS, Approve, Playbook, Step, Trigger
 from graced.yaml_source.node import Node
+from graced.yaml_source.problem import clip, nearest
 from graced.yaml_source.record import Key, Record
 from graced.yaml_source.scalars import Choice, Flag, Text, Written, duration, text_of, whole
 from graced.yaml_source.shape import INVALID, Either, ListOf, MapOf, Nullable, Reading, Shape, Spot, is_null
@@ -14,6 +15,7 @@ from graced.yaml_source.shape import INVALID, Either, ListOf, MapOf, Nullable, R
 STEPS_LIMIT: Final = 200
 RETRIES_LIMIT: Final = 100
 SHORTEST_S: Final = 0.001
+TIMES_LIMIT: Final = 1000
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 _NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
@@ -72,17 +74,78 @@ class Condition(Shape):
         return node.text
 
 
-class OnShape(Either):
-    """A trigger or a list of them."""
+def _trigger(name: str) -> str:
+    fault, hint = trigger_fault(name)
+    if fault:
+        raise ValueError(fault, hint)
+    return name
+
+
+def trigger_fault(name: str) -> tuple[str, str]:
+    """What is wrong with the name of a trigger, and a hint; both empty when nothing is."""
+    if name in TRIGGERS or name in RESERVED:
+        return "", ""
+    if name in NOT_YET:
+        return f"the trigger {name} does not work yet", NOT_YET[name]
+    hint = nearest(name, TRIGGERS)
+    return f"there is no trigger {clip(name)}", hint or "known are " + ", ".join(TRIGGERS)
+
+
+_APPROVE: Final = Record(
+    Approve,
+    [
+        Key("timeout", duration(SHORTEST_S), "1d", "how long the answer is waited for"),
+        Key("otherwise", Choice("deny", "approve"), "deny", "what is done without an answer"),
+        Key("ask", Written(), '""', "the question"),
+    ],
+    wants="a mapping with `timeout`, `otherwise`, `ask`",
+)
+
+_LIMITS: Final = Record(
+    dict,
+    [
+        Key("only", ListOf(Text("a name or a glob")), "[]", "targets that it is for; none: for all"),
+        Key("at_most", whole(1, TIMES_LIMIT), "3", "times for one target"),
+        Key("within", duration(SHORTEST_S), "10m", "the time for which `at_most` counts"),
+    ],
+    wants="a mapping with `only`, `at_most`, `within`",
+)
+
+
+class ApproveShape(Either):
+    """true, false, or how long a person is waited for and what is done without an answer."""
 
     def __init__(self) -> None:
-        name = Text("the name of a trigger", _name)
-        super().__init__(scalar=name, sequence=ListOf(name, unique=str))
-        self.wants = "the name of a trigger, or a list of them"
+        super().__init__(scalar=Flag(), mapping=_APPROVE)
+        self.wants = "true, false, or a mapping with `timeout`, `otherwise`, `ask`"
 
     def read(self, spot: Spot, reading: Reading) -> Any:
         value = super().read(spot, reading)
-        return (value,) if isinstance(value, str) else value
+        return (Approve() if value else None) if isinstance(value, bool) else value
+
+
+class OnShape(Either):
+    """A trigger, a list of them, or a mapping of triggers to whom they are for and how often."""
+
+    def __init__(self) -> None:
+        name = Text("the name of a trigger", _trigger)
+        limits = MapOf(_LIMITS, lambda name: "")
+        super().__init__(scalar=name, sequence=ListOf(name, unique=str), mapping=limits)
+        self.wants = "the name of a trigger, or a list of them"
+
+    def read(self, spot: Spot, reading: Reading) -> Any:
+        unknown = [(key, node, wrong) for key, node in spot.node.pairs if (wrong := trigger_fault(key.text))[0]]
+        for key, node, wrong in unknown:
+            reading.fault_key(spot.under(key, node), *wrong)
+        value = INVALID if unknown else super().read(spot, reading)
+        match value:
+            case str():
+                return (Trigger(value),)
+            case tuple():
+                return tuple(Trigger(name) for name in value)
+            case dict():
+                return tuple(Trigger(name, **limits) for name, limits in value.items())
+        return value
 
 
 STEP: Final = Record(
@@ -97,9 +160,14 @@ STEP: Final = Record(
         Key("timeout", Nullable(duration(SHORTEST_S)), "null", "of each attempt"),
         Key("parallel", Flag(), "false", "starts together with the step before it"),
         Key("until", Nullable(Condition()), "null", "an attempt after which this is false has failed"),
-        Key("on_failure", Choice("stop", "continue"), "stop", "what comes after the last attempt failed"),
+        Key(
+            "on_failure",
+            Text("stop, continue, or the name of a step", _name),
+            "stop",
+            "what comes after the last attempt failed",
+        ),
         Key("power", Nullable(Choice(*KNOWN_POWERS)), "null", "the power without which it may not run"),
-        Key("approve", Flag(), "false", "a person is asked first"),
+        Key("approve", ApproveShape(), "false", "a person is asked first"),
     ],
     {"run": "write uses: run_command, with: {command: ...}", "if": "write `when`", "args": "write `with`"},
 )

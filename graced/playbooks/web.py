@@ -47,7 +47,7 @@ def get(url: str, expect: int | str, timeout_s: float, limit_bytes: int) -> Outc
 def tell(urls: Sequence[str], title: str, message: str, timeout_s: float) -> Outcome:
     """Send a message to every Apprise URL. json:// and jsons:// are spoken here; others need the package apprise."""
     if not urls:
-        return Outcome(False, "there is nobody to tell: `notify` in graced.yaml is empty")
+        return Outcome(False, "there is nobody to tell: `notify` in graced.yaml is empty", applies=False)
     wrong = [f"{_shown(url)}: {fault}" for url in urls if (fault := _tell_one(url, title, message, timeout_s))]
     told = len(urls) - len(wrong)
     return Outcome(not wrong, f"told {told} of {len(urls)}" + "".join(f"; {text}" for text in wrong))

@@ -60,6 +60,15 @@ class Journal:
             self._socket.sendto(encode(fields), self._path)
 
 
+def send(fields: Mapping[str, str], path: str = SOCKET) -> None:
+    """One entry, at once. Raises OSError when no journal takes it."""
+    socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        socket.sendto(encode(fields), path)
+    finally:
+        socket.close()
+
+
 def message(member: str, kind: str, data: Mapping[str, Any]) -> str:
     """`watchdog: member.down target=trigger evidence=exit`."""
     words = [f"{key}={value}" for key, value in data.items() if not isinstance(value, dict)]

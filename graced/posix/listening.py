@@ -5,15 +5,26 @@ import errno
 import os
 import socket
 import stat
-from typing import Final
-
-from graced.spec.config import Socket
+from typing import Final, Protocol
 
 BACKLOG: Final = 4096
 """Clients that wait for a kernel that is away; the system's own limit (net.core.somaxconn) is below or at it."""
 
 
-def bind(wish: Socket) -> int:
+class Wish(Protocol):
+    """An address as it is asked for. `host` None: all addresses; `path`: a Unix socket, and then no port."""
+
+    @property
+    def spec(self) -> str: ...
+    @property
+    def host(self) -> str | None: ...
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def path(self) -> str | None: ...
+
+
+def bind(wish: Wish) -> int:
     """A listening socket (O_CLOEXEC). Raises OSError whose `strerror` is a sentence."""
     try:
         listener = _bind_path(wish.path) if wish.path is not None else _bind_port(wish.host, wish.port or 0)
@@ -82,7 +93,7 @@ def _listen(family: int, address: object, both: bool = False) -> socket.socket:
     return listener
 
 
-def file_of(wish: Socket) -> tuple[int, int] | None:
+def file_of(wish: Wish) -> tuple[int, int] | None:
     """(device, inode) of the socket file at the address; None for a port, and where no socket is."""
     if wish.path is None:
         return None
@@ -93,7 +104,7 @@ def file_of(wish: Socket) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
 
 
-def is_it(fd: int, wish: Socket) -> bool:
+def is_it(fd: int, wish: Wish) -> bool:
     """Whether the descriptor is a listening socket at that address."""
     try:
         copy = socket.socket(fileno=os.dup(fd))
@@ -123,6 +134,6 @@ def _addresses(host: str | None) -> set[str]:
         return {host}
 
 
-def name_of(wish: Socket) -> str:
+def name_of(wish: Wish) -> str:
     """Its name in LISTEN_FDNAMES and in systemd's fd store, where a colon would end the name."""
     return wish.spec.replace(":", "_")

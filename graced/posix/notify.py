@@ -79,13 +79,6 @@ def unit(cgroup: str | None = None) -> tuple[str, bool] | None:
     return None
 
 
-def unit_path(path: str) -> str:
-    """The part of a cgroup's path that is the unit's own: what is below it, it has made itself."""
-    parts = path.split("/")
-    last = max((n for n, part in enumerate(parts) if part.endswith(".service")), default=len(parts) - 1)
-    return "/".join(parts[: last + 1])
-
-
 def received(environ: Mapping[str, str] = os.environ) -> dict[str, list[int]]:
     """Descriptors that systemd gave to this very process, by the names under which they were stored."""
     try:

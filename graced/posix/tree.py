@@ -24,12 +24,11 @@ from graced.posix.proc import (
     own_children,
     read_stat,
     send,
-    signal_identity,
     stat_of,
 )
 from graced.posix.scan import Belonging, Spare, born_between, find_by_log, inode_of, last_pid, members_of
 
-__all__ = ["TreeKill", "find_by_log", "inode_of", "members_of", "signal_tree"]
+__all__ = ["TreeKill", "find_by_log", "inode_of", "members_of"]
 
 STEP_S = 0.003
 """A step takes no longer, but for one scan of /proc."""
@@ -270,17 +269,6 @@ class TreeKill:
             for fd in pidfds:
                 os.close(fd)
         return changed and monotonic() < deadline
-
-
-def signal_tree(
-    sig: int,
-    tags: Mapping[str, str],
-    sid: int | None = None,
-    root: Identity | None = None,
-    spare: Spare | None = None,
-) -> list[Identity]:
-    """Signals every process of a tree once; those that it reached."""
-    return [identity for identity in members_of(tags, sid, root, spare) if signal_identity(identity, sig)]
 
 
 def _read(path: str) -> bytes | None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 
 from graced.core.orders import Exit
-from graced.sim.healing import Healing
 from graced.sim.machine import Process
 from graced.sim.member import Member
 from graced.sim.wires import Disturbance
@@ -24,6 +23,10 @@ def _some(world: World) -> Member | None:
     """Any member's process, newborns and frozen ones too."""
     members = list(world.members.values())
     return world.random.choice(members) if members else None
+
+
+def _begun(world: World) -> list[Member]:
+    return [m for m in world.wires.bound.values() if m.begun]
 
 
 def _holders(world: World, roles: tuple[str, ...]) -> list[Process]:
@@ -65,7 +68,7 @@ def _kill_all(world: World) -> str:
 
 def _kill_executor(world: World) -> str:
     """Whoever is bringing somebody back just now, at a random moment soon."""
-    busy = [m for m in world.wires.bound.values() if m.core.runs]
+    busy = [m for m in _begun(world) if m.core.runs]
     if not busy:
         return _kill(world)
     member = world.random.choice(busy)
@@ -97,12 +100,12 @@ def _kill_youngest(world: World, role: str) -> None:
 
 def _crash(world: World) -> str:
     """Death between two effects of one step."""
-    bound = list(world.wires.bound.values())
+    bound = _begun(world)
     if not bound:
         return "nobody"
     busy = [m for m in bound if m.core.runs] or bound
     member = world.random.choice(busy if world.random.random() < 0.7 else bound)
-    member.crash_in = world.random.randint(0, 12)
+    member.crash_in = world.random.randint(0, 20)
     member.struck = True
     world.crashes += 1
     return f"{member} will die midway"
@@ -184,6 +187,16 @@ def _deafen(world: World) -> str:
     return f"{target} does not hear {source} for {span:.3f} s"
 
 
+def deafen_spawner(world: World) -> str:
+    """Somebody is born again, and the spawner alone does not hear the newborn, for longer than it gives to newborns."""
+    role = world.random.choice([r for r in MEMBERS if r != "spawner"])
+    until = world.clock.now + 4 * max(5.0, 10 * _interval(world))
+    world.wires.disturbances.append(Disturbance(until, "beats", role, "spawner", lose=True))
+    for process in _holders(world, (role,)):
+        _strike(world, process, "is killed")
+    return f"kill {role}; the spawner does not hear its successor"
+
+
 def _late_beats(world: World) -> str:
     return _disturb(world, "beats", delay=world.random.uniform(0.1, 2.5) * _interval(world))
 
@@ -260,17 +273,80 @@ def _crash_loop(world: World) -> str:
 def _missing(world: World) -> str:
     name = _kernel(world)
     world.manners[name].missing = world.clock.now + world.random.uniform(0.1, 1.0)
+    world.manners[name].wanting = world.random.random() < 0.5
     return f"the program of {name} is missing for a while"
 
 
 def _person(world: World) -> str:
-    healing = world.wires.bound.get("self_healing")
-    if not isinstance(healing, Healing):
-        return "nobody to ask"
     what = world.random.choice(("start", "start", "restart", "stop"))
-    names = (_kernel(world),)
-    world.clock.after(0.001, healing.process.deliver, healing.command, lambda: healing.person(what, names))
-    return f"a person asks to {what} {names[0]}"
+    name = _kernel(world)
+    if not world.person("self_healing", f"kernels.{what}", {"names": [name]}):
+        return "nobody to ask"
+    return f"a person asks to {what} {name}"
+
+
+def _stop_kernel(world: World) -> str:
+    """SIGSTOP to a kernel: nobody minds, until it is to end."""
+    process = world.kernels.get(_kernel(world))
+    if process is None or process.life != "running":
+        return "no kernel to stop"
+    world.machine.freeze(process, stopped=True)
+    world.clock.after(world.random.uniform(0.1, 5.0), world.thaw, process)
+    return f"stop {process}"
+
+
+# --- sources, playbooks, the disk
+
+
+def _break_source(world: World) -> str:
+    """Somebody saves a file that does not compile, or that does and dies; the kernel meets it at its next start."""
+    path = world.random.choice(tuple(world.sources.files))
+    text = f"{world.random.choice(('broken', 'broken', 'raises'))} {world.random.randint(1, 1000)}"
+    world.change_source(path, text)
+    victims = world.kernels_of(path)
+    if world.random.random() < 0.7:
+        for name in victims:
+            process = world.kernels.get(name)
+            if process is not None:
+                world.fault(process, "is killed over its new source")
+    return f"{path} is {text}"
+
+
+def _save_source(world: World) -> str:
+    """A person mends a file by hand."""
+    path = world.random.choice(tuple(world.sources.files))
+    world.change_source(path, f"good {world.random.randint(1, 1000)}")
+    world.asked("mended", world.kernels_of(path))
+    return f"{path} is saved by a person"
+
+
+def _run_playbook(world: World) -> str:
+    to = world.random.choice(HEALERS)
+    request = f"person-{world.clock.now:.6f}"
+    args = {"request": request, "playbook": "tidy", "target": "web", "tier": 1, "by": "person", "vars": {}}
+    return f"a person runs tidy on {to}" if world.person(to, "run", args) else "nobody to ask"
+
+
+def _kill_worker(world: World) -> str:
+    workers = [p for p in world.machine.processes.values() if p.name in ("worker", "step")]
+    if not workers:
+        return "no worker to kill"
+    process = world.random.choice(workers)
+    world.fault(process, "is killed")
+    return f"kill the worker {process}"
+
+
+def _crowd(world: World) -> str:
+    """Somebody keeps the audit log and state.db from being written, for a moment."""
+    span = world.random.uniform(0.01, 1.0)
+    world.disk.busy_until = world.clock.now + span
+    return f"the disk is busy for {span:.3f} s"
+
+
+def _fill(world: World) -> str:
+    span = world.random.uniform(0.1, 5.0)
+    world.disk.full_until = world.clock.now + span
+    return f"the disk is full for {span:.3f} s"
 
 
 FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
@@ -299,6 +375,13 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (1, _crash_loop),
     (1, _missing),
     (3, _person),
+    (0.7, _stop_kernel),
+    (1, _break_source),
+    (0.3, _save_source),
+    (1, _run_playbook),
+    (1, _kill_worker),
+    (0.7, _crowd),
+    (0.4, _fill),
 )
 
 # What `--profile` names: the faults, and how many intervals apart they are on average.
@@ -308,4 +391,7 @@ PROFILES: Final[dict[str, tuple[tuple[tuple[float, Fault], ...], float]]] = {
     "calm": (FAULTS, 20.0),
     "kills": (((6, _kill), (2, kill_healers), (2, _kill_subset)), 30.0),
     "stops": (((6, _stop_for_good), (2, _stop_healers)), 60.0),
+    "deaf": (((1, deafen_spawner),), 250.0),
+    "mends": (((4, _break_source), (3, _kill), (2, _kill_worker), (2, _kill_kernel), (1, _save_source)), 8.0),
+    "runs": (((4, _run_playbook), (3, _kill), (2, _kill_worker), (1, kill_healers), (1, _fill), (1, _crash)), 2.0),
 }

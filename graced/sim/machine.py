@@ -1,24 +1,29 @@
-"""The operating system as the core can notice it: processes, signals, pidfds, role locks and restart locks.
+"""The operating system as members can notice it: processes and their trees, signals, pidfds, locks.
 
 A lock is held by a live or stopped process and is free the moment its holder is dead; the record of a role lock
-stays. A stopped process keeps its locks and takes in what was sent to it when it is continued.
+stays. A stopped process keeps its locks, and takes in what was sent to it when it is continued.
 """
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
 from graced.core.orders import Exit
+from graced.home.locks import LockRecord
+from graced.posix.proc import Identity, Status
 from graced.sim.clock import Clock
 
-Life = Literal["running", "stopped", "hung", "gone"]
-Call = tuple[Callable[..., None], tuple[Any, ...]]
+if TYPE_CHECKING:
+    from graced.sim.member import Member
 
+Life = Literal["running", "stopped", "hung", "gone"]
+
+BOOT_ID: Final = "simulated-boot"
+TICKS_A_SECOND: Final = 100
 PIDFD_S: Final = (0.0002, 0.002)  # from a death to the poll that sees it
-ZOMBIE_S: Final = 0.005  # from a death to the parent's wait
-INBOX_LIMIT: Final = 1000  # messages that wait for a frozen process, as ZeroMQ's high water mark has it
+REAP_S: Final = (0.0003, 0.0015)  # from a child's death to its SIGCHLD in the parent's loop
 
 
 class Freeze(Struct):
@@ -30,20 +35,30 @@ class Freeze(Struct):
 
 
 class Process:
-    """One process. `name`: of its member or kernel. `inbox`: what came while it was frozen."""
+    """One process. `name`: of its member or kernel. `marks`: (kernel, run) in its first environment.
 
-    __slots__ = ("born", "ended", "exit", "freezes", "inbox", "life", "name", "pid", "reapers", "ticks", "watchers")
+    `worker_of`: it dies with its parent. `dead`: children that it has not reaped yet.
+    """
 
-    def __init__(self, pid: int, name: str, born: float) -> None:
-        self.pid, self.name, self.born = pid, name, born
-        self.ticks = int(born * 100)
+    __slots__ = (
+        "born", "children", "dead", "ended", "exit", "freezes", "life", "marks", "member", "name", "parent", "pid",
+        "session", "ticks", "watchers", "worker",
+    )  # fmt: skip
+
+    def __init__(self, pid: int, name: str, born: float, parent: "Process | None") -> None:
+        self.pid, self.name, self.born, self.parent = pid, name, born, parent
+        self.ticks = int(born * TICKS_A_SECOND)
+        self.session = pid
         self.life: Life = "running"
         self.ended = 0.0
         self.exit = Exit(signal=9)
-        self.inbox: list[Call] = []
+        self.marks: tuple[str, str] | None = None
+        self.worker = False
+        self.member: Member | None = None
         self.freezes: list[Freeze] = []
-        self.watchers: list[tuple[Process, Callable[..., None], tuple[Any, ...]]] = []
-        self.reapers: list[Callable[[Process], None]] = []
+        self.children: dict[int, Process] = {}
+        self.dead: list[Process] = []
+        self.watchers: list[tuple[Process, Callable[[], None]]] = []
 
     def __repr__(self) -> str:
         return f"{self.name}[{self.pid}]"
@@ -52,25 +67,19 @@ class Process:
     def alive(self) -> bool:
         return self.life != "gone"
 
-    def deliver(self, call: Callable[..., None], *args: Any) -> None:
-        """Something arrives: taken in now, when the process is continued, or never."""
-        if self.life == "running":
-            call(*args)
-        elif self.life != "gone" and len(self.inbox) < INBOX_LIMIT:
-            self.inbox.append((call, args))
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.pid, self.ticks, BOOT_ID)
 
     @property
-    def status(self) -> str:
-        """As psutil would name it."""
-        return "running" if self.life == "hung" else self.life
+    def wait_status(self) -> int:
+        """As waitpid(2) gives it."""
+        return self.exit.code << 8 if self.exit.code is not None else self.exit.signal or 9
 
-
-class RoleRecord(Struct, frozen=True):
-    """What a role's lock file says."""
-
-    pid: int = 0
-    start_ticks: int = 0
-    incarnation: int = 0
+    def wake(self) -> None:
+        """Something came for its loop, if it has one."""
+        if self.member is not None:
+            self.member.wake()
 
 
 class Machine:
@@ -80,24 +89,33 @@ class Machine:
         self.clock, self.random, self.died = clock, random, died
         self.processes: dict[int, Process] = {}
         self.everyone: dict[int, Process] = {}  # the dead too, for the checkers
-        self.records: dict[str, RoleRecord] = {}
+        self.records: dict[str, LockRecord] = {}
         self.role_locks: dict[str, int] = {}
         self.restart_locks: dict[str, int] = {}
+        self.target_locks: dict[str, int] = {}
         self._last_pid = 1000
 
-    def fork(self, name: str) -> Process:
+    def fork(self, name: str, parent: Process | None) -> Process:
         self._last_pid += 1
-        process = Process(self._last_pid, name, self.clock.now)
+        process = Process(self._last_pid, name, self.clock.now, parent)
         self.processes[process.pid] = self.everyone[process.pid] = process
+        if parent is not None:
+            parent.children[process.pid] = process
         return process
 
-    def status(self, pid: int, start_ticks: int) -> str:
-        process = self.everyone.get(pid)
-        if process is None or process.ticks != start_ticks:
+    def find(self, identity: Identity) -> Process | None:
+        """Who lives under that pid and start time."""
+        process = self.processes.get(identity.pid)
+        return process if process is not None and process.ticks == identity.start_ticks else None
+
+    def status(self, identity: Identity) -> Status:
+        process = self.everyone.get(identity.pid)
+        if process is None or process.ticks != identity.start_ticks:
             return "gone"
-        if process.life == "gone" and self.clock.now - process.ended < ZOMBIE_S:
-            return "zombie"
-        return process.status
+        if process.life == "gone":
+            unreaped = process.parent is not None and process.parent.alive and process in process.parent.dead
+            return "zombie" if unreaped else "gone"
+        return "stopped" if process.life == "stopped" else "running"
 
     # --- signals
 
@@ -107,17 +125,39 @@ class Machine:
             return
         process.life = "gone"
         process.ended = self.clock.now
-        process.inbox.clear()
         del self.processes[process.pid]
-        for locks in (self.role_locks, self.restart_locks):
+        for locks in (self.role_locks, self.restart_locks, self.target_locks):
             for name in [n for n, pid in locks.items() if pid == process.pid]:
                 del locks[name]
+        self._orphan(process)
+        parent = process.parent
+        if parent is not None and parent.alive:
+            parent.children.pop(process.pid, None)
+            parent.dead.append(process)
+            if parent.member is not None:
+                self.clock.after(self.random.uniform(*REAP_S), parent.member.signalled, 17)
         self.died(process)
-        for reap in process.reapers:
-            reap(process)
-        for watcher, call, args in process.watchers:
-            self.clock.after(self.random.uniform(*PIDFD_S), watcher.deliver, call, *args)
+        for watcher, call in process.watchers:
+            self.clock.after(self.random.uniform(*PIDFD_S), self._fire, watcher, call)
         process.watchers.clear()
+
+    def _orphan(self, process: Process) -> None:
+        """Its workers die with it; its other children go to the nearest subreaper above: members are such."""
+        heir = process.parent
+        while heir is not None and not heir.alive:
+            heir = heir.parent
+        for child in tuple(process.children.values()):
+            child.parent = heir
+            if heir is not None:
+                heir.children[child.pid] = child
+        orphans, process.children, process.dead = tuple(process.children.values()), {}, []
+        for child in orphans:
+            if child.worker:
+                self.kill(child)
+
+    def _fire(self, watcher: Process, call: Callable[[], None]) -> None:
+        if watcher.alive and watcher.member is not None:
+            watcher.member.came(call)
 
     def freeze(self, process: Process, *, stopped: bool) -> None:
         """SIGSTOP, or a loop that is stuck."""
@@ -125,23 +165,12 @@ class Machine:
             process.life = "stopped" if stopped else "hung"
             process.freezes.append(Freeze(self.clock.now, stopped))
 
-    def thaw(self, process: Process) -> list[Call]:
-        """SIGCONT, or the end of what held the loop up; what came meanwhile, in order, is the caller's to deliver."""
-        process.life = "running"
-        process.freezes[-1].until = self.clock.now
-        inbox, process.inbox = process.inbox, []
-        return inbox
-
-    def watch(self, process: Process | None, by: Process, call: Callable[..., None], *args: Any) -> None:
-        """`by` opens a pidfd; `call` comes at the death, within a moment if it is dead already."""
-        if process is None or not process.alive:
-            self.clock.after(self.random.uniform(*PIDFD_S), by.deliver, call, *args)
-        else:
-            process.watchers.append((by, call, args))
-
-    def find(self, pid: int, start_ticks: int) -> Process | None:
-        process = self.processes.get(pid)
-        return process if process is not None and process.ticks == start_ticks else None
+    def thaw(self, process: Process) -> None:
+        """SIGCONT, or the end of what held the loop up."""
+        if process.life in ("stopped", "hung"):
+            process.life = "running"
+            process.freezes[-1].until = self.clock.now
+            process.wake()
 
     # --- locks
 
@@ -151,6 +180,3 @@ class Machine:
             return False
         self.role_locks[role] = process.pid
         return True
-
-    def record(self, role: str) -> RoleRecord:
-        return self.records.get(role, RoleRecord())

@@ -7,11 +7,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.playbooks.load import shipped
+from graced.playbooks.load import load_text, shipped
 from graced.sim.breach import Breach
 from graced.sim.checks import all_checks
 from graced.sim.checks.times import Times
 from graced.sim.faults import PROFILES, Fault
+from graced.sim.home import PERSONS
+from graced.sim.rest import unsettled, unsettled_members
 from graced.sim.stop import Stop
 from graced.sim.trace import tracer
 from graced.sim.world import World
@@ -22,6 +24,8 @@ FAULTS_A_SEED: Final = 100
 START_S: Final = 5.0  # a first start is over by then
 EXTRA_S: Final = 1.5  # for births, a cold spawner among them
 FACT_INTERVALS: Final = 12.0  # a stopped member takes four to be known, its watcher may be stopped too, and so on
+
+WORK_S: Final = 120.0  # for kernels' backoff and ladders, tasks with their trials, playbooks
 
 STOPS_SHARE: Final = 0.2  # of the seeds end in a `graced stop` in the midst of the recoveries
 
@@ -44,7 +48,9 @@ class Outcome(Struct, frozen=True):
 
 @cache
 def playbooks() -> dict[str, Playbook]:
-    return shipped()
+    """Those that ship, and one of a person's."""
+    tidy = load_text(PERSONS, "tidy.yaml")
+    return {**shipped(), tidy.name: tidy}
 
 
 def simulate(
@@ -97,6 +103,7 @@ def bound_s(world: World) -> float:
     """
     timing = world.timing
     facts = EXTRA_S + FACT_INTERVALS * timing.interval
+    facts += max((d.until - world.clock.now for d in world.wires.disturbances), default=0.0)
     hung = any(m.process.life == "hung" for m in world.members.values())
     if hung or world.wires.disturbances or world.broken:
         return facts + timing.timeout + timing.confirm
@@ -104,19 +111,23 @@ def bound_s(world: World) -> float:
 
 
 def _rest(world: World) -> float:
-    """No more faults: wait for the end of all recoveries. Seconds that it took; Breach when it takes too long."""
+    """No more faults: wait for the end of all recoveries. Seconds that the members took; Breach when it is too long."""
     began = world.clock.now
-    end = began + bound_s(world)
-    while True:
-        world.clock.run_until(world.clock.now + world.timing.interval / 2)
-        why = world.unsettled()
-        if not why:
-            break
-        if world.clock.now > end:
-            raise Breach("recovery", f"not healthy {world.clock.now - began:.1f} s after the last fault: {why}")
+    settled = _wait(world, began, bound_s(world), unsettled_members)
+    _wait(world, began, bound_s(world) + WORK_S, unsettled)
     for check in world.checks:
         check.settled()
-    return world.clock.now - began
+    return settled
+
+
+def _wait(world: World, began: float, bound: float, unrest: Callable[[World], str]) -> float:
+    while True:
+        world.clock.run_until(world.clock.now + world.timing.interval / 2)
+        why = unrest(world)
+        if not why:
+            return world.clock.now - began
+        if world.clock.now > began + bound:
+            raise Breach("recovery", f"not at rest {world.clock.now - began:.1f} s after the last fault: {why}")
 
 
 def simulate_many(

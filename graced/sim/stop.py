@@ -58,7 +58,7 @@ class Stop:
         if holder is None:
             locks["spawner"] = PERSON
             return True
-        if holder.status == "stopped":
+        if holder.life == "stopped":
             machine.kill(holder)
         return False
 

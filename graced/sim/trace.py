@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from graced.core.vocabulary import Action, Event, Heard, NoteStep, OpenIncident, Probe, SaveRun, Seen, SendBeat, Tick
+from graced.core.vocabulary import (
+    Event,
+    Heard,
+    MemberAction,
+    NoteStep,
+    OpenIncident,
+    Probe,
+    SaveRun,
+    Seen,
+    SendBeat,
+    Tick,
+)
 from graced.sim.member import Member
 from graced.sim.world import World
 
@@ -17,7 +28,7 @@ def tracer(world: World, say: Callable[[str], None]) -> None:
     def tell(text: str) -> None:
         say(f"{(world.clock.now - zero) * 1000:10.1f}  {text}")
 
-    def trace(member: Member, event: Event, actions: tuple[Action, ...]) -> None:
+    def trace(member: Member, event: Event, actions: tuple[MemberAction, ...]) -> None:
         told = [a for a in actions if not isinstance(a, QUIET_ACTIONS)]
         if isinstance(event, QUIET_EVENTS) and not told:
             return

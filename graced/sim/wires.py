@@ -1,26 +1,25 @@
-"""The bus: heartbeats to everyone, commands to one role, with delays, losses and repeats on order.
+"""The bus: heartbeats to everyone, commands to one member, with delays, losses and repeats on order.
 
-Messages of one sender to one receiver keep their order, as ZeroMQ keeps it. A command to a role that nobody holds
-waits for the next holder until its deadline, as the shell's resending does; one past its deadline is refused.
+Messages of one sender to one receiver keep their order, as ZeroMQ keeps it. They travel as bytes, as on the real bus.
 """
 
-from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from graced.core.vocabulary import Beat, Heard
+from graced.bus.protocol import Ask, Reply, decode_ask, decode_reply, encode
+from graced.core.vocabulary import Beat
 from graced.sim.clock import Clock
 
 if TYPE_CHECKING:
+    from graced.sim.machine import Process
     from graced.sim.member import Member
 
 BEAT_S: Final = 0.0003
 COMMAND_S: Final = (0.0002, 0.0006)
 CONNECT_S: Final = (0.002, 0.008)  # from a bind to the first message heard, both ways
-
-Taken = Callable[["Member"], None]
+QUEUE_MAX: Final = 1000  # messages that wait for one process, as ZeroMQ's high water mark has it
 
 
 class Disturbance(Struct):
@@ -39,15 +38,6 @@ class Disturbance(Struct):
     repeat: bool = False
 
 
-class Question(Struct):
-    """A command that wants an answer: `answer` is called once, with None when there was none in time."""
-
-    to: str
-    answer: Callable[[Any], None]
-    deadline: float
-    done: bool = False
-
-
 class Wires:
     """`bound`: role -> the process that holds its socket, alive or frozen."""
 
@@ -55,7 +45,6 @@ class Wires:
         self.clock, self.random = clock, random
         self.bound: dict[str, Member] = {}
         self.disturbances: list[Disturbance] = []
-        self._parked: dict[str, list[tuple[Member, float, Taken]]] = {}
         self._last: dict[tuple[int, int, str], float] = {}
         self._late_until = 0.0
         self.troubled_at = 0.0  # when a command was last lost or late
@@ -64,20 +53,18 @@ class Wires:
 
     def bind(self, member: "Member") -> None:
         self.bound[member.role] = member
-        self.clock.after(self.random.uniform(*CONNECT_S), member.process.deliver, self._connect, member)
-        for sender, deadline, taken in self._parked.pop(member.role, ()):
-            self._send(sender, member.role, deadline, taken)
+        self.clock.after(self.random.uniform(*CONNECT_S), self._connect, member)
 
     def _connect(self, member: "Member") -> None:
         """Subscriptions come through both ways: each side is told the other's current heartbeat (XPUB)."""
+        if not member.process.alive:
+            return
         member.linked = True
-        self._publish(member, member.beat())
+        if member.bus.current is not None:
+            self.publish(member, member.bus.current)
         for other in self.bound.values():
-            if other is not member and other.linked:
-                other.process.deliver(self._greet, other, member)
-
-    def _greet(self, speaker: "Member", listener: "Member") -> None:
-        self._beat_to(listener, speaker, Heard(speaker.beat()))
+            if other is not member and other.linked and other.bus.current is not None:
+                self._beat_to(member, other, other.bus.current)
 
     def lost(self, member: "Member") -> None:
         if self.bound.get(member.role) is member:
@@ -85,74 +72,64 @@ class Wires:
 
     # --- heartbeats
 
-    def publish(self, sender: "Member") -> None:
-        self._publish(sender, sender.beat())
-
-    def _publish(self, sender: "Member", beat: Beat) -> None:
-        event = Heard(beat)
+    def publish(self, sender: "Member", beat: Beat) -> None:
+        if not sender.linked:
+            return
         listeners = [m for m in self.bound.values() if m.linked and m is not sender]
         if not self.disturbances and self.clock.now > self._late_until:
-            self.clock.after(BEAT_S, _hear_all, listeners, event)
+            self.clock.after(BEAT_S, _hear_all, listeners, beat)
             return
         for listener in listeners:
-            self._beat_to(listener, sender, event)
+            self._beat_to(listener, sender, beat)
 
-    def _beat_to(self, listener: "Member", sender: "Member", event: Heard) -> None:
-        for at in self._arrivals("beats", sender, listener.role, listener.process.pid, BEAT_S):
-            self.clock.at(at, _hear_all, (listener,), event)
+    def _beat_to(self, listener: "Member", sender: "Member", beat: Beat) -> None:
+        for at in self._arrivals("beats", sender.role, sender.process.pid, listener, BEAT_S):
+            self.clock.at(at, _hear_all, (listener,), beat)
 
     # --- commands
 
-    def tell(self, sender: "Member", to: str, patience: float, taken: Taken) -> None:
-        """Send a command; `taken` runs in the receiver unless it is lost or comes past its deadline."""
-        self._send(sender, to, self.clock.now + patience, taken)
-
-    def ask(
-        self, sender: "Member", to: str, patience: float, question: Callable[["Member"], Any],
-        answer: Callable[[Any], None],
-    ) -> None:  # fmt: skip
-        """Send a command; `answer` is called in the sender with what `question` gave in the receiver, or with None."""
-        asked = Question(to, answer, self.clock.now + patience)
-        sender.questions.append(asked)
-
-        def taken(receiver: "Member") -> None:
-            reply = question(receiver)
-            for at in self._arrivals("commands", receiver, sender.role, sender.process.pid, self._lag()):
-                self.clock.at(at, sender.process.deliver, sender.answered, asked, reply)
-
-        self._send(sender, to, asked.deadline, taken)
-        self.clock.at(asked.deadline, sender.process.deliver, sender.answered, asked, None)
-
-    def _send(self, sender: "Member", to: str, deadline: float, taken: Taken) -> None:
-        if not sender.process.alive:
-            return  # it died in the middle of its turn
+    def send(self, sender: "Process | None", role: str, to: str, ask: Ask) -> bool:
+        """False when nobody is bound there: nothing was sent. `sender` None: a command of a person."""
         receiver = self.bound.get(to)
-        pid = receiver.process.pid if receiver else 0
-        for at in self._arrivals("commands", sender, to, pid, self._lag()):
-            self.clock.at(at, self._arrive, sender, to, deadline, taken)
+        if receiver is None or (sender is not None and not receiver.linked):
+            return False
+        address = str(sender.pid if sender is not None else 0).encode()
+        data = encode(ask)
+        pid = sender.pid if sender is not None else 0
+        for at in self._arrivals("commands", role, pid, receiver, self._lag()):
+            self.clock.at(at, self._arrive, receiver, address, data)
+        return True
 
-    def _arrive(self, sender: "Member", to: str, deadline: float, taken: Taken) -> None:
-        receiver = self.bound.get(to)
-        if receiver is not None:
-            receiver.process.deliver(self._take, receiver, deadline, taken)
-        elif sender.process.alive and self.clock.now < deadline:
-            self._parked.setdefault(to, []).append((sender, deadline, taken))
+    def _arrive(self, receiver: "Member", address: bytes, data: bytes) -> None:
+        if receiver.process.alive and len(receiver.bus.asked) < QUEUE_MAX:
+            ask = decode_ask(data)
+            assert ask is not None
+            receiver.bus.asked.append((address, ask))
+            receiver.wake()
 
-    def _take(self, receiver: "Member", deadline: float, taken: Taken) -> None:
-        if self.clock.now <= deadline:
-            taken(receiver)
+    def reply(self, sender: "Member", receiver: "Member", reply: Reply) -> None:
+        data = encode(reply)
+        for at in self._arrivals("commands", sender.role, sender.process.pid, receiver, self._lag()):
+            self.clock.at(at, self._answer, receiver, data)
+
+    def _answer(self, receiver: "Member", data: bytes) -> None:
+        if receiver.process.alive and len(receiver.bus.answered) < QUEUE_MAX:
+            reply = decode_reply(data)
+            assert reply is not None
+            receiver.bus.answered.append(reply)
+            receiver.wake()
 
     def _lag(self) -> float:
         return self.random.uniform(*COMMAND_S)
 
     # --- disturbances
 
-    def _arrivals(self, what: str, sender: "Member", to: str, pid: int, delay: float) -> tuple[float, ...]:
+    def _arrivals(self, what: str, role: str, pid: int, to: "Member", delay: float) -> tuple[float, ...]:
         """When a message comes in: not at all when it is lost, twice when it is repeated."""
         now = self.clock.now
         copies = 1
         for d in self.disturbances:
-            if d.what != what or d.source not in ("", sender.role) or d.target not in ("", to):
+            if d.what != what or d.source not in ("", role) or d.target not in ("", to.role):
                 continue
             if now >= d.until or self.random.random() > d.share:
                 continue
@@ -162,7 +139,7 @@ class Wires:
                 return ()
             delay += d.delay
             copies += d.repeat
-        key = (sender.process.pid, pid, what)
+        key = (pid, to.process.pid, what)
         at = max(now + delay, self._last.get(key, 0.0))
         if at > now + 0.001:
             self._last[key] = at
@@ -176,6 +153,8 @@ class Wires:
             self.disturbances = [d for d in self.disturbances if d.until > now]
 
 
-def _hear_all(listeners: "list[Member] | tuple[Member, ...]", event: Heard) -> None:
+def _hear_all(listeners: "list[Member] | tuple[Member, ...]", beat: Beat) -> None:
     for listener in listeners:
-        listener.process.deliver(listener.hear, event)
+        if listener.process.alive and len(listener.bus.heard) < QUEUE_MAX:
+            listener.bus.heard.append(beat)
+            listener.wake()

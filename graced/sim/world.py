@@ -1,61 +1,47 @@
 """One simulated home: the machine, the bus, the disk, the members and the kernels, and the person who starts it."""
 
+import errno
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
 from msgspec import Struct
 
-from graced.core.intensity import Policy
+from graced.bus.protocol import Ask, Reply
 from graced.core.orders import Exit
-from graced.core.vocabulary import Action, Event, Record, Timing
-from graced.sim.breach import Breach
+from graced.core.vocabulary import Event, MemberAction, Perform, Timing
+from graced.members.birth import Newborn
+from graced.members.shell import LOST_EXIT
+from graced.sim.attempts import Kept, Key
 from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
-from graced.sim.effects import EFFECTS
-from graced.sim.healing import Healing
-from graced.sim.machine import Call, Machine, Process
+from graced.sim.disk import Books, Disk, Entry
+from graced.sim.home import KERNELS, TIMINGS, config_of, policy_of
+from graced.sim.machine import Machine, Process
 from graced.sim.member import Member
-from graced.sim.spawner import Spawner
-from graced.sim.store import Entry, Store
+from graced.sim.sources import Sources
 from graced.sim.wires import Wires
-from graced.spec.config import Dependency, ExitCodes, Ready, Stop
-from graced.spec.config import Kernel as Spec
 from graced.spec.playbook import Playbook
-from graced.spec.roles import MEMBERS
 
-ROUND_S: Final = 0.0003  # a round comes a moment after the multiple of the interval
 PERSON_S: Final = (0.3, 1.0)  # until somebody sees that no member is alive and starts graced again
 POLITE_S: Final = (0.005, 0.05)  # of a kernel that ends when it is told to
+WALL: Final = 1_800_000_000.0  # seconds since 1970 at the virtual time 0
 
-TIMINGS: Final = (  # interval, timeout, emergency_confirm: in seconds
-    Timing(0.1, 1.0, 1.0, 0.5),
-    Timing(0.1, 1.0, 1.0, 2.0),
-    Timing(0.1, 0.3, 1.0, 0.2),
-    Timing(0.1, 4.0, 1.0, 6.0),
-    Timing(0.25, 2.0, 2.0, 1.0),
-    Timing(1.0, 5.0, 5.0, 5.0),
-)
-
-KERNELS: Final = (
-    Spec("web", ("web",), stop=Stop(timeout_s=1.0)),
-    Spec("job", ("job",), restart="on-failure", exit_codes=ExitCodes((0,), (3,)), stop=Stop(timeout_s=1.0)),
-    Spec("db", ("db",), critical=True, stop=Stop(timeout_s=1.0)),
-    Spec("api", ("api",), depends_on=(Dependency("db"),), stop=Stop(timeout_s=1.0)),
-    Spec("init", ("init",), restart="on-failure", ready=Ready(when="exited")),
-)
-
-CLASSES: Final[dict[str, type[Member]]] = {"spawner": Spawner, "self_healing": Healing}
-
-Trace = Callable[[Member, Event, tuple[Action, ...]], None]
+Trace = Callable[[Member, Event, tuple[MemberAction, ...]], None]
 
 
 class Manners(Struct):
-    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `stubborn`: it ignores TERM."""
+    """How a kernel behaves: `crashing` until a moment it dies soon after each start; `stubborn`: it ignores TERM.
+
+    `missing`: until a moment no birth succeeds, `wanting`: for want of something. `leaves`: a child of it, in a session
+    of its own, outlives it.
+    """
 
     crashing: float = 0.0
     missing: float = 0.0
+    wanting: bool = False
     stubborn: bool = False
+    leaves: bool = False
 
 
 class World:
@@ -63,53 +49,57 @@ class World:
 
     def __init__(self, seed: int, playbooks: dict[str, Playbook], checks: tuple[Check, ...]) -> None:
         self.seed = seed
-        self.random = Random(seed)
-        self.timing = self.random.choice(TIMINGS)
-        self.policy = Policy(window=4.0, max=4 * self.timing.interval)
-        self.kernel_policy = Policy(window=self.random.choice((2.0, 6.0)), max=1.0)
+        self.random = random = Random(seed)
+        self.timing: Timing = random.choice(TIMINGS)
+        self.policy = policy_of(4.0, 4 * self.timing.interval)
+        self.kernel_policy = policy_of(random.choice((2.0, 6.0)), 1.0)
+        self.config = config_of(self.timing, self.policy, self.kernel_policy)
         self.playbooks = playbooks
-        self.specs = {spec.name: spec for spec in KERNELS}
-        self.manners = {spec.name: Manners(stubborn=self.random.random() < 0.2) for spec in KERNELS}
-        self.clock = Clock(1000.0 + self.random.random())
-        self.machine = Machine(self.clock, self.random, self._died)
-        self.wires = Wires(self.clock, self.random)
-        self.store = Store()
+        self.specs = self.config.kernels
+        self.manners = {
+            name: Manners(stubborn=random.random() < 0.2, leaves=random.random() < 0.2) for name in self.specs
+        }
+        self.clock = Clock(1000.0 + random.random())
+        self.disk = Disk()
+        self.reader = Books(None, self.disk)
+        self.sources = Sources(tuple(path for spec in KERNELS for path in spec.sources))
+        self.source_watchers: list[tuple[Process, Callable[[], None]]] = []
+        self.attempts: dict[Key, Kept] = {}
+        self.attempt_notes: dict[Key, bytes] = {}
+        self.machine = Machine(self.clock, random, self._died)
+        self.wires = Wires(self.clock, random)
         self.members: dict[int, Member] = {}
         self.kernels: dict[str, Process] = {}
-        self.effects = EFFECTS
         self.broken: set[str] = set()
         self.stops = 0  # `graced stop`s that were announced so far
         self.stopping = False  # one is announced, and has not died
         self.granted_at: dict[tuple[str, str], float] = {}  # (agent, incident) -> when a grant was last sent
-        self.crashes = 0  # members that were made to die between two effects: each may leave one record or write undone
+        self.crashes = 0  # records and writes that may be lost with members that died before they were written
         self.checks = checks
         self.trace: Trace | None = None
         self.say: Callable[[str], None] | None = None
-        self.next_round = 0.0
+        self._asks = 0
         self._alone_since: float | None = None
         for check in checks:
             check.begin(self)
 
     # --- time
 
+    def wall(self, at: float | None = None) -> float:
+        return WALL + (self.clock.now if at is None else at)
+
     def start(self) -> None:
         """`graced start` by a person."""
         self.tell("a person starts graced")
-        self.newborn("spawner", 0, fresh=True).boot(self.random.uniform(0.15, 0.25))
+        self.newborn(self.birth("spawner", fresh=True), None).boot(self.random.uniform(0.15, 0.25))
 
     def keep_rounds(self) -> None:
-        """Begin the intervals' own beats."""
-        interval = self.timing.interval
-        self.next_round = (self.clock.now // interval + 1) * interval + ROUND_S
-        self.clock.at(self.next_round, self._round)
+        """Once an interval the checkers look at everything."""
+        self.clock.after(self.timing.interval, self._round)
 
     def _round(self) -> None:
-        self.next_round = self.next_round + self.timing.interval
-        self.clock.at(self.next_round, self._round)
+        self.clock.after(self.timing.interval, self._round)
         self.wires.calm()
-        for member in tuple(self.wires.bound.values()):
-            if member.process.life == "running":
-                member.round()
         self._see_whether_alone()
         for check in self.checks:
             check.round()
@@ -136,21 +126,25 @@ class World:
             self._alone_since = None
             for process in [m.process for m in self.members.values()]:
                 self.machine.kill(process)
+            self.asked("stop", tuple(self.specs))
+            self.asked("anew", ())
             self.start()
 
     # --- members
 
-    def newborn(self, role: str, floor: int, *, fresh: bool) -> Member:
-        process = self.machine.fork(role)
-        newborn = CLASSES.get(role, Member)(self, role, process, floor, fresh)
-        self.members[process.pid] = newborn
+    def birth(self, role: str, floor: int = 0, *, fresh: bool = False) -> Newborn:
+        return Newborn(role, floor, fresh, self.playbooks, self.config)
+
+    def newborn(self, birth: Newborn, parent: Process | None) -> Member:
+        newborn = Member(self, self.machine.fork(birth.role, parent), birth)
+        self.members[newborn.process.pid] = newborn
         for check in self.checks:
             check.forked(newborn)
         return newborn
 
-    def claimed(self, member: Member) -> None:
+    def claimed(self, member: Member, incarnation: int) -> None:
         for check in self.checks:
-            check.claimed(member)
+            check.claimed(member, incarnation)
 
     def became_ready(self, member: Member) -> None:
         for check in self.checks:
@@ -160,13 +154,16 @@ class World:
         for check in self.checks:
             check.leased(member)
 
-    def recorded(self, member: Member, record: Record) -> None:
-        entry = Entry(
-            self.clock.now, member.role, member.process.pid, member.core.incarnation, record.kind, record.data
-        )
-        self.store.audit.append(entry)
+    def recorded(self, member: Member, kind: str, data: dict[str, Any]) -> None:
+        entry = Entry(self.clock.now, member.role, member.process.pid, member.shell.incarnation, kind, data)
+        self.disk.audit.append(entry)
         for check in self.checks:
             check.recorded(entry)
+
+    def stored(self, member: Member) -> None:
+        """What the member had queued for state.db is in it."""
+        for check in self.checks:
+            check.stored(member)
 
     def role_process(self, role: str) -> Process | None:
         """Who holds the role now."""
@@ -175,11 +172,21 @@ class World:
 
     # --- deaths
 
+    def signal(self, process: Process, by: Member, number: int) -> None:
+        """A member signals a process."""
+        if number == 9:
+            self.kill(process, by, by.last_words)
+        elif number == 18:
+            self.machine.thaw(process)
+        elif process.name in self.manners and process.life == "running":
+            self.terminate(process, number)
+
     def kill(self, process: Process, by: Member, why: str) -> None:
-        """graced itself kills a process."""
+        """A member kills a process."""
         self.tell(f"{by} kills {process} ({process.life}): {why}")
-        for check in self.checks:
-            check.killed(process, by, why)
+        if process.member is not None:
+            for check in self.checks:
+                check.killed(process, by, why)
         self.machine.kill(process)
 
     def fault(self, process: Process, why: str) -> None:
@@ -187,55 +194,60 @@ class World:
         self.tell(f"FAULT {process} {why}")
         self.machine.kill(process)
 
-    def end(self, process: Process, why: str) -> None:
+    def end(self, process: Process, code: int, why: str) -> None:
         """A process ends by itself."""
         self.tell(f"{process} ends: {why}")
-        process.exit = Exit(code=1)
+        process.exit = Exit(code=code)
         self.machine.kill(process)
 
-    def resigned(self, member: Member, reason: str) -> None:
-        for check in self.checks:
-            check.resigned(member, reason)
-        self.end(member.process, reason)
+    def exited(self, member: Member, code: int) -> None:
+        """Its loop ended."""
+        if code == LOST_EXIT:
+            for check in self.checks:
+                check.resigned(member, member.last_words)
+        self.end(member.process, code, member.last_words)
 
     def _died(self, process: Process) -> None:
         member = self.members.pop(process.pid, None)
         if member is not None:
             self.wires.lost(member)
+            if member.begun:  # what it could not write yet is lost
+                lost = member.outside.audit.pending + member.outside.store.pending
+                self.crashes += lost
+                if lost:
+                    self.asked("forget", tuple(self.specs))
         elif self.kernels.get(process.name) is process:
             del self.kernels[process.name]
         for check in self.checks:
             check.died(process)
 
     def thaw(self, process: Process) -> None:
-        """SIGCONT, or the end of a hang: its timer and what came meanwhile are due, one first or the other."""
-        if process.life not in ("stopped", "hung"):
-            return
-        self.tell(f"{process} goes on")
-        inbox = self.machine.thaw(process)
-        timer: list[Call] = []
-        member = self.members.get(process.pid)
-        if member is not None and member.linked:
-            timer = [(member.thawed, ())]
-        timer_first = self.random.random() < 0.5
-        for call, args in (timer + inbox) if timer_first else (inbox + timer):
-            process.deliver(call, *args)
+        """SIGCONT, or the end of a hang."""
+        if process.life in ("stopped", "hung"):
+            self.tell(f"{process} goes on")
+            self.machine.thaw(process)
 
     # --- kernels
 
-    def launch(self, kernel: str, run: int) -> Process | None:
-        """A run is born, unless its program is missing."""
+    def launch(self, kernel: str, run: int, spawner: Process) -> Process:
+        """A run is born. Raises OSError when its program is missing."""
         manners, now = self.manners[kernel], self.clock.now
         for check in self.checks:
             check.launched(kernel, run)
         if now < manners.missing:
-            return None
-        if kernel in self.kernels:
-            raise Breach("one of each", f"run {run} of {kernel} is started while {self.kernels[kernel]} is alive")
-        process = self.machine.fork(kernel)
+            if manners.wanting:
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            raise FileNotFoundError(2, f"command {kernel}: no such file")
+        process = self.machine.fork(kernel, spawner)
+        process.marks = (kernel, str(run))
         self.tell(f"run {run} of {kernel} is pid {process.pid}")
         self.kernels[kernel] = process
-        if now < manners.crashing:
+        if manners.leaves:
+            daemon = self.machine.fork(f"{kernel}'s daemon", process)
+            daemon.marks = process.marks
+        failure = self.sources.failure(self.specs[kernel].sources)
+        if now < manners.crashing or failure:
+            self.disk.logs[kernel] = (failure, self.wall())
             self.clock.after(self.random.uniform(0.001, 0.03), self.exit_kernel, process, Exit(code=1))
         elif self.specs[kernel].ready.when == "exited":
             self.clock.after(self.random.uniform(0.02, 0.1), self.exit_kernel, process, Exit(code=0))
@@ -251,8 +263,60 @@ class World:
         if not self.manners[process.name].stubborn:
             self.clock.after(self.random.uniform(*POLITE_S), self.exit_kernel, process, Exit(signal=signal))
 
+    def stop_command(self, kernel: str, spawner: Process) -> Process:
+        """It ends by itself after a while, and tells its kernel to end."""
+        command = self.machine.fork("stop.command", spawner)
+        self.clock.after(self.random.uniform(0.01, 0.6), self.exit_kernel, command, Exit(code=0))
+        process = self.kernels.get(kernel)
+        if process is not None:
+            self.terminate(process, 15)
+        return command
+
+    def change_source(self, path: str, text: str) -> None:
+        self.tell(f"{path}: {self.sources.files[path]} -> {text}")
+        self.sources.write(path, text)
+        self.source_watchers = [(watcher, changed) for watcher, changed in self.source_watchers if watcher.alive]
+        for _, changed in self.source_watchers:
+            changed()
+
+    def kernels_of(self, path: str) -> tuple[str, ...]:
+        return tuple(name for name, spec in self.specs.items() if path in spec.sources)
+
+    def performed(self, key: Key, action: Perform) -> None:
+        for check in self.checks:
+            check.performed(key, action)
+
+    # --- people and commands
+
+    def person(self, to: str, verb: str, args: dict[str, Any]) -> bool:
+        """A command as the command line sends it; False when nobody is there to take it."""
+        self._asks += 1
+        ask = Ask(f"person-{self._asks}", verb, args, "cli", 0, self.clock.now + 5.0)
+        return self.wires.send(None, "person", to, ask)
+
+    def taken(self, member: Member, address: bytes, ask: Ask) -> None:
+        """A command reached its member."""
+        for check in self.checks:
+            check.taken(member, ask)
+        if ask.sender == "cli" and ask.verb.startswith("kernels."):
+            self.asked(ask.verb.removeprefix("kernels."), tuple(ask.args["names"]))
+        elif ask.verb == "kernels.restart":  # of a playbook
+            self.asked("restart", tuple(ask.args["names"]))
+        elif ask.verb == "kernel.mended":
+            self.asked("mended", tuple(name for path in ask.args["paths"] for name in self.kernels_of(path)))
+        elif ask.verb == "kernel.renew":
+            self.asked("mended", tuple(ask.args["names"]))
+
+    def replied(self, member: Member, address: bytes, reply: Reply) -> None:
+        for check in self.checks:
+            check.replied(member, address, reply)
+
+    def sent(self, member: Member, to: str, ask: Ask) -> None:
+        if ask.verb == "grant":
+            self.granted_at[to, ask.args["lease"]["incident"]] = self.clock.now
+
     def asked(self, what: str, names: tuple[str, ...]) -> None:
-        """self_healing has taken a person's wish."""
+        """Somebody has a say: starts, stops, restarts; or sources were mended."""
         for check in self.checks:
             check.asked(what, names)
 
@@ -261,57 +325,3 @@ class World:
     def tell(self, text: str) -> None:
         if self.say is not None:
             self.say(text)
-
-    def unsettled(self) -> str:
-        """Why the world is not as it should be at rest; empty when it is."""
-        for role in MEMBERS:
-            member = self.wires.bound.get(role)
-            if member is None:
-                return f"{role} is not there"
-            why = unrest(member, self)
-            if why:
-                return f"{member}: {why}"
-        # (A stopped one is no harm: when it goes on it finds its role taken and ends.)
-        losers = [m for m in self.members.values() if not m.claimed and m.process.life == "running"]
-        if losers:
-            return f"processes without a role are left: {losers}"
-        if self.machine.restart_locks:
-            return f"restart locks are held: {self.machine.restart_locks}"
-        if self.store.runs:
-            return f"runs are left in the store: {', '.join(self.store.runs)}"
-        return _unsettled_kernels(self)
-
-
-def unrest(member: Member, world: World) -> str:
-    """Why one member is not at rest."""
-    core = member.core
-    if member.process.life != "running":
-        return member.process.life
-    if not core.ready:
-        return "is not ready"
-    for peer in core.peers.values():
-        actual = world.wires.bound.get(peer.name)
-        if peer.state != "healthy" or actual is None or peer.pid != actual.process.pid:
-            return f"holds {peer.name} for {peer.state} {peer.evidence} (pid {peer.pid})"
-    left: dict[str, Any] = {
-        "runs": core.runs, "restarts": core.restarts, "votes": core.votes, "grants": core.grants, "powers": core.held,
-        "an emergency": core.emergency,
-    }  # fmt: skip
-    return next((f"has {what} left: {value}" for what, value in left.items() if value), "")
-
-
-def _unsettled_kernels(world: World) -> str:
-    healing = world.wires.bound["self_healing"]
-    assert isinstance(healing, Healing)
-    if healing.synced != world.wires.bound["spawner"].core.incarnation:
-        return "self_healing is not in step with the spawner"
-    for name, kernel in healing.kernels.items():
-        process = world.kernels.get(name)
-        if (process.pid if process else 0) != kernel.pid:
-            return f"{name} is {process}, self_healing believes pid {kernel.pid}"
-        due = kernel.wanted and kernel.state not in ("failed", "exited") and healing.may_run(name)
-        if due and process is None:
-            return f"{name} is wanted and not alive ({kernel.state}: {kernel.reason})"
-        if not due and process is not None:
-            return f"{name} is not wanted and alive ({kernel.state})"
-    return ""

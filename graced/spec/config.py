@@ -24,7 +24,8 @@ class Timing(Struct, frozen=True):
 
 
 class Backoff(Struct, frozen=True):
-    """The first `immediate` short runs in the window are followed by no wait; then initial, times factor, up to max."""
+    """No wait after a run of 10 s or more, nor for the first `immediate` shorter ones in the window; then `initial_s`,
+    times `factor`, up to `max_s`. `initial_s` 0: never a wait."""
 
     immediate: int = 2
     initial_s: float = 0.1
@@ -34,12 +35,16 @@ class Backoff(Struct, frozen=True):
 
 
 class Restarts(Struct, frozen=True):
-    """`parallel`: at most so many kernels are being started at once (None: no limit); only the top-level one counts."""
+    """`parallel`: at most so many kernels are being started at once (None: no limit); only the top-level one counts.
+
+    `give_up`: past the ladder a kernel is not tried again every `backoff.max_s`.
+    """
 
     max_restarts: int = 5
     window_s: float = 60.0
     backoff: Backoff = Backoff()
     parallel: int | None = None
+    give_up: bool = False
 
 
 class Watch(Struct, frozen=True):
@@ -84,6 +89,7 @@ class Dependency(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     """When a kernel counts as ready. `timeout_s`: within this time in all; `interval_s`: between two probes.
 
+    `for_s`: of `started`, how long it must have stayed up; None: see graced.spec.ready.
     `status`: ranges of HTTP codes, both ends included. Fields of other kinds keep their defaults.
     """
 
@@ -96,6 +102,7 @@ class Ready(Struct, frozen=True):
     host: str = "127.0.0.1"
     command: Argv | None = None
     pattern: str | None = None
+    for_s: float | None = None
 
 
 class Health(Struct, frozen=True):
@@ -132,9 +139,11 @@ class Limits(Struct, frozen=True):
 
 
 class Stop(Struct, frozen=True):
-    """`command`, if any, is run first; then `signal` (a number); after `timeout_s` KILL to the whole tree."""
+    """`command`, if any, is run first; then `signal` (a number) to the first process or, `to` "tree", to all of them;
+    after `timeout_s` KILL to the whole tree."""
 
     signal: int = 15
+    to: Literal["main", "tree"] = "main"
     timeout_s: float = 10.0
     command: Argv | None = None
 
@@ -211,6 +220,18 @@ class Kernel(Struct, frozen=True):
     replica_of: str | None = None
 
 
+class Anchor(Struct, frozen=True):
+    """Where the head of the audit log is told outside of the home: exactly one of the three."""
+
+    file: str | None = None
+    command: Argv | None = None
+    log: Literal["journal", "syslog"] | None = None
+
+
+class Audit(Struct, frozen=True):
+    anchor: Anchor | None = None
+
+
 class Config(Struct, frozen=True):
     """`source`: the file, None without one; `folder`: what relative paths were relative to. Both absolute."""
 
@@ -221,6 +242,7 @@ class Config(Struct, frozen=True):
     playbooks: tuple[str, ...] = ()
     coding_agent: CodingAgent = CodingAgent()
     notify: tuple[str, ...] = ()
+    audit: Audit = Audit()
     kernels: dict[str, Kernel] = {}
     source: str | None = None
     folder: str = "/"

@@ -42,7 +42,10 @@ POWERS: Final[dict[Member, tuple[str, ...]]] = {
 
 MUTUAL_PLAYBOOK: Final = "healer_mutual_restart"
 EMERGENCY_PLAYBOOK: Final = "emergency_healer_recovery"
+RECOVERY_PLAYBOOKS: Final = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
+"""How members bring each other back: every home has these two."""
 MUTUAL_TRIGGER: Final = "healer_mutual_recovery"
+EMERGENCY_TRIGGER: Final = "healer_emergency"
 
 
 def others(me: Member) -> tuple[Member, ...]:

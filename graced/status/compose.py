@@ -1,63 +1,45 @@
-"""From what was gathered to the object that `graced status --json` prints. Pure: no clock, no I/O."""
-
-from typing import Any, Final
+"""From what was gathered to `Status`. Pure: no clock, no I/O."""
 
 from graced.posix.clock import wall_iso
 from graced.spec.roles import DELEGATES, EMERGENCY_PLAYBOOK, HEALERS, PEER
-from graced.status.compose_kernels import kernel_row, kernels_now, troubled
-from graced.status.compose_members import OBSERVERS, member_rows, targets, watchdog_agrees
+from graced.status.compose_kernels import kernel_status, kernels_now, troubled
+from graced.status.compose_members import OBSERVERS, member_statuses, targets, watchdog_agrees
 from graced.status.facts import Gathered
+from graced.status.structs import SCHEMA, Audit, Delegation, MemberStatus, Mode, Status
 
-SCHEMA: Final = 1
 
-
-def compose(g: Gathered) -> dict[str, Any]:
-    """The status object of CONTRACT: every field is there whatever the state."""
-    members, kernels = member_rows(g), kernels_now(g)
+def compose(g: Gathered) -> Status:
+    """Every field is there whatever the state."""
+    members, kernels = member_statuses(g), kernels_now(g)
     mode = _mode(g, members)
-    return {
-        "schema": SCHEMA,
-        "at": wall_iso(g.clocks.wall),
-        "version": g.version,
-        "home": g.root,
-        "pid": members["spawner"]["pid"],
-        "mode": mode,
-        "healthy": mode == "normal" and not any(troubled(kernel) for kernel in kernels.values()),
-        "mutual_recovery": "ready" if _mutual(g, members) else "degraded",
-        "emergency": "active" if mode == "emergency" else "armed",
-        "source": next((member for member in OBSERVERS if member in g.views), "disk"),
-        "members": members,
-        "kernels": {name: kernel_row(g, kernel) for name, kernel in kernels.items()},
-        "recoveries": {
-            "mutual": g.recoveries.mutual,
-            "emergency": g.recoveries.emergency,
-            "kernel": g.recoveries.kernel,
-        },
-        "delegations": _delegations(g),
-        "code": {"files": g.code.files, "broken": g.code.broken, "scanned_at": g.code.scanned_at},
-        "tasks": {
-            "queued": g.tasks.queued,
-            "running": g.tasks.running,
-            "done": g.tasks.done,
-            "failed": g.tasks.failed,
-            "undone": g.tasks.undone,
-        },
-        "approvals": g.approvals,
-        "audit": {
-            "records": g.audit_records,
-            "head": g.audit_head,
-            "degraded": any(view.degraded for view in g.views.values()),
-        },
-    }
+    return Status(
+        schema=SCHEMA,
+        at=wall_iso(g.clocks.wall),
+        version=g.version,
+        home=g.root,
+        pid=members["spawner"].pid,
+        mode=mode,
+        healthy=mode == "normal" and not any(troubled(kernel) for kernel in kernels.values()),
+        mutual_recovery="ready" if _mutual(g, members) else "degraded",
+        emergency="active" if mode == "emergency" else "armed",
+        source=next((member for member in OBSERVERS if member in g.views), "disk"),
+        members=members,
+        kernels={name: kernel_status(g, kernel) for name, kernel in kernels.items()},
+        recoveries=g.recoveries,
+        delegations=_delegations(g),
+        code=g.code,
+        tasks=g.tasks,
+        approvals=g.approvals,
+        audit=Audit(g.audit_records, g.audit_head, any(view.degraded for view in g.views.values())),
+    )
 
 
-def _mode(g: Gathered, members: dict[str, dict[str, Any]]) -> str:
-    """normal | recovering | emergency | stopped."""
+def _mode(g: Gathered, members: dict[str, MemberStatus]) -> Mode:
     if not any(presence.alive for presence in g.presences.values()):
         return "stopped"
     if _emergency(g):
         return "emergency"
-    all_healthy = all(row["state"] == "healthy" for row in members.values())
+    all_healthy = all(member.state == "healthy" for member in members.values())
     over = all_healthy and watchdog_agrees(g) and not targets(g) and not _unwritten(g)
     return "normal" if over else "recovering"
 
@@ -75,27 +57,27 @@ def _unwritten(g: Gathered) -> bool:
     return any(view.pending and not view.degraded for view in g.views.values())
 
 
-def _mutual(g: Gathered, members: dict[str, dict[str, Any]]) -> bool:
+def _mutual(g: Gathered, members: dict[str, MemberStatus]) -> bool:
     """Both healers are healthy, and each hears the other."""
     for healer in HEALERS:
         view, peer = g.views.get(healer), PEER[healer]
         heard = view.peers.get(peer) if view is not None else None
-        if members[healer]["state"] != "healthy" or heard is None:
+        if members[healer].state != "healthy" or heard is None:
             return False
-        if heard.state != "healthy" or heard.incarnation != members[peer]["incarnation"]:
+        if heard.state != "healthy" or heard.incarnation != members[peer].incarnation:
             return False
     return True
 
 
-def _delegations(g: Gathered) -> list[dict[str, Any]]:
-    return [
-        {
-            "agent": lease["agent"],
-            "powers": list(lease["powers"]),
-            "incident": lease["incident"],
-            "expires_at": wall_iso(g.clocks.wall + lease["expires_in"]),
-        }
+def _delegations(g: Gathered) -> tuple[Delegation, ...]:
+    return tuple(
+        Delegation(
+            agent=lease["agent"],
+            powers=tuple(lease["powers"]),
+            incident=lease["incident"],
+            expires_at=wall_iso(g.clocks.wall + lease["expires_in"]),
+        )
         for delegate in DELEGATES
         if delegate in g.views
         for lease in g.views[delegate].leases
-    ]
+    )

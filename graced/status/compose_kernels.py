@@ -4,16 +4,17 @@ self_healing's own view is best; without it, the disk. Either is checked against
 is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
 """
 
-from typing import Any, Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
+from graced.spec.run import Run
 from graced.status.compose_members import since_ticks
-from graced.status.facts import ALIVE, Gathered, RunFact
+from graced.status.facts import Gathered
+from graced.status.structs import ALIVE, WELL, KernelState, KernelStatus
 
-WELL: Final = frozenset({"ready", "healthy"})
 PASSED: Final = frozenset({"exited", "scheduled"})
 """Meant to be as it is: does not count against `healthy`."""
 
@@ -22,7 +23,7 @@ OVER: Final = frozenset({"failed", "exited", "scheduled"})
 
 ENDED: Final = "its process has just ended"
 FROZEN: Final = "its process is stopped by a signal, it does nothing; `kill -CONT {pid}` lets it go on"
-NEVER: Final = KernelView(0, 0, "stopped", 0, "", 0.0, 0, None, False, None, False, False, 0.0)
+NEVER: Final = KernelView(Run(""), "stopped", "", 0, None, False, None, False, False, 0.0)
 
 
 def kernels_now(g: Gathered) -> dict[str, KernelView]:
@@ -42,7 +43,7 @@ def told_kernels(g: Gathered) -> dict[str, KernelView]:
 
 def troubled(kernel: KernelView) -> bool:
     """Does it count against `healthy`: meant to run, and not well."""
-    return kernel.wanted and not kernel.held and kernel.state not in WELL | PASSED
+    return kernel.wanted and not kernel.stopped_by_person and kernel.state not in WELL | PASSED
 
 
 def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> KernelView:
@@ -52,21 +53,20 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         kernel = replace(kernel, critical=spec.critical)
     newest = _newest(g, name, kernel)
     if newest is not None:
-        same = newest.run == kernel.run and kernel.state in ALIVE
+        same = newest.run == kernel.run.run and kernel.state in ALIVE
         state = kernel.state if same else _running_state(spec)
         reason = kernel.reason if same else ""
         if newest.pid in g.frozen:
             state, reason = "unhealthy", FROZEN.format(pid=newest.pid)
-        kernel = replace(kernel, state=state, reason=reason)
-        return replace(kernel, pid=newest.pid, start_ticks=newest.start_ticks, run=newest.run)
-    run = max(kernel.run, g.slots[name].run if name in g.slots else 0)
+        return replace(kernel, state=state, reason=reason, run=newest)
+    run = Run(name, max(kernel.run.run, g.slots[name].run.run if name in g.slots else 0))
     if g.stopping or not anyone:  # self_healing means to start it again should the stop die midway: it does not now
         state = kernel.state if kernel.state in OVER else "stopped"
-        return replace(kernel, pid=0, start_ticks=0, run=run, state=state)
+        return replace(kernel, run=run, state=state)
     if kernel.state in WELL or kernel.state == "unhealthy":
         state = "backoff" if kernel.wanted else "stopped"
-        return replace(kernel, pid=0, start_ticks=0, run=run, state=state, reason=ENDED)
-    return replace(kernel, pid=0, start_ticks=0, run=run)
+        return replace(kernel, run=run, state=state, reason=ENDED)
+    return replace(kernel, run=run)
 
 
 def _untold(spec: Kernel | None) -> KernelView:
@@ -74,35 +74,34 @@ def _untold(spec: Kernel | None) -> KernelView:
     return replace(NEVER, wanted=spec is not None and spec.autostart and spec.schedule is None)
 
 
-def _newest(g: Gathered, name: str, kernel: KernelView) -> RunFact | None:
+def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
     """The newest run whose process lives."""
-    slot = g.slots.get(name)
-    if slot is not None and slot.alive and slot.run >= kernel.run:
-        return slot
-    if kernel.pid and (kernel.pid, kernel.start_ticks) in g.living:
-        return RunFact(kernel.run, kernel.pid, kernel.start_ticks, True)
-    return slot if slot is not None and slot.alive else None
+    slot, run = g.slots.get(name), kernel.run
+    if slot is not None and slot.alive and slot.run.run >= run.run:
+        return slot.run
+    if run.pid and (run.pid, run.start_ticks) in g.living:
+        return run
+    return slot.run if slot is not None and slot.alive else None
 
 
 def _running_state(spec: Kernel | None) -> str:
     return "starting" if spec is not None and spec.ready.when != "started" else "ready"
 
 
-def kernel_row(g: Gathered, kernel: KernelView) -> dict[str, Any]:
-    """What `status` shows of it."""
-    started_at, uptime_s = since_ticks(kernel.start_ticks if kernel.pid else 0, g.clocks)
-    usage = g.usages.get(kernel.pid) if kernel.pid else None
-    return {
-        "pid": kernel.pid or None,
-        "state": kernel.state,
-        "run": kernel.run,
-        "reason": kernel.reason,
-        "started_at": started_at,
-        "uptime_s": uptime_s,
-        "restarts": kernel.restarts,
-        "exit": kernel.exit,
-        "critical": kernel.critical,
-        "rung": kernel.rung,
-        "rss_bytes": usage.rss_bytes if usage else None,
-        "cpu_s": usage.cpu_s if usage else None,
-    }
+def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:
+    started_at, uptime_s = since_ticks(kernel.run.start_ticks if kernel.run.pid else 0, g.clocks)
+    usage = g.usages.get(kernel.run.pid) if kernel.run.pid else None
+    return KernelStatus(
+        pid=kernel.run.pid or None,
+        state=cast(KernelState, kernel.state),
+        run=kernel.run.run,
+        reason=kernel.reason,
+        started_at=started_at,
+        uptime_s=uptime_s,
+        restarts=kernel.restarts,
+        exit=kernel.exit,
+        critical=kernel.critical,
+        rung=kernel.rung,
+        rss_bytes=usage.rss_bytes if usage else None,
+        cpu_s=usage.cpu_s if usage else None,
+    )

@@ -4,13 +4,14 @@ A view may be old by the time it is read, so no view is enough to call a member 
 very process, and that process must be alive and not stopped.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from graced.bus.protocol import PeerView
 from graced.home.presence import Presence
 from graced.posix.clock import wall_iso
-from graced.spec.roles import MEMBERS, SURVIVORS
+from graced.spec.roles import MEMBERS, RECOVERY_PLAYBOOKS, SURVIVORS
 from graced.status.facts import Clocks, Gathered
+from graced.status.structs import MemberState, MemberStatus
 
 OBSERVERS: Final = ("watchdog", *SURVIVORS, "spawner")
 """Whose word counts, best first."""
@@ -20,13 +21,15 @@ TICKS_PER_S: Final = 100
 
 NOT_FOR_PEOPLE: Final = frozenset({"hears"})
 AGE_PLACES: Final = 3
+LAG_PLACES: Final = 6
 
 
-def member_rows(g: Gathered) -> dict[str, dict[str, Any]]:
-    return {name: _row(g, name) for name in MEMBERS}
+def member_statuses(g: Gathered) -> dict[str, MemberStatus]:
+    """Every member, in the order of MEMBERS."""
+    return {name: _member_status(g, name) for name in MEMBERS}
 
 
-def _row(g: Gathered, name: str) -> dict[str, Any]:
+def _member_status(g: Gathered, name: str) -> MemberStatus:
     presence, view = g.presences[name], g.views.get(name)
     opinion = _opinion(g, name)
     state = member_state(g, name)
@@ -34,24 +37,24 @@ def _row(g: Gathered, name: str) -> dict[str, Any]:
     started_at, uptime_s = since_ticks(ticks, g.clocks)
     usage = g.usages.get(presence.pid) if presence.alive else None
     answered = view is not None and view.pid == presence.pid
-    return {
-        "pid": presence.pid or None,
-        "state": state,
-        "incarnation": presence.incarnation,
-        "started_at": started_at,
-        "uptime_s": uptime_s,
-        "heartbeat_age_s": round(opinion.age, AGE_PLACES) if opinion and presence.alive and opinion.age >= 0 else None,
-        "restarts": max(0, presence.incarnation - g.base.get(name, 0) - 1),
-        "rss_bytes": usage.rss_bytes if usage else None,
-        "pss_bytes": usage.pss_bytes if usage else None,
-        "cpu_s": usage.cpu_s if usage else None,
-        "loop_lag_s": round(view.lag, 6) if view is not None and answered else None,
-        "detail": _detail(g, name, state, opinion),
-    }
+    age = opinion.age if opinion is not None and presence.alive and opinion.age >= 0 else None
+    return MemberStatus(
+        pid=presence.pid or None,
+        state=state,
+        incarnation=presence.incarnation,
+        started_at=started_at,
+        uptime_s=uptime_s,
+        heartbeat_age_s=None if age is None else round(age, AGE_PLACES),
+        restarts=max(0, presence.incarnation - g.base.get(name, 0) - 1),
+        rss_bytes=usage.rss_bytes if usage else None,
+        pss_bytes=usage.pss_bytes if usage else None,
+        cpu_s=usage.cpu_s if usage else None,
+        loop_lag_s=round(view.lag, LAG_PLACES) if view is not None and answered else None,
+        detail=_detail(g, name, state, opinion),
+    )
 
 
-def member_state(g: Gathered, name: str) -> str:
-    """starting | healthy | suspect | down | restarting | failed."""
+def member_state(g: Gathered, name: str) -> MemberState:
     presence = g.presences[name]
     targeted = name in targets(g)
     if name in failing(g):
@@ -68,7 +71,7 @@ def member_state(g: Gathered, name: str) -> str:
             seen = "starting"
     if not presence.awake and seen in ("healthy", "starting"):
         seen = "suspect"
-    return "restarting" if seen == "down" and targeted else seen
+    return "restarting" if seen == "down" and targeted else cast(MemberState, seen)
 
 
 def failing(g: Gathered) -> dict[str, str]:
@@ -85,8 +88,9 @@ def _well_again(g: Gathered, name: str) -> bool:
 
 
 def targets(g: Gathered) -> frozenset[str]:
-    """Members that a playbook run is at work on, as far as anybody tells."""
-    told = [target for view in g.views.values() for run in view.runs for target in run.get("targets", ())]
+    """Members that a recovery is at work on, as far as anybody tells."""
+    recoveries = [run for view in g.views.values() for run in view.runs if run.get("playbook") in RECOVERY_PLAYBOOKS]
+    told = [target for run in recoveries for target in run.get("targets", ())]
     silent = [
         target
         for executor, on in g.unfinished.items()

@@ -1,16 +1,13 @@
 """What `status` is composed of: everything that was asked, read and measured in one look at a home."""
 
-from typing import Final
-
 from msgspec import Struct
 
 from graced.bus.protocol import KernelView, View
 from graced.home.presence import Presence
 from graced.posix.proc import Usage
 from graced.spec.config import Kernel
-
-ALIVE: Final = frozenset({"starting", "ready", "healthy", "unhealthy"})
-"""States of a kernel that has a process."""
+from graced.spec.run import Run
+from graced.status.structs import Code, Recoveries, Tasks
 
 
 class Clocks(Struct, frozen=True):
@@ -24,32 +21,8 @@ class Clocks(Struct, frozen=True):
 class RunFact(Struct, frozen=True):
     """The newest run of a kernel, by its slot in the home and /proc. `alive`: that very process."""
 
-    run: int
-    pid: int
-    start_ticks: int
+    run: Run
     alive: bool
-
-
-class Recoveries(Struct, frozen=True):
-    mutual: int = 0
-    emergency: int = 0
-    kernel: int = 0
-
-
-class Code(Struct, frozen=True):
-    """Of the watched trees. `scanned_at`: None before the first scan."""
-
-    files: int = 0
-    broken: int = 0
-    scanned_at: str | None = None
-
-
-class Tasks(Struct, frozen=True):
-    queued: int = 0
-    running: int = 0
-    done: int = 0
-    failed: int = 0
-    undone: int = 0
 
 
 class Gathered(Struct, frozen=True):

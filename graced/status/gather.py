@@ -12,6 +12,7 @@ from graced.bus.protocol import View
 from graced.home.kept import kept_config, read_base, running_kernels
 from graced.home.paths import Home
 from graced.home.presence import Presence, presences
+from graced.home.slots import identity_of, stored_slots
 from graced.home.stopping import announced
 from graced.posix import proc
 from graced.posix.clock import boottime, monotonic
@@ -19,7 +20,8 @@ from graced.posix.proc import Usage
 from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
 from graced.status import disk
-from graced.status.facts import Clocks, Code, Gathered
+from graced.status.facts import Clocks, Gathered
+from graced.status.structs import Code
 
 STOPPED_STATE: Final = "T"
 """Of a process in /proc/PID/stat, proc_pid_stat(5)."""
@@ -52,7 +54,7 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
     specs = running_kernels(kept_config(home)) if specs is None else specs
     views = views_of(home)
     stored = disk.stored(home, specs)
-    slots = disk.slots(home)
+    slots = stored_slots(home)
     records, head = disk.audit_end(home)
     told = views["self_healing"].kernels if "self_healing" in views else None
     # Who is alive is looked at last: what the others said may have changed while it was gathered.
@@ -60,8 +62,8 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
     facts = disk.run_facts(slots)
     living = _living(stored.identities.values())
     if told is not None:
-        living |= _living(proc.Identity(k.pid, k.start_ticks, proc.boot_id()) for k in told.values() if k.pid)
-    pids = {fact.pid for fact in facts.values() if fact.alive} | {pid for pid, _ in living}
+        living |= _living(identity_of(k.run) for k in told.values() if k.run.pid)
+    pids = {fact.run.pid for fact in facts.values() if fact.alive} | {pid for pid, _ in living}
     return Gathered(
         root=home.root,
         version=__version__,
@@ -79,6 +81,7 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
         recoveries=stored.recoveries,
         code=_code(stored.code, views),
         tasks=stored.tasks,
+        approvals=stored.approvals,
         audit_records=records,
         audit_head=head,
         stopping=announced(home),

@@ -1,11 +1,14 @@
 """Numbers that only grow, over the life of the home.
 
-Names in use: `recoveries.mutual`, `recoveries.emergency`, `recoveries.kernel`, `restarts.MEMBER`, `incarnation.MEMBER`.
+Names in use: `recoveries.mutual`, `recoveries.emergency`, `recoveries.kernel`, `restarts.MEMBER`, `incarnation.MEMBER`,
+`restarted.KERNEL` (the newest run that was counted as a recovery).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from graced.store.db import Store
+
+RECOVERIES: Final = "recoveries.kernel"
 
 
 def bump(store: Store, name: str, by: int = 1) -> bool:
@@ -30,6 +33,22 @@ def bump_once(store: Store, name: str, incident: str) -> bool:
             (name, incident),
         ),
         ("UPDATE incidents SET counted = 1 WHERE id = ?", (incident,)),
+    )
+    return store.write_all(counted, table="counters")
+
+
+def count_restart(store: Store, kernel: str, run: int) -> bool:
+    """Counts a run as one recovery of a kernel, unless it or a later one was counted before; True when written."""
+    newest = f"restarted.{kernel}"
+    counted = (
+        ("INSERT OR IGNORE INTO counters VALUES (?, 0)", (RECOVERIES,)),
+        ("INSERT OR IGNORE INTO counters VALUES (?, 0)", (newest,)),
+        (
+            "UPDATE counters SET value = value + 1 WHERE name = ?"
+            " AND EXISTS (SELECT 1 FROM counters WHERE name = ? AND value < ?)",
+            (RECOVERIES, newest, run),
+        ),
+        ("UPDATE counters SET value = max(value, ?) WHERE name = ?", (run, newest)),
     )
     return store.write_all(counted, table="counters")
 

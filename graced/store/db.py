@@ -7,6 +7,7 @@ are written: nobody decides by them before, and a task is claimed in a transacti
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -221,9 +222,12 @@ class Store:
         return self._unsynced
 
     def sync_target(self) -> list[str]:
-        """Paths to be synced (fdatasync) by a worker, at most once a second; one may be gone. Clears `dirty`."""
+        """Paths for a worker (`checkpoint.make_durable`), at most once a second; one may be gone. Clears `dirty`.
+
+        The WAL, where commits are; state.db and its folder too, as both files may have been made since.
+        """
         dirty, self._unsynced = self._unsynced, False
-        return [f"{self.path}-wal"] if dirty else []
+        return [self.path, f"{self.path}-wal", os.path.dirname(self.path)] if dirty else []
 
     def holder(self) -> int | None:
         """pid of the process that holds SQLite's write lock at this moment, as far as /proc/locks tells.

@@ -1,6 +1,5 @@
 """state.db while it is open: is it still the file that the path names, and what to do about an error."""
 
-import contextlib
 import os
 import sqlite3
 from enum import Enum
@@ -18,6 +17,7 @@ from graced.store.opening import (
     set_aside,
     sides_of,
     whole,
+    write_back_at_close,
 )
 from graced.store.schema import VERSION, version
 
@@ -48,6 +48,7 @@ class File:
         self._sides: Sides = (None, None)
         self._busy = 0
         self._suspected = False  # damage was met, and a second look found none
+        self._waiting = False  # the last try to open it failed
 
     @property
     def absent(self) -> bool:
@@ -61,19 +62,22 @@ class File:
                 return self._conn
             self._rescue(self._conn)
             self.drop()
+        self._waiting = True
         opened = open_reader(self.path) if self.readonly else open_writer(self.path)
         if opened is None:
             return None
         if opened.created and self.generation:
             self.findings.append("state.db was removed while graced ran: a new one was begun, what was in it is lost")
-        if (opened.inode, opened.sides[0]) != (self._inode, self._sides[0]):
+        # A new file may have got the numbers of the one that was lost.
+        if opened.created or (opened.inode, opened.sides[0]) != (self._inode, self._sides[0]):
             self.generation += 1
+        self._waiting = False
         self._conn, self._inode, self._sides = opened.conn, opened.inode, opened.sides
         return self._conn
 
     def look(self) -> None:
         """Notices, between uses, what was taken away from under an open connection. Raises sqlite3.Error."""
-        if self._conn is not None:
+        if self._conn is not None or self._waiting:
             self.connection()
 
     def _intact(self) -> bool:
@@ -116,8 +120,7 @@ class File:
     def close(self) -> None:
         """Closes in good order: the last of all to close writes the WAL back, synced. It may wait for the disk."""
         if self._conn is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._conn.execute("PRAGMA synchronous=NORMAL")
+            write_back_at_close(self._conn, True)
         self.drop()
 
     def forget(self) -> None:

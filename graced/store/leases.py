@@ -1,6 +1,6 @@
 """Leases: powers lent to delegates in an emergency. Revoked is for ever, whatever is saved afterwards."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -39,9 +39,6 @@ def save_lease(
     over = revoked or (waiting is not None and waiting.revoked)  # a renewal wipes out no revocation that waits
     lease = LeaseRow(id, incident, agent, incarnation, power, expires_boottime, over)
 
-    def effect(rows: dict[Any, Any]) -> None:
-        rows[id] = msgspec.structs.replace(lease, revoked=over or (id in rows and rows[id].revoked))
-
     here = boot_id()
     return store.write_all(
         (
@@ -54,40 +51,15 @@ def save_lease(
             ("DELETE FROM leases WHERE boot_id <> ? OR expires_boottime < ?", (here, boottime() - KEPT_S)),
         ),
         key=("lease", id),
-        table="leases",
-        effect=effect,
         note=lease,
     )
 
 
 def revoke_leases(store: Store, incident: str) -> bool:
     """Revokes what was lent under an incident up to now; True when written."""
-
-    def effect(rows: dict[Any, Any]) -> None:
-        for id, lease in rows.items():
-            if lease.incident == incident:
-                rows[id] = msgspec.structs.replace(lease, revoked=True)
-
-    sql = "UPDATE leases SET revoked = 1 WHERE incident = ?"
-    return store.write(sql, (incident,), table="leases", effect=effect)
+    return store.write("UPDATE leases SET revoked = 1 WHERE incident = ?", (incident,))
 
 
 def is_revoked(store: Store, incident: str) -> bool:
     """Was what was lent under this incident taken back? A lease that is not written yet is not revoked."""
     return bool(store.read("SELECT 1 FROM leases WHERE incident = ? AND revoked = 1 LIMIT 1", (incident,)))
-
-
-def live_leases(store: Store, now_boottime: float | None = None) -> list[LeaseRow]:
-    """Leases of this boot that are neither revoked nor expired, by id, with what waits in this process."""
-    now = boottime() if now_boottime is None else now_boottime
-    read = store.read(
-        "SELECT id, incident, agent, incarnation, power, expires_boottime, revoked FROM leases WHERE boot_id = ?",
-        (boot_id(),),
-    )
-    rows = {
-        id: LeaseRow(id, incident, agent, incarnation, power, expires, bool(revoked))
-        for id, incident, agent, incarnation, power, expires, revoked in read
-    }
-    for effect in store.effects("leases"):
-        effect(rows)
-    return [rows[id] for id in sorted(rows) if not rows[id].revoked and now < rows[id].expires_boottime]

@@ -1,8 +1,10 @@
 """How state.db is made, opened, and set aside when it is damaged. Every failure is a sqlite3.Error.
 
-No fsync happens in a member (`synchronous=OFF`, in WAL mode): that would be milliseconds under the write lock, in the
-middle of recoveries. kill -9 takes nothing back, as the page cache outlives a process. What a power loss takes is up to
-a worker (`checkpoint`).
+In WAL mode with `synchronous=NORMAL` a commit waits for no disk, and one that never writes the WAL back
+(`wal_autocheckpoint=0`) syncs only where it begins a WAL: at a start from nothing. A sync in a member would be
+milliseconds under the write lock, in the middle of recoveries; so a worker makes commits durable and writes the WAL
+back (`checkpoint`). kill -9 takes nothing back, as the page cache outlives a process; a power loss takes what no worker
+has synced yet, and leaves the database whole.
 
 POSIX locks belong to the process: closing *any* descriptor of a file drops them all. So nothing here opens state.db or
 its -shm but SQLite itself, and a file is told from another by stat(2) of its path.
@@ -11,6 +13,7 @@ its -shm but SQLite itself, and a file is told from another by stat(2) of its pa
 import contextlib
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -18,9 +21,6 @@ from graced.home.locks import LockRecord, take_now
 from graced.posix.proc import me
 from graced.store.errors import DAMAGE, UNOPENABLE, Contended, Newer, Unopenable, primary
 from graced.store.schema import VERSION, migrate, version
-
-WAL_MAX_PAGES: Final = 4096
-"""16 MiB of WAL; more of it is written back by whoever commits next, as no worker has."""
 
 CACHE_KIB: Final = 256
 """Page cache of a connection; SQLite's own 2 MiB, seven times, would be felt."""
@@ -74,10 +74,10 @@ def open_writer(path: str) -> Opened:
     except sqlite3.Error as error:
         conn = _connect_reader(path, error)
     try:
-        conn.execute("PRAGMA synchronous=OFF")
-        conn.execute(f"PRAGMA wal_autocheckpoint={WAL_MAX_PAGES}")
-        if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            conn.execute("PRAGMA journal_mode=WAL")  # it stays as it is where files cannot be shared memory
+        conn.execute("PRAGMA synchronous=NORMAL")
+        conn.execute("PRAGMA wal_autocheckpoint=0")
+        write_back_at_close(conn, False)
+        _use_wal(conn)
         migrate(conn)
     except Newer:
         conn.close()
@@ -128,6 +128,15 @@ def _connect_reader(path: str, cause: sqlite3.Error | None) -> sqlite3.Connectio
     raise cause
 
 
+def write_back_at_close(conn: sqlite3.Connection, wanted: bool) -> None:
+    """Whether the last connection of all to close writes the WAL back, synced, and removes it.
+
+    Before Python 3.12 it cannot be told not to.
+    """
+    if sys.version_info >= (3, 12):
+        conn.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, not wanted)
+
+
 def connect(path: str, query: str) -> sqlite3.Connection:
     """A bare connection that waits for nobody; the caller begins and commits."""
     quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -141,8 +150,8 @@ def connect(path: str, query: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _maker_lock(path: str) -> Iterator[None]:
-    """Held by whoever gives the path another file."""
+def maker_lock(path: str) -> Iterator[None]:
+    """Held by whoever gives the path another file, or writes its WAL back. Raises sqlite3.Error."""
     try:
         lock = take_now(f"{path}.lock", LockRecord.of(me()))
     except OSError as error:
@@ -160,7 +169,7 @@ def _maker_lock(path: str) -> Iterator[None]:
 
 def _create(path: str) -> bool:
     """Makes an empty file; False when another has."""
-    with _maker_lock(path):
+    with maker_lock(path):
         if os.path.lexists(path):
             return False
         _create_locked(path)
@@ -173,11 +182,20 @@ def _create_locked(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + suffix)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    # Here and not by whoever opens it: that takes the whole file, and all who open a new one come at the same moment.
+    with contextlib.closing(connect(path, "mode=rw")) as conn:
+        _use_wal(conn)
+
+
+def _use_wal(conn: sqlite3.Connection) -> None:
+    """As it is already, but for a new file. It stays as it is where files cannot be shared memory."""
+    if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        conn.execute("PRAGMA journal_mode=WAL")
 
 
 def set_aside(path: str, inode: Inode) -> str | None:
     """Renames the damaged file and makes an empty one; the new name, or None when the path names another by now."""
-    with _maker_lock(path):
+    with maker_lock(path):
         if inode_of(path) != inode:
             return None
         kept = next((n for n in range(1, CORRUPT_MAX) if not os.path.exists(f"{path}.corrupt-{n}")), CORRUPT_MAX)
@@ -197,7 +215,7 @@ def rescue(path: str, inode: Inode, conn: sqlite3.Connection) -> bool:
     sqlite3.Error when it cannot be written now.
     """
     copy = f"{path}.rescued"
-    with _maker_lock(path):
+    with maker_lock(path):
         if inode_of(path) != inode:
             return False
         try:
@@ -221,7 +239,7 @@ def _copy(conn: sqlite3.Connection, copy: str) -> None:
         os.unlink(copy)
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with contextlib.closing(sqlite3.connect(copy)) as target:
-        target.execute("PRAGMA synchronous=OFF")  # as everywhere: no member waits for a disk
+        target.execute("PRAGMA synchronous=OFF")  # no member waits for a disk; a worker syncs the new file
         try:
             conn.backup(target)
             whole = _in_order(target) and version(target) == VERSION

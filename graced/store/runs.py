@@ -6,7 +6,7 @@ import msgspec
 
 from graced.store.db import Store
 
-BLOB_MAX_BYTES: Final = 64 * 1024
+BLOB_MAX_BYTES: Final = 1024 * 1024
 
 
 class PlaybookRun(msgspec.Struct, frozen=True):

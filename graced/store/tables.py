@@ -4,10 +4,10 @@ A writer returns True once it is in the database, False while it waits in memory
 store opened `readonly` and no member alive, makes no file, and gives what is empty where there is nothing to read.
 """
 
-from graced.store.counters import bump, bump_once, counters, raise_to
+from graced.store.counters import bump, bump_once, count_restart, counters, raise_to
 from graced.store.incidents import Incident, IncidentStep, add_step, close_incident, incidents, open_incident
 from graced.store.kernels import KernelRow, kernels, save_kernel
-from graced.store.leases import LeaseRow, is_revoked, live_leases, revoke_leases, save_lease
+from graced.store.leases import LeaseRow, is_revoked, revoke_leases, save_lease
 from graced.store.runs import PlaybookRun, finish_run, open_runs, save_run
 from graced.store.scanned import Scanned, forget_scanned, save_scanned, scan_counts, scanned
 from graced.store.tasks import (
@@ -39,6 +39,7 @@ __all__ = [
     "bump_once",
     "claim_next",
     "close_incident",
+    "count_restart",
     "counters",
     "finish_run",
     "finish_task",
@@ -47,7 +48,6 @@ __all__ = [
     "incidents",
     "is_revoked",
     "kernels",
-    "live_leases",
     "open_incident",
     "open_runs",
     "raise_to",

@@ -81,7 +81,7 @@ class Graced:
     def settle(self) -> None:
         """Until all is healthy. Raises TimeoutError."""
         deadline = time.monotonic() + HEALTHY_S
-        while not status(self.home)["healthy"]:
+        while not status(self.home).healthy:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not healthy within {HEALTHY_S:g} s")
             time.sleep(LOOK_S)

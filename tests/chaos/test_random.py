@@ -18,7 +18,7 @@ from support.procs import Identity
 from support.whole import assert_no_grant_left, assert_one, course_of
 from support.witness import ROLES
 
-from graced.core.kernels import UNBORN
+from graced.core.kernels.adoption import UNBORN
 
 pytestmark = pytest.mark.chaos
 

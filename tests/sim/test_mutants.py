@@ -87,10 +87,10 @@ def mutate_newborn_is_not_watched(patch: pytest.MonkeyPatch) -> None:
 
 
 def mutate_backoff_of_kernels(patch: pytest.MonkeyPatch) -> None:
-    from graced.core import kernels
     from graced.core.intensity import Verdict
+    from graced.core.kernels import exits
 
-    patch.setattr(kernels, "weigh", lambda history, policy, ran, now, noise=0.0: Verdict(0.0, False, history))
+    patch.setattr(exits, "weigh", lambda history, policy, ran, now, noise=0.0: Verdict(0.0, False, history))
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

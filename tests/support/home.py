@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from graced.home.paths import Home as Paths
 from graced.status.now import status as ask_status
 from support import kernels as scripts
@@ -105,7 +107,8 @@ class Graced:
 
     def status(self) -> Status:
         """As the command prints it, but without a new interpreter for each look."""
-        return ask_status(Paths(str(self.home)))
+        plain: Status = msgspec.json.decode(msgspec.json.encode(ask_status(Paths(str(self.home)))))
+        return plain
 
     def told(self) -> tuple[int, Status]:
         """`graced status --json` itself: exit code and object."""
@@ -133,7 +136,7 @@ class Graced:
 
     def slot(self, name: str) -> dict[str, Any]:
         """A kernel's newest run, as the spawner stored it."""
-        return dict(json.loads((self.home / "kernels" / f"{name}.slot").read_bytes()))
+        return dict(json.loads((self.home / "kernels" / f"{name}.slot").read_bytes())["run"])
 
     def kernel(self, name: str) -> Identity:
         identity = procs.identify(self.pid(name))

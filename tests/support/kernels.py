@@ -54,6 +54,37 @@ time.sleep(float(sys.argv[3]))
 sys.exit(int(sys.argv[2]))
 """
 
+_POOL: Final = """
+import os, select, signal, sys, time
+folder, workers, job_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+finish, conduct = os.pipe()
+def note(name, text):
+    fd = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, text.encode() + b"\\n")
+    os.close(fd)
+def work(number):
+    os.close(conduct)
+    job = 0
+    while not select.select([finish], [], [], 0)[0]:
+        job += 1
+        note("begun", f"{number}.{job}")
+        time.sleep(job_s)
+        note("done", f"{number}.{job}")
+    os._exit(0)
+for number in range(workers):
+    if os.fork() == 0:
+        work(number)
+def end(*_):
+    os.close(conduct)
+    for _ in range(workers):
+        os.wait()
+    note("done", "pool")
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+while True:
+    signal.pause()
+"""
+
 _DUMP: Final = """
 import json, os, sys, time
 mask = os.umask(0o077)
@@ -100,6 +131,12 @@ def family(folder: object, **keys: Any) -> dict[str, Any]:
 def disguised(folder: object, **keys: Any) -> dict[str, Any]:
     """A family whose processes have lost their environment, and with it the marks of graced."""
     return {"command": ["env", "-i", *PYTHON, _FAMILY, str(folder)], **keys}
+
+
+def pool(folder: object, workers: int = 3, job_s: float = 0.4, **keys: Any) -> dict[str, Any]:
+    """A parent that conducts the end of its workers: told to end, it lets each finish its job; a worker that is told
+    itself dies in the middle of one. Each job is a line in `begun` and one in `done`, and so is the pool's own end."""
+    return {"command": [*PYTHON, _POOL, str(folder), str(workers), str(job_s)], **keys}
 
 
 FAMILY: Final = ("parent", "child", "deaf", "daemon")

@@ -4,6 +4,7 @@ They look at what really happens in the simulated world, never at what the core 
 """
 
 from graced.sim.checks.base import Check
+from graced.sim.checks.commands import Commands
 from graced.sim.checks.counters import Counters
 from graced.sim.checks.evidence import Evidence
 from graced.sim.checks.kills import Kills
@@ -12,7 +13,8 @@ from graced.sim.checks.powers import Powers
 from graced.sim.checks.protocol import Protocol
 from graced.sim.checks.storms import Storms
 from graced.sim.checks.times import Times
+from graced.sim.checks.told import Told
 
 
 def all_checks() -> tuple[Check, ...]:
-    return (OneOfEach(), Kills(), Evidence(), Powers(), Protocol(), Storms(), Counters(), Times())
+    return (OneOfEach(), Kills(), Evidence(), Powers(), Protocol(), Storms(), Counters(), Told(), Commands(), Times())

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from graced.sim.store import Entry
+from graced.bus.protocol import Ask, Reply
+from graced.core.vocabulary import Perform
+from graced.sim.disk import Entry
 
 if TYPE_CHECKING:
     from graced.sim.machine import Process
@@ -20,7 +22,7 @@ class Check:
 
     def forked(self, member: "Member") -> None: ...
 
-    def claimed(self, member: "Member") -> None: ...
+    def claimed(self, member: "Member", incarnation: int) -> None: ...
 
     def became_ready(self, member: "Member") -> None: ...
 
@@ -31,6 +33,17 @@ class Check:
     def resigned(self, member: "Member", reason: str) -> None: ...
 
     def recorded(self, entry: Entry) -> None: ...
+
+    def stored(self, member: "Member") -> None:
+        """What it had queued for state.db is in it."""
+
+    def taken(self, member: "Member", ask: Ask) -> None:
+        """A command came in."""
+
+    def replied(self, member: "Member", address: bytes, reply: Reply) -> None: ...
+
+    def performed(self, key: tuple[str, int, int], action: Perform) -> None:
+        """A worker performs an attempt (run, step, attempt)."""
 
     def leased(self, member: "Member") -> None: ...
 

@@ -7,8 +7,8 @@ from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 
 if TYPE_CHECKING:
+    from graced.sim.disk import Entry
     from graced.sim.machine import Process
-    from graced.sim.store import Entry
 
 PLAIN_INTERVALS: Final = 6.0  # stopped for that long, any watcher that was awake meanwhile knows it for a fact
 RECENT_INTERVALS: Final = 3.0

@@ -49,7 +49,7 @@ class Kills(Check):
     def _too_long_newborn(self, process: "Process") -> bool:
         member = self.world.members[process.pid]
         limit = max(NEWBORN_FLOOR_S, NEWBORN_INTERVALS * self.world.timing.interval)
-        return not getattr(member, "core", None) and self.world.clock.now - process.born >= limit - SLACK_S
+        return not member.claimed and self.world.clock.now - process.born >= limit - SLACK_S
 
     def _unheard(self, process: "Process") -> bool:
         """Did a majority of those that run not hear it for half the timeout, now or a moment ago?"""

@@ -1,4 +1,7 @@
-"""Invariant 1: one process a role, one run a kernel; incarnations and runs only grow. (Kernels: World.launch.)"""
+"""Invariant 1: one process a role, one run a kernel; incarnations and runs only grow.
+
+A run begins only when nothing of the one before is left, and when its slot says that it is about to.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -18,16 +21,22 @@ class OneOfEach(Check):
         self.incarnations: dict[str, int] = {}
         self.runs: dict[str, int] = {}
 
-    def claimed(self, member: "Member") -> None:
+    def claimed(self, member: "Member", incarnation: int) -> None:
         role, old = member.role, self.holders.get(member.role)
         if old is not None and old.alive:
             raise Breach("one of each", f"{member} takes the role that {old} holds")
-        if member.core.incarnation <= self.incarnations.get(role, 0):
-            raise Breach("one of each", f"{member} has incarnation {member.core.incarnation}, which was there before")
+        if incarnation <= self.incarnations.get(role, 0):
+            raise Breach("one of each", f"{member} has incarnation {incarnation}, which was there before")
         self.holders[role] = member.process
-        self.incarnations[role] = member.core.incarnation
+        self.incarnations[role] = incarnation
 
     def launched(self, kernel: str, run: int) -> None:
         if run <= self.runs.get(kernel, 0):
             raise Breach("one of each", f"run {run} of {kernel} is started again")
+        left = [p for p in self.world.machine.processes.values() if p.marks is not None and p.marks[0] == kernel]
+        if left:
+            raise Breach("one of each", f"run {run} of {kernel} is started while {left} is alive")
+        slot = self.world.disk.slots.get(kernel)
+        if slot is None or (slot.run.run, slot.run.pid) != (run, 0):
+            raise Breach("one of each", f"run {run} of {kernel} is born before its slot says so: {slot}")
         self.runs[kernel] = run

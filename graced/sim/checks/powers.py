@@ -12,8 +12,8 @@ from graced.sim.checks.base import Check
 from graced.spec.roles import DELEGATES, POWERS
 
 if TYPE_CHECKING:
+    from graced.sim.disk import Entry
     from graced.sim.member import Member
-    from graced.sim.store import Entry
     from graced.sim.world import World
 
 SLACK_S: Final = 0.001
@@ -53,7 +53,7 @@ class Powers(Check):
         now = self.world.clock.now
         for role in DELEGATES:
             member = self.world.wires.bound.get(role)
-            if member is None:
+            if member is None or not member.begun:
                 continue
             for incident, held in member.core.held.items():
                 self._check(member, incident, held.until, now)

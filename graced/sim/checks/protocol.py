@@ -7,7 +7,7 @@ from graced.sim.checks.base import Check
 from graced.spec.roles import EMERGENCY_PLAYBOOK
 
 if TYPE_CHECKING:
-    from graced.sim.store import Entry
+    from graced.sim.disk import Entry
     from graced.sim.world import World
 
 ORDER: Final = (

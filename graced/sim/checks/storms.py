@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from graced.core.intensity import try_again
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 
@@ -18,10 +19,15 @@ class Storms(Check):
     def begin(self, world: "World") -> None:
         super().begin(world)
         self.starts: dict[str, list[float]] = {}
+        self.last: dict[str, float] = {}
         self.births: dict[str, list[Member]] = {}
 
     def launched(self, kernel: str, run: int) -> None:
+        """A start that comes `backoff.max` after the one before is a try of what the ladder did not help: no storm."""
         policy, now = self.world.kernel_policy, self.world.clock.now
+        last, self.last[kernel] = self.last.get(kernel, 0.0), now
+        if now - last >= try_again(policy):
+            return
         times = [t for t in self.starts.get(kernel, ()) if t > now - policy.window]
         times.append(now)
         self.starts[kernel] = times
@@ -29,8 +35,11 @@ class Storms(Check):
             raise Breach("storm", f"{kernel} was started {len(times)} times within {policy.window:g} s")
 
     def asked(self, what: str, names: tuple[str, ...]) -> None:
-        """A person's starts do not count, and clear the count, of what the kernel depends on too; a mend its own."""
-        for name in names if what in ("stop", "mended") else self.world.specs:
+        """A person's starts do not count, and clear the count, of what the kernel depends on too; a mend its own.
+
+        What a full disk did not take, and died with its member, is forgotten.
+        """
+        for name in names if what in ("stop", "mended", "anew") else self.world.specs:
             self.starts[name] = []
 
     def forked(self, member: "Member") -> None:
@@ -42,7 +51,7 @@ class Storms(Check):
         self.births[role] = [*born, member]
         early = edge - ATTEMPT_S
         again = sum(m.process.born > early for r in ("spawner", "watchdog") for m in self.births.get(r, ())) + sum(
-            e.at > early and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.store.audit[-400:]
+            e.at > early and e.kind == "recovery.started" and e.data["tier"] == 3 for e in world.disk.audit[-400:]
         )
         if len(failed) > world.policy.max_restarts + 2 + FORCED * again and role != "spawner":
             raise Breach("storm", f"{role} was born {len(failed)} times without becoming healthy")

@@ -36,4 +36,4 @@ class Times(Check):
 
     def _all_ready(self) -> bool:
         members = [self.world.wires.bound.get(role) for role in MEMBERS]
-        return all(m is not None and m.core.ready and m.process.life == "running" for m in members)
+        return all(m is not None and m.begun and m.core.ready and m.process.life == "running" for m in members)

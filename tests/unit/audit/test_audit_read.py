@@ -70,7 +70,7 @@ def test_a_whole_log_of_several_segments(tmp_path: Path) -> None:
         (lambda s: s[0].pop(), "000002.jsonl", 1, 10, "seq is 11"),
         (lambda s: s[1].pop(0), "000002.jsonl", 1, 11, "seq is 12"),
         (lambda s: s[0].__setitem__(9, s[0][9][:-1]), "000001.jsonl", 10, 10, "unfinished, and a later segment"),
-        (lambda s: s[2].__setitem__(9, s[2][9][:-1] + b"x"), "000003.jsonl", 10, 30, "newline at the end"),
+        (lambda s: s[2].__setitem__(9, s[2][9][:-1] + b"x"), "000003.jsonl", 10, 30, "newlines were changed"),
         (lambda s: s[0].__setitem__(0, s[0][0][1:]), "000001.jsonl", 1, 1, "not JSON"),
     ],
 )
@@ -201,11 +201,11 @@ def test_a_tear_set_aside_during_the_reading_is_no_breach(tmp_path: Path, monkey
     real = read._walk
     looks = 0
 
-    def walk(file, place, end):
+    def walk(file, place, end, see):
         nonlocal looks
         looks += 1
         if looks > 1:
-            return real(file, place, end)
+            return real(file, place, end, see)
         path.write_bytes(b"".join(lines))
         return read._Place(len(lines[0]) + len(lines[1]), 2, 3, read.parse(lines[1])["hash"]), "not JSON", 0
 

@@ -15,6 +15,7 @@ from graced.cli.status import code_of, narrowed
 from graced.control.explain import Explanation
 from graced.control.log_notes import local
 from graced.spec.roles import MEMBERS
+from graced.status.structs import Status
 
 
 def member(**changes: Any) -> dict[str, Any]:
@@ -44,8 +45,12 @@ def status(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def typed(found: dict[str, Any]) -> Status:
+    return msgspec.convert(found, Status)
+
+
 def text(found: dict[str, Any], columns: int = 80, names: tuple[str, ...] = ()) -> str:
-    return click.unstyle(board(found, columns, names))
+    return click.unstyle(board(typed(found), columns, names))
 
 
 def with_kernel(name: str, **changes: Any) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def with_kernel(name: str, **changes: Any) -> dict[str, Any]:
 def test_the_first_line_of_a_healthy_home() -> None:
     found = status(kernels={f"k{n}": kernel() for n in range(20)})
     assert (
-        click.unstyle(headline(found))
+        click.unstyle(headline(typed(found)))
         == "healthy · 20/20 kernels · mutual recovery ready · emergency armed · 0 syntax errors"
     )
 
@@ -77,12 +82,12 @@ def test_the_first_word_says_what_is_up(changes: dict[str, Any], word: str) -> N
 
 def test_kernels_that_need_not_run_are_not_counted() -> None:
     idle = {state: kernel(state=state, pid=None) for state in ("stopped", "exited", "scheduled")}
-    assert "1/2 kernels" in headline(status(kernels={"a": kernel(), "b": kernel(state="failed"), **idle}))
+    assert "1/2 kernels" in headline(typed(status(kernels={"a": kernel(), "b": kernel(state="failed"), **idle})))
 
 
 def test_one_syntax_error_is_singular() -> None:
     found = status(code={"files": 3, "broken": 1, "scanned_at": None})
-    assert headline(found).endswith("1 syntax error")
+    assert headline(typed(found)).endswith("1 syntax error")
     assert "`graced tasks`" in text(found)
 
 
@@ -104,7 +109,7 @@ def explained(name: str, **changes: Any) -> Explanation:
 def test_no_line_but_the_first_is_wider_than_the_terminal_and_the_reason_is_whole(columns: int) -> None:
     name = "a-kernel-with-a-very-long-name-indeed"
     found = with_kernel(name, state="failed", reason=REASON, pid=None, started_at=None)
-    shown = click.unstyle(board(found, columns, why={name: explained(name)}))
+    shown = click.unstyle(board(typed(found), columns, why={name: explained(name)}))
     lines = [line for line in shown.splitlines()[1:] if not line.startswith((f"{name} is failed", "    more: "))]
     assert max(map(len, lines)) <= columns, [line for line in lines if len(line) > columns]
     assert " ".join(REASON.split()) in " ".join(shown.split()), "never cut"
@@ -115,7 +120,7 @@ def test_off_a_terminal_nothing_is_cut() -> None:
     name = "a-kernel-with-a-very-long-name-indeed-longer-than-any-column-may-be"
     found = with_kernel(name, state="failed", reason=REASON, pid=None)
     found["kernels"].update({f"k{n}": kernel() for n in range(100)})
-    shown = click.unstyle(board(found, 0, why={name: explained(name)}))
+    shown = click.unstyle(board(typed(found), 0, why={name: explained(name)}))
     assert REASON in shown and PATH in shown and "…" not in shown
     assert any(line.startswith(f"{name}  failed") for line in shown.splitlines())
     assert "k99" in shown
@@ -123,7 +128,7 @@ def test_off_a_terminal_nothing_is_cut() -> None:
 
 def test_what_is_wrong_comes_before_the_kernels_and_they_before_the_members() -> None:
     found = with_kernel("worst", state="failed", reason="exit code 1", pid=None)
-    shown = click.unstyle(board(found, 80, why={"worst": explained("worst", reason="exit code 1")}))
+    shown = click.unstyle(board(typed(found), 80, why={"worst": explained("worst", reason="exit code 1")}))
     places = [
         shown.index(part)
         for part in (
@@ -140,7 +145,7 @@ def test_what_is_wrong_comes_before_the_kernels_and_they_before_the_members() ->
 def test_members_that_are_well_are_one_line_unless_they_are_asked_for() -> None:
     found = status()
     assert "watchdog" not in text(found)
-    assert all(name in click.unstyle(board(found, 80, all_members=True)) for name in MEMBERS)
+    assert all(name in click.unstyle(board(typed(found), 80, all_members=True)) for name in MEMBERS)
     found["members"]["trigger"] = member(state="down", pid=None, detail={"evidence": "exit"})
     shown = text(found)
     assert "watchdog" not in shown and "6 of 7 members healthy" in shown
@@ -178,7 +183,7 @@ def test_with_names_the_trouble_of_others_does_not_count(names: tuple[str, ...],
     found = with_kernel("bad", state="failed", pid=None)
     found["kernels"]["quiet"] = kernel(state="stopped", pid=None)
     found["members"]["trigger"] = member(state="suspect")
-    assert code_of(found, names) == code
+    assert code_of(typed(found), names) == code
 
 
 def test_many_kernels_are_folded_but_never_one_in_trouble() -> None:
@@ -223,10 +228,10 @@ def test_names_narrow_the_table_and_the_object() -> None:
     found = text(status(), names=("web", "trigger"))
     assert "trigger" in found and "web" in found
     assert "watchdog" not in found.splitlines()[-1] and "db" not in found
-    narrow = narrowed(status(), ["web"])
+    narrow = msgspec.to_builtins(narrowed(typed(status()), ["web"]))
     assert (list(narrow["kernels"]), list(narrow["members"])) == (["web"], [])
     assert list(narrow) == list(status())
-    assert narrowed(status(), []) == status()
+    assert narrowed(typed(status()), []) == typed(status())
 
 
 def test_delegations_and_a_degraded_audit_are_told() -> None:
@@ -243,7 +248,7 @@ def test_a_member_of_which_nothing_could_be_measured() -> None:
     found["members"]["trigger"] = member(
         pid=None, state="down", uptime_s=None, heartbeat_age_s=None, rss_bytes=None, pss_bytes=None, loop_lag_s=None
     )
-    lines = click.unstyle(board(found, 80, all_members=True)).splitlines()
+    lines = click.unstyle(board(typed(found), 80, all_members=True)).splitlines()
     line = next(line for line in lines if line.startswith("trigger  "))
     assert line.split()[1:] == ["down", "-", "-", "-", "-", "-", "0"]
 

@@ -15,9 +15,10 @@ import zmq
 from graced.bus.protocol import Ask, Reply, decode_ask, encode, to_plain
 from graced.home.locks import LockRecord
 from graced.home.paths import Home
+from graced.home.slots import Slot
 from graced.posix import proc, spawn
 from graced.posix.padded_record import open_slot, write_slot
-from graced.status.disk import Slot
+from graced.spec.run import Run
 
 DEADLINE_S = 20.0
 
@@ -70,7 +71,7 @@ class Ward:
 
 def write_run(home: Home, name: str, run: int, identity: proc.Identity) -> None:
     fd = open_slot(home.slot(name))
-    write_slot(fd, msgspec.json.encode(Slot(name, run, identity.pid, identity.start_ticks, identity.boot_id)), 512)
+    write_slot(fd, msgspec.json.encode(Slot(Run(name, run, identity.pid, identity.start_ticks, identity.boot_id))), 512)
     os.close(fd)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -11,8 +12,10 @@ from graced.home.presence import Presence
 from graced.posix.proc import Usage
 from graced.spec.config import Kernel
 from graced.spec.roles import MEMBERS
-from graced.status.compose import compose
-from graced.status.facts import Clocks, Code, Gathered, Recoveries, RunFact, Tasks
+from graced.spec.run import Run
+from graced.status import compose as composing
+from graced.status.facts import Clocks, Gathered, RunFact
+from graced.status.structs import Code, Recoveries, Tasks
 
 NOW = Clocks(wall=1_767_225_600.0, monotonic=1000.0, boottime=2000.0)
 MEMBER_KEYS = [
@@ -25,15 +28,23 @@ KERNEL_KEYS = [
 ]  # fmt: skip
 
 
+def compose(g: Gathered) -> dict[str, Any]:
+    """As `graced status --json` prints it."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(composing.compose(g)))
+    return plain
+
+
 def pid_of(member: str) -> int:
     return 100 + MEMBERS.index(member)
 
 
 def kernel(**changes: Any) -> KernelView:
     """One that runs well, as self_healing tells it."""
+    run = {"kernel": "web", "run": 3, "pid": 500, "start_ticks": 190_000, "boot_id": "boot", "started": 900.0}
+    run |= {key: changes.pop(key) for key in tuple(changes) if key in run}
     fields: dict[str, Any] = {
-        "pid": 500, "start_ticks": 190_000, "state": "ready", "run": 3, "reason": "", "started": 900.0, "restarts": 2,
-        "exit": None, "critical": False, "rung": None, "wanted": True, "held": False, "due": 0.0,
+        "run": Run(**run), "state": "ready", "reason": "", "restarts": 2, "exit": None, "critical": False,
+        "rung": None, "wanted": True, "stopped_by_person": False, "due": 0.0,
     }  # fmt: skip
     return KernelView(**(fields | changes))
 
@@ -257,7 +268,7 @@ def dead_home(**changes: Any) -> Gathered:
 
 
 def test_without_members_it_is_stopped_and_kernels_are_as_they_are() -> None:
-    g = dead_home(stored={"web": kernel()}, slots={"web": RunFact(3, 500, 190_000, True)})
+    g = dead_home(stored={"web": kernel()}, slots={"web": RunFact(Run("web", 3, 500, 190_000), True)})
     found = compose(g)
     assert (found["mode"], found["source"], found["healthy"], found["pid"]) == ("stopped", "disk", False, None)
     assert {row["state"] for row in found["members"].values()} == {"down"}
@@ -291,7 +302,8 @@ def test_a_wanted_kernel_without_a_process_counts_against_healthy(state: str) ->
 
 
 @pytest.mark.parametrize(
-    "changes", [{"state": "exited"}, {"state": "scheduled"}, {"state": "stopped", "wanted": False, "held": True}]
+    "changes",
+    [{"state": "exited"}, {"state": "scheduled"}, {"state": "stopped", "wanted": False, "stopped_by_person": True}],
 )
 def test_kernels_that_need_not_run_do_not(changes: dict[str, Any]) -> None:
     assert compose(with_kernel(gathered(living=frozenset()), pid=0, **changes))["healthy"]
@@ -303,7 +315,7 @@ def test_a_view_that_is_older_than_a_death_does_not_show_the_dead_as_running() -
 
 
 def test_one_that_a_person_is_stopping_is_stopped_once_it_is_dead() -> None:
-    found = compose(with_kernel(gathered(living=frozenset()), wanted=False, held=True))
+    found = compose(with_kernel(gathered(living=frozenset()), wanted=False, stopped_by_person=True))
     assert (found["kernels"]["web"]["state"], found["healthy"]) == ("stopped", True)
 
 
@@ -314,7 +326,7 @@ def test_one_that_a_stop_of_everything_has_ended_is_stopped() -> None:
 
 
 def test_a_run_by_standing_order_is_shown_before_self_healing_knows() -> None:
-    g = gathered(living=frozenset(), slots={"web": RunFact(4, 501, 195_000, True)})
+    g = gathered(living=frozenset(), slots={"web": RunFact(Run("web", 4, 501, 195_000), True)})
     row = compose(g)["kernels"]["web"]
     assert (row["run"], row["pid"], row["state"], row["uptime_s"]) == (4, 501, "ready", 50.0)
 

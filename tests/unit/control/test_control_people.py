@@ -12,6 +12,7 @@ from graced.control.errors import EX_NOTHING_RUNS, Refusal
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.spec.config import Kernel, Ready, Stop
+from graced.spec.run import Run
 
 SPECS = {"web": Kernel("web", ("x",), stop=Stop(timeout_s=0.5), ready=Ready(timeout_s=0.5))}
 
@@ -21,7 +22,9 @@ class Healing:
 
     def __init__(self, home: Home, **verbs: Callable[[dict[str, Any]], Any]) -> None:
         me = proc.me()
-        self.kernel = KernelView(me.pid, me.start_ticks, "ready", 1, "", 1.0, 0, None, False, None, True, False, 0.0)
+        self.kernel = KernelView(
+            Run("web", 1, me.pid, me.start_ticks, me.boot_id, 1.0), "ready", "", 0, None, False, None, True, False, 0.0
+        )
         self._me = me
         handlers = {verb.replace("_", "."): handler for verb, handler in verbs.items()}
         self.member = FakeMember(home, "self_healing", {"status": lambda args: self._view(), **handlers})
@@ -36,7 +39,8 @@ class Healing:
     def change(self, **changes: Any) -> None:
         from msgspec.structs import replace
 
-        self.kernel = replace(self.kernel, **changes)
+        run = {key: changes.pop(key) for key in ("run", "pid") if key in changes}
+        self.kernel = replace(self.kernel, run=replace(self.kernel.run, **run), **changes)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +51,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stop_returns_when_the_kernel_is_known_dead(home: Home) -> None:
     def stop(args: dict[str, Any]) -> dict[str, Any]:
-        healing.change(pid=0, state="stopped", wanted=False, held=True)
+        healing.change(pid=0, state="stopped", wanted=False, stopped_by_person=True)
         return args
 
     healing = Healing(home, kernels_stop=stop)
@@ -89,14 +93,14 @@ def test_restart_waits_for_a_greater_run_that_is_ready(home: Home) -> None:
 
 def test_a_restart_whose_answer_got_lost_is_not_asked_for_twice(home: Home) -> None:
     def restart(args: dict[str, Any]) -> None:
-        healing.change(run=healing.kernel.run + 1)
+        healing.change(run=healing.kernel.run.run + 1)
 
     healing = Healing(home, kernels_restart=restart)
     try:
         assert people.restart_kernels(home, SPECS, ["web"], lambda done: None) == []
     finally:
         healing.member.close()
-    assert healing.kernel.run == 2
+    assert healing.kernel.run.run == 2
 
 
 def test_a_kernel_that_fails_ends_the_wait(home: Home) -> None:

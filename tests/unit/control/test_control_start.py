@@ -11,13 +11,14 @@ from control_ward import Ward, wait_for, write_role
 
 from graced.control.errors import EX_NO_SUCH_NAME, Refusal
 from graced.control.start import in_time_s, prepare
-from graced.home import announce
+from graced.home import stopping
+from graced.home.environment import for_spawner
 from graced.home.kept import kept_config, read_base, running_kernels
-from graced.home.launch import spawner_environ
 from graced.home.locks import LockRecord, take_now
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.spec.config import Config, Dependency, Kernel, Ready
+from graced.spec.run import Run
 from graced.store import tables
 from graced.store.db import Store
 
@@ -45,7 +46,7 @@ def prepared(home: Home, names: tuple[str, ...] = (), environ: dict[str, str] | 
 def hold(home: Home, name: str) -> None:
     """A row of a kernel that a person stopped by name."""
     store = Store(home.db, patience_s=5.0)
-    assert tables.save_kernel(store, name, 3, None, None, "boot", "stopped", stopped_by_person=True)
+    assert tables.save_kernel(store, tables.KernelRow(Run(name, 3), "stopped", stopped_by_person=True))
     store.close()
 
 
@@ -106,8 +107,8 @@ def test_what_a_person_stopped_stays_stopped_unless_all_was_stopped(home: Home) 
     assert held(home) == {"db", "manual"}
     assert prepared(home, ("api",))
     assert held(home) == {"manual"}
-    announce.announce(home)
-    announce.conclude(home)
+    stopping.announce(home)
+    stopping.conclude(home)
     assert prepared(home)
     assert held(home) == set()
 
@@ -140,13 +141,13 @@ def test_a_second_start_waits_for_the_first_and_says_so(home: Home) -> None:
 def test_a_start_waits_for_the_end_of_a_stop(home: Home, ward: Ward) -> None:
     code = (
         "import sys, time\n"
-        "from graced.home import announce\n"
+        "from graced.home import stopping\n"
         "from graced.home.paths import Home\n"
         "home = Home(sys.argv[1])\n"
-        "announce.announce(home)\n"
+        "stopping.announce(home)\n"
         "open(sys.argv[2], 'w')\n"
         "time.sleep(0.3)\n"
-        "announce.conclude(home)"
+        "stopping.conclude(home)"
     )
     flag = os.path.join(home.root, "flag")
     ward.python(code, home.root, flag)
@@ -175,7 +176,7 @@ def test_in_time_is_the_longest_ready_timeout() -> None:
 
 
 def test_the_spawner_carries_the_mark_of_its_own_home_alone(home: Home) -> None:
-    environ = spawner_environ(
+    environ = for_spawner(
         home, {"PATH": "/bin", "GRACED_HOME_ID": "other", "GRACED_KERNEL": "outer", "GRACED_RUN": "3"}
     )
     assert environ == {"PATH": "/bin", "GRACED_HOME_ID": home.id()}

@@ -11,7 +11,7 @@ import pytest
 from control_ward import Ward, wait_for, write_role, write_run
 
 from graced.control.stop import Stopped, stop_all
-from graced.home import announce
+from graced.home import stopping
 from graced.home.locks import LockRecord, holder, take_now
 from graced.home.paths import Home
 from graced.home.stopping import Announcement, announced
@@ -51,7 +51,7 @@ def dead(*identities: proc.Identity) -> bool:
 
 def test_nothing_running_is_said_and_nothing_is_written(home: Home) -> None:
     before = sorted(os.listdir(home.run))
-    assert stop_all(home).nothing
+    assert stop_all(home) == Stopped([], [])
     assert sorted(os.listdir(home.run)) == before
 
 
@@ -142,7 +142,7 @@ def test_a_slot_whose_pid_was_reused_kills_nobody(home: Home, ward: Ward) -> Non
     stranger = ward.python(SLEEP)
     write_run(home, "web", 1, proc.Identity(stranger.pid, stranger.start_ticks - 1, stranger.boot_id))
     write_role(home, "watchdog", proc.Identity(stranger.pid, stranger.start_ticks, "another-boot"))
-    assert stop_all(home).nothing
+    assert stop_all(home) == Stopped([], [])
     assert proc.alive(stranger)
 
 
@@ -174,13 +174,13 @@ def test_a_stopped_holder_of_the_restart_lock_is_killed(home: Home, ward: Ward) 
 
 
 def test_a_full_disk_is_no_obstacle(home: Home, ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    announce.make_spare(home)
+    stopping.make_spare(home)
     kernel = ward.kernel(home, "web", SLEEP)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(announce, "write_whole", full)
+    monkeypatch.setattr(stopping, "write_whole", full)
     stop_all(home)
     assert dead(kernel) and announced(home)
 
@@ -191,15 +191,15 @@ def test_a_full_disk_is_no_obstacle(home: Home, ward: Ward, monkeypatch: pytest.
 def test_an_announcement_counts_while_its_writer_lives(home: Home, ward: Ward) -> None:
     writer = ward.python(SLEEP)
     Path(home.stopping).write_bytes(msgspec.json.encode(Announcement(writer.pid, writer.start_ticks, writer.boot_id)))
-    assert announced(home) and announce.other_stop(home) == writer
+    assert announced(home) and stopping.other_stop(home) == writer
     proc.signal_identity(writer, signal.SIGKILL)
     wait_for(lambda: dead(writer))
-    assert not announced(home) and announce.other_stop(home) is None
+    assert not announced(home) and stopping.other_stop(home) is None
 
 
 def test_a_start_takes_a_finished_announcement_away(home: Home) -> None:
-    assert announce.announce(home) and announce.conclude(home) and announced(home)
-    announce.retract(home)
+    assert stopping.announce(home) and stopping.conclude(home) and announced(home)
+    stopping.retract(home)
     assert not os.path.exists(home.stopping)
 
 
@@ -207,16 +207,16 @@ def test_two_stops_do_the_work_of_one(home: Home, ward: Ward) -> None:
     """The second waits for the first, and finds nothing left: that is no failure."""
     code = (
         "import sys, time\n"
-        "from graced.home import announce\n"
+        "from graced.home import stopping\n"
         "from graced.home.paths import Home\n"
         "home = Home(sys.argv[1])\n"
-        "announce.announce(home)\n"
+        "stopping.announce(home)\n"
         "open(sys.argv[2], 'w')\n"
         "time.sleep(0.3)\n"
-        "announce.conclude(home)"
+        "stopping.conclude(home)"
     )
     flag = os.path.join(home.root, "flag")
     first = ward.python(code, home.root, flag)
     wait_for(lambda: os.path.exists(flag))
     stopped = stop_all(home)
-    assert dead(first) and not stopped.nothing
+    assert dead(first) and stopped != Stopped([], [])

@@ -7,6 +7,10 @@ from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.vocabulary import Birth, Born, Died, Heard, Unborn
 
 
+def unheard(role: str) -> bool:
+    return False
+
+
 def ask(starts: Starts, *, force: bool = False, now: float = NOW, holder: int = 0) -> births.Step:
     return births.ask(starts, Birth("trigger", "r", 3, force), now, holder=holder)
 
@@ -67,10 +71,10 @@ def test_the_emergency_skips_and_resets_the_count() -> None:
 
 def test_a_newborn_that_had_its_time_is_killed_once() -> None:
     starts = births.forked({}, "trigger", 100, NOW)
-    assert births.overdue(starts, TIMING.interval, NOW + births.NEWBORN_FLOOR_S)[1] == ()
-    starts, actions = births.overdue(starts, TIMING.interval, NOW + births.NEWBORN_FLOOR_S + 0.1)
+    assert births.overdue(starts, TIMING.interval, NOW + births.NEWBORN_FLOOR_S, unheard)[1] == ()
+    starts, actions = births.overdue(starts, TIMING.interval, NOW + births.NEWBORN_FLOOR_S + 0.1, unheard)
     assert actions == (KillNewborn("trigger", 100),)
-    assert births.overdue(starts, TIMING.interval, NOW + 99)[1] == ()
+    assert births.overdue(starts, TIMING.interval, NOW + 99, unheard)[1] == ()
 
 
 def test_a_newborn_that_others_hear_is_not_killed_by_a_deaf_spawner() -> None:

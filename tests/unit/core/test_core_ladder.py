@@ -1,174 +1,218 @@
 """The rungs of the ladder: which is taken when, and what becomes of the kernel."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
-from graced.core import kernels, ladder
 from graced.core.intensity import LONG_RUN_S, History, Policy
-from graced.core.kernel import (
-    FIRST_KEEP_S,
-    Evidence,
+from graced.core.kernels import ladder, view
+from graced.core.kernels.machine import Kernels
+from graced.core.kernels.state import Climbing, Evidence, Tally, new_kernel
+from graced.core.kernels.vocabulary import (
+    Asked,
+    BeginRung,
     Examine,
-    FixSource,
+    Examined,
     Keep,
-    Kernel,
-    Kernels,
-    RestoreSource,
+    RunBorn,
+    RunEnded,
+    RungEnded,
+    RungOutcome,
+    SourcesMended,
+    SourcesRenewed,
     Start,
-    Step,
 )
-from graced.core.orders import Exit, Running
-from graced.core.vocabulary import Action, CloseIncident, Record
+from graced.core.orders import Exit
+from graced.core.vocabulary import Action, NoteStep, Record
 from graced.spec.config import Kernel as Spec
+from graced.spec.run import Run
 
 NAME = "web"
-SYNTAX = Evidence("SyntaxError: invalid syntax", True, "/src/a.py", ("/src/main.py", "/src/a.py"), True)
-RAISED = Evidence("KeyError: 'a'", False, "/src/a.py", ("/src/a.py",), False, True)
+SYNTAX = Evidence("SyntaxError: invalid syntax", ("/src/main.py", "/src/a.py"))
 POLICY = Policy(max_restarts=0)
 
 
-def down(spec: Spec | None = None, **keys: object) -> tuple[Kernel, tuple[Action, ...]]:
+class Down:
     """A kernel whose run 1 has just failed, with no restart left."""
-    spec = spec or Spec(NAME, ("x",), sources=("/src",))
-    running = Running(NAME, 1, 4711, 1, 100.0, alive=True)
-    known: Kernels = {NAME: replace(Kernel(spec, POLICY, wanted=True), **keys)}
-    known, _ = kernels.born(known, running, 100.0)
-    exited = replace(running, alive=False, exit=Exit(code=1))
-    known, actions = kernels.exited(known, exited, 101.0, by_order=False, noise=0.0)
-    return known[NAME], actions
+
+    def __init__(self, spec: Spec | None = None) -> None:
+        spec = spec or Spec(NAME, ("x",), sources=("/src",))
+        self.kernels = Kernels([new_kernel(spec, POLICY, wanted=True)])
+        self.fall(1, 100.0)
+
+    def fall(self, run: int, at: float) -> None:
+        """Run `run` is born, and fails a second later."""
+        born = Run(NAME, run, 4710 + run, 1, "boot", at)
+        self.kernels.take(RunBorn(born), at)
+        self.actions: tuple[Action, ...] = self.kernels.take(RunEnded(born, Exit(code=1)), at + 1)
+
+    def take(self, event: Any, now: float) -> tuple[Action, ...]:
+        self.actions = self.kernels.take(event, now)
+        return self.actions
+
+    def examined(self, evidence: Evidence, now: float = 101.1) -> None:
+        self.take(Examined(NAME, self.kernel.run.run, evidence), now)
+
+    def ended(self, rung: str, outcome: RungOutcome, text: str = "", now: float = 102.0, **keys: Any) -> None:
+        restart = outcome == "held_on" and rung != "notify"
+        event = RungEnded(NAME, self.kernel.run.run, self.kernel.incident, rung, outcome, text, restart)
+        self.take(replace(event, **keys), now)
+
+    @property
+    def kernel(self) -> Any:
+        return self.kernels[NAME]
+
+    @property
+    def rung(self) -> str | None:
+        phase = self.kernel.phase
+        return phase.rung if isinstance(phase, Climbing) else None
+
+    @property
+    def state(self) -> str:
+        return view.state(self.kernel)
 
 
-def take(step: Step) -> tuple[Kernel, tuple[Action, ...]]:
-    return step[0][NAME], step[1]
+def begun(actions: tuple[Action, ...]) -> list[str]:
+    return [a.rung for a in actions if isinstance(a, BeginRung)]
 
 
-def examined(kernel: Kernel, evidence: Evidence, now: float = 101.1) -> tuple[Kernel, tuple[Action, ...]]:
-    return take(ladder.examined({NAME: kernel}, NAME, kernel.run, evidence, now))
-
-
-def kinds(actions: tuple[Action, ...]) -> set[type[Action]]:
-    return {type(action) for action in actions}
+def escalated(actions: tuple[Action, ...]) -> int:
+    return sum(isinstance(a, Record) and a.kind == "escalated" for a in actions)
 
 
 def test_past_the_intensity_the_failure_is_examined_before_anybody_is_called() -> None:
-    kernel, actions = down()
-    assert Examine(NAME, 1) in actions
-    assert (kernel.state, kernel.climb) == ("backoff", "examine")
-    assert not any(isinstance(a, Record) and a.kind == "escalated" for a in actions)
-    still, actions = take(kernels.tend({NAME: kernel}, 101.05))
-    assert not actions
-    assert still == kernel
+    down = Down()
+    assert Examine(NAME, 1) in down.actions
+    assert (down.state, down.rung) == ("backoff", ladder.EXAMINE)
+    assert not escalated(down.actions)
+    assert down.kernels.tend(101.05) == ()
+    assert down.kernels.tend(102.0) == (Examine(NAME, 1),), "asked again until it is answered"
 
 
-def test_a_syntax_error_goes_to_the_coding_agent_until_it_answers() -> None:
-    kernel, _ = down()
-    kernel, actions = examined(kernel, SYNTAX)
-    fix = FixSource(NAME, 1, "web-run1", "/src/a.py", SYNTAX.error)
-    assert fix in actions
-    assert kernel.rung == "fix_source"
-    _, actions = take(kernels.tend({NAME: kernel}, 102.2))
-    assert actions == (fix,)
-    kernel, _ = take(ladder.told({NAME: kernel}, NAME, 1, "fix_source", True, "mended", 103.0))
-    assert (kernel.climb, kernel.history) == ("", History())
-    _, actions = take(kernels.tend({NAME: kernel}, 103.0))
-    assert Start(NAME, 2) in actions
+def test_a_rung_is_begun_until_it_ends_and_has_the_kernel_started_with_its_count_cleared() -> None:
+    down = Down()
+    down.examined(SYNTAX)
+    begin = BeginRung(NAME, 1, "web-run1", "fix_source")
+    assert begin in down.actions
+    assert down.kernel.tally.rung == "fix_source"
+    assert down.kernels.tend(102.2) == (begin,)
+    down.ended("fix_source", "held_on", "mended", 103.0)
+    assert NoteStep("web-run1", "fix_source", True, "mended") in down.actions
+    assert (down.rung, down.kernel.tally.history) == (None, History())
+    assert Start(NAME, 2) in down.kernels.tend(103.0)
 
 
-def test_what_does_not_apply_is_passed_over() -> None:
-    for evidence in (replace(SYNTAX, mendable=False), replace(RAISED, changed=False), Evidence()):
-        kernel, actions = examined(down()[0], evidence)
-        assert (kernel.state, kernel.rung) == ("failed", "notify")
-        assert any(isinstance(a, CloseIncident) and a.state == "escalated" for a in actions)
-        assert not kinds(actions) & {FixSource, RestoreSource}
+def test_what_does_not_apply_is_passed_over_without_a_note() -> None:
+    down = Down()
+    down.examined(SYNTAX)
+    down.ended("fix_source", "not_applicable")
+    assert begun(down.actions) == ["restore_source"]
+    assert not any(isinstance(a, NoteStep) for a in down.actions)
+    down.ended("restore_source", "failed", "no snapshot")
+    assert NoteStep("web-run1", "restore_source", False, "no snapshot") in down.actions
+    assert begun(down.actions) == ["notify"]
 
 
-def test_another_failure_of_changed_sources_has_them_put_back_once() -> None:
-    kernel, actions = examined(down()[0], RAISED)
-    assert RestoreSource(NAME, 1, "web-run1") in actions
-    kernel, _ = take(ladder.told({NAME: kernel}, NAME, 1, "restore_source", True, "put back", 102.0))
-    assert "restore_source" in kernel.tried
-    again, _ = examined(replace(kernel, climb="examine", incident="i"), RAISED)
-    assert again.state == "failed"
+def test_a_person_is_called_once_and_the_kernel_is_failed_meanwhile() -> None:
+    down = Down(Spec(NAME, ("x",), ladder=("restart", "notify")))
+    assert (begun(down.actions), escalated(down.actions), down.state) == (["notify"], 1, "failed")
+    down.ended("notify", "held_on", "told by mail")
+    assert (down.state, escalated(down.actions)) == ("failed", 0)
 
 
-def test_the_order_of_the_ladder_is_kept_and_only_its_rungs_are_taken() -> None:
-    spec = Spec(NAME, ("x",), sources=("/src",), ladder=("restart", "notify"))
-    kernel, actions = down(spec)
-    assert kernel.state == "failed"
-    assert Examine(NAME, 1) in actions  # what its log names may be mended later
-    spec = Spec(NAME, ("x",), sources=("/src",), ladder=("restore_source", "fix_source", "notify"))
-    kernel, _ = examined(down(spec)[0], SYNTAX)
-    kernel, _ = take(ladder.told({NAME: kernel}, NAME, 1, "fix_source", False, "no repair", 102.0))
-    assert kernel.state == "failed"
+def test_a_playbook_is_a_rung_like_any_other_and_is_taken_once_until_one_holds() -> None:
+    down = Down(Spec(NAME, ("x",), ladder=("restart", "clear_cache", "notify")))
+    down.examined(Evidence())
+    assert begun(down.actions) == ["clear_cache"]
+    down.ended("clear_cache", "held_on", "cleared")
+    down.fall(2, 103.0)
+    down.examined(Evidence("KeyError: 'a'", ("/src/a.py",)), 104.1)
+    assert begun(down.actions) == ["notify"]
+
+
+def test_a_rung_that_did_its_work_and_wants_no_restart_is_followed_by_the_next() -> None:
+    down = Down(Spec(NAME, ("x",), ladder=("look_around", "notify")))
+    down.examined(Evidence())
+    down.ended("look_around", "held_on", "seen", restart=False)
+    assert begun(down.actions) == ["notify"]
 
 
 def test_one_broken_file_after_the_other_is_mended_but_the_same_one_not_again() -> None:
-    kernel, _ = examined(down()[0], SYNTAX)
-    kernel, _ = take(ladder.told({NAME: kernel}, NAME, 1, "fix_source", True, "mended", 102.0))
-    other = replace(SYNTAX, path="/src/b.py")
-    second, actions = examined(replace(kernel, climb="examine"), other)
-    assert FixSource in kinds(actions)
-    third, _ = examined(replace(second, climb="examine"), SYNTAX)
-    assert third.state == "failed"
+    down = Down()
+    taken = []
+    for run, path in ((1, "/src/a.py"), (2, "/src/b.py"), (3, "/src/a.py")):
+        if run > 1:
+            down.fall(run, 100.0 + run)
+        down.examined(replace(SYNTAX, named=(path,)), 101.0 + run)
+        taken += begun(down.actions)
+        down.ended("fix_source", "held_on")
+    assert taken == ["fix_source", "fix_source", "restore_source"]
 
 
 def test_a_rung_that_takes_too_long_is_over() -> None:
-    kernel, _ = examined(down()[0], SYNTAX)
-    kernel, _ = take(kernels.tend({NAME: kernel}, kernel.due))
-    assert kernel.state == "failed"
-    kernel, _ = down()
-    kernel, _ = take(kernels.tend({NAME: kernel}, kernel.due))
-    assert kernel.state == "failed"
+    down = Down()
+    assert begun(down.kernels.tend(101.0 + ladder.LIMIT_S[ladder.EXAMINE])) == ["fix_source"]
+    actions = down.kernels.tend(down.kernel.phase.since + ladder.DEFAULT_LIMIT_S)
+    assert [a.ok for a in actions if isinstance(a, NoteStep)] == [False]
+    assert begun(actions) == ["restore_source"]
+
+
+def failed(spec: Spec | None = None) -> Down:
+    down = Down(spec or Spec(NAME, ("x",), ladder=("restart", "notify")))
+    down.examined(SYNTAX)
+    down.ended("notify", "held_on")
+    assert down.state == "failed"
+    return down
 
 
 def test_a_kernel_that_failed_over_a_file_starts_when_it_is_mended_and_others_do_not() -> None:
-    spec = Spec(NAME, ("x",))
-    kernel, _ = examined(down(spec)[0], replace(SYNTAX, mendable=False))
-    assert kernel.state == "failed"
-    same, actions = take(ladder.mended({NAME: kernel}, ("/elsewhere.py",), 110.0))
-    assert (same, actions) == (kernel, ())
-    kernel, _ = take(ladder.mended({NAME: kernel}, ("/src/a.py",), 110.0))
-    _, actions = take(kernels.tend({NAME: kernel}, 110.0))
-    assert Start(NAME, 2) in actions
+    down = failed()
+    assert down.take(SourcesMended(("/elsewhere.py",)), 110.0) == ()
+    down.take(SourcesMended(("/src/a.py",)), 110.0)
+    assert Start(NAME, 2) in down.kernels.tend(110.0)
 
 
 def test_what_a_person_stopped_is_not_started_by_a_mend() -> None:
-    kernel, _ = examined(down()[0], SYNTAX)
-    stopped, _ = take(kernels.person_stop({NAME: kernel}, (NAME,), 102.0))
-    after, actions = take(ladder.mended({NAME: stopped}, ("/src/a.py",), 103.0))
-    assert (after, actions) == (stopped, ())
-    assert stopped.state == "stopped"
-    assert take(kernels.tend({NAME: stopped}, 104.0))[1] == ()
+    down = failed()
+    down.take(Asked("stop", (NAME,)), 102.0)
+    assert down.take(SourcesMended(("/src/a.py",)), 103.0) == ()
+    assert down.state == "stopped"
+    assert down.kernels.tend(104.0) == ()
 
 
 def test_a_persons_start_ends_the_climb() -> None:
-    kernel, _ = examined(down()[0], SYNTAX)
-    kernel, _ = take(kernels.person_start({NAME: kernel}, (NAME,), 102.0))
-    assert (kernel.climb, kernel.rung, kernel.tried) == ("", None, ())
-    assert Start(NAME, 2) in take(kernels.tend({NAME: kernel}, 102.0))[1]
+    down = Down()
+    down.examined(SYNTAX)
+    down.take(Asked("start", (NAME,)), 102.0)
+    assert (down.rung, down.kernel.tally.rung, down.kernel.tally.tried) == (None, None, ())
+    assert Start(NAME, 2) in down.kernels.tend(102.0)
 
 
 def test_snapshots_are_asked_for_when_a_run_is_worth_it_and_a_long_run_ends_the_ladder() -> None:
     spec = Spec(NAME, ("x",), sources=("/src",))
-    known: Kernels = {NAME: Kernel(spec, POLICY, wanted=True, tried=("restore_source",), rung="restore_source")}
-    known, _ = kernels.born(known, Running(NAME, 1, 4711, 1, 100.0, alive=True), 100.0)
+    tally = Tally(tried=("restore_source",), rung="restore_source")
+    kernels = Kernels([replace(new_kernel(spec, POLICY, wanted=True), tally=tally)])
+    kernels.take(RunBorn(Run(NAME, 1, 4711, 1, "boot", 100.0)), 100.0)
     keeps = []
-    for now in (100.0, 100.0 + FIRST_KEEP_S, 105.0, 100.0 + LONG_RUN_S, 120.0):
-        known, actions = kernels.tend(known, now)
-        keeps.append([a.proven for a in actions if isinstance(a, Keep)])
+    for now in (100.0, 100.0 + ladder.FIRST_KEEP_S, 105.0, 100.0 + LONG_RUN_S, 120.0):
+        keeps.append([a.proven for a in kernels.tend(now) if isinstance(a, Keep)])
     assert keeps == [[], [False], [], [True], []]
-    assert (known[NAME].rung, known[NAME].tried) == (None, ())
+    assert (kernels[NAME].tally.rung, kernels[NAME].tally.tried) == (None, ())
 
 
-def test_answers_about_an_older_run_are_nothing() -> None:
-    kernel, _ = down()
-    assert ladder.examined({NAME: kernel}, NAME, 7, SYNTAX, 102.0)[1] == ()
-    assert ladder.told({NAME: kernel}, NAME, 1, "fix_source", True, "", 102.0)[1] == ()
-    assert ladder.examined({}, NAME, 1, SYNTAX, 102.0) == ({}, ())
+def test_answers_about_another_run_incident_or_rung_are_nothing() -> None:
+    down = Down()
+    assert down.take(Examined(NAME, 7, SYNTAX), 102.0) == ()
+    down.examined(SYNTAX)
+    for keys in ({"run": 7}, {"incident": "web-run0"}, {"rung": "restore_source"}, {"kernel": "nobody"}):
+        event = RungEnded(NAME, 1, "web-run1", "fix_source", "held_on", "", True)
+        down.take(replace(event, **keys), 102.0)
+        assert (down.actions, down.rung) == ((), "fix_source")
 
 
 def test_renew_restarts_only_what_runs() -> None:
-    kernel, _ = down()
-    assert ladder.renew({NAME: kernel}, (NAME,), 102.0)[1] == ()
-    known, _ = kernels.born({NAME: kernel}, Running(NAME, 2, 4712, 1, 103.0, alive=True), 103.0)
-    known, _ = ladder.renew(known, (NAME,), 104.0)
-    assert known[NAME].ending == "restart"
+    down = Down()
+    assert down.take(SourcesRenewed((NAME,)), 102.0) == ()
+    down.kernels.take(RunBorn(Run(NAME, 2, 4712, 1, "boot", 103.0)), 103.0)
+    down.take(SourcesRenewed((NAME,)), 104.0)
+    assert down.kernel.phase.why == "restart"

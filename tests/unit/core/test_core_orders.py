@@ -4,12 +4,13 @@ from core_kit import NOW
 
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Runs
+from graced.spec.run import Run
 
 KILLED = Exit(signal=9)
 
 
 def alive(run: int = 1) -> Runs:
-    return orders.launched({}, "web", run, 50, 500, NOW)[0]
+    return orders.launched({}, Run("web", run, 50, 500, "boot", NOW), NOW)[0]
 
 
 def start_again(run: int = 1, **changes: object) -> Order:
@@ -65,14 +66,14 @@ def test_on_failure_and_no_restart_are_seen_to_without_self_healing() -> None:
 
 def test_no_order_is_carried_out_during_a_stop() -> None:
     runs = orders.give(alive(), start_again())
-    ending, actions = orders.stop(runs, "web", 1, 15, 10.0)
-    assert actions == (EndTree("web", 1, 15, 10.0),)
+    ending, actions = orders.stop(runs, "web", 1)
+    assert actions == (EndTree("web", 1),)
     assert len(exited(ending)[1]) == 1
 
 
 def test_a_stop_of_what_is_not_alive_or_another_run_is_harmless() -> None:
-    assert orders.stop(alive(2), "web", 1, 15, 1.0)[1] == ()
-    assert orders.stop(exited(alive())[0], "web", 1, 15, 1.0)[1] == ()
+    assert orders.stop(alive(2), "web", 1)[1] == ()
+    assert orders.stop(exited(alive())[0], "web", 1)[1] == ()
 
 
 def test_an_exit_of_another_process_is_ignored() -> None:
@@ -81,7 +82,7 @@ def test_an_exit_of_another_process_is_ignored() -> None:
 
 
 def test_a_birth_that_failed_uses_the_run_up() -> None:
-    runs, (report,) = orders.not_launched({}, "web", 1, "no such program", NOW)
+    runs, (report,) = orders.not_launched({}, Run("web", 1), "no such program", NOW)
     assert isinstance(report, Report)
     assert (report.running.exit, report.text) == (Exit(code=127), "no such program")
     assert orders.start(runs, "web", 2, NOW)[1] == (Launch("web", 2, False),)

@@ -7,7 +7,7 @@ from graced.core import outer
 from graced.core.intensity import Policy
 from graced.core.state import State, new_state
 from graced.core.vocabulary import Timing
-from graced.members.outer import job_of
+from graced.members.linux.supervisor import job_of
 
 LISTED = "123 graced.service {} running\n"
 

@@ -122,16 +122,17 @@ class FakeShell:
 
 def test_an_exit_is_not_told_before_the_kernels_last_words_are_in_its_log() -> None:
     from graced.core.orders import Exit, Report, Running
+    from graced.spec.run import Run
 
     unread, shell = {"k"}, FakeShell()
     news = News(shell, lambda kernel: kernel in unread)
     news.synced(1)
-    news.report(Report("exited", Running("k", 1, exit=Exit(code=1)), 100.0, "", False))
+    news.report(Report("exited", Running(Run("k", 1), exit=Exit(code=1)), 100.0, "", False))
     news.tend(100.0)
     assert (shell.sent, shell.timers) == ([], 1)
     news.tend(100.0 + LOG_S + 0.01)
     assert len(shell.sent) == 1, "not for ever"
-    news.report(Report("exited", Running("k", 2, exit=Exit(code=1)), 200.0, "", False))
+    news.report(Report("exited", Running(Run("k", 2), exit=Exit(code=1)), 200.0, "", False))
     unread.clear()
     news.tend(200.0)
     assert len(shell.sent) == 2

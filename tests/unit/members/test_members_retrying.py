@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from graced.members.retrying import LATEST_S, Wait, waits
+from graced.core.retries import LATEST_S, Wait, waits
 from graced.store.tasks import TaskRecord
 
 INTERVAL = 10.0

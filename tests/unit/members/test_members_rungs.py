@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from graced.core.kernels.machine import Kernels
 from graced.members.rungs import Rungs
 from graced.spec.config import CodingAgent
 
@@ -16,6 +17,6 @@ def test_only_python_in_its_sources_is_mended(tmp_path: Path, name: str, mendabl
     config = SimpleNamespace(coding_agent=CodingAgent())
     shell = cast("Any", SimpleNamespace(home=SimpleNamespace(root=str(tmp_path / "home")), config=config))
     kernel = cast("Any", SimpleNamespace(spec=SimpleNamespace(sources=(str(tmp_path),))))
-    rungs = Rungs(shell, dict, lambda step: None)
+    rungs = Rungs(shell, Kernels, lambda event, now: None)
     assert rungs._mendable(kernel, str(tmp_path / name)) is mendable
     assert not rungs._mendable(kernel, str(tmp_path.parent / name))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graced.members.trials import SETTLE_S, Row, verdict, well
+from graced.core.trials import SETTLE_S, Row, verdict, well
 
 NOW, LATER = 100.0, 200.0
 

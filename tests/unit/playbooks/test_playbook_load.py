@@ -6,7 +6,7 @@ import pathlib
 import msgspec
 import pytest
 
-from graced.playbooks.actions import BUILT_IN, CORE_ACTIONS, ActionSpec, all_actions, spec_of, user_actions
+from graced.playbooks.actions import all_actions, spec_of, user_actions
 from graced.playbooks.load import (
     PlaybookError,
     json_schema,
@@ -17,7 +17,8 @@ from graced.playbooks.load import (
     shipped,
     shipped_folder,
 )
-from graced.spec.playbook import Playbook, Step
+from graced.spec.actions import BUILT_IN, CORE_ACTIONS, ActionSpec
+from graced.spec.playbook import Approve, Playbook, Step, Trigger
 from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK, MUTUAL_TRIGGER
 
 
@@ -34,7 +35,7 @@ def test_the_mutual_restart_is_as_promised() -> None:
         ("test_mutual_recovery", "test_mutual", 1),
         ("audit", "audit", 1),
     ]
-    assert (playbook.slo_s, playbook.on) == (60.0, (MUTUAL_TRIGGER,))
+    assert (playbook.slo_s, playbook.on) == (60.0, (Trigger(MUTUAL_TRIGGER),))
     assert not any(step.parallel for step in playbook.steps)
 
 
@@ -52,16 +53,17 @@ def test_the_emergency_recovery_is_as_promised() -> None:
         ("verify_mutual_recovery", "verify_mutual", 1),
         ("audit", "audit", 1),
     ]
-    assert (playbook.slo_s, playbook.on) == (120.0, ("healer_emergency",))
+    assert (playbook.slo_s, playbook.on) == (120.0, (Trigger("healer_emergency"),))
     assert [step.name for step in playbook.steps if step.parallel] == ["restart_coding_agent"]
     restarts = [step.with_ for step in playbook.steps if step.uses == "restart_member"]
     assert restarts == [{"target": "self_healing", "force": True}, {"target": "coding_agent", "force": True}]
     assert playbook.steps[1].with_ == {"agents": ["architect", "parliament", "trigger"]}
 
 
-def test_only_those_two_are_shipped_and_they_use_core_actions_alone() -> None:
-    assert set(shipped()) == {MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
-    assert {step.uses for playbook in shipped().values() for step in playbook.steps} == set(CORE_ACTIONS)
+def test_what_is_shipped_brings_members_back_or_is_a_rung_of_the_ladder() -> None:
+    assert set(shipped()) == {MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK, "fix_source", "restore_source", "notify"}
+    recoveries = (shipped()[name] for name in (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK))
+    assert {step.uses for playbook in recoveries for step in playbook.steps} == set(CORE_ACTIONS)
     assert pathlib.Path(shipped_folder(), "healer_mutual_restart.yaml").exists()
 
 
@@ -69,7 +71,9 @@ FULL = """
 name: full
 description: all keys
 slo: 90
-on: [a.b, c]
+on:
+  kernel.crashed: {only: [web*], at_most: 2, within: 5m}
+  member.down:
 vars: {x: 1, y: [a, {b: null}], who: web}
 steps:
   - name: one
@@ -81,7 +85,7 @@ steps:
     timeout: 2s
     until: result.output.code == 0
     on_failure: continue
-    approve: yes
+    approve: {timeout: 1h, otherwise: approve}
   - name: two
     uses: restart_kernel
     with: {kernel: "{{ who }}"}
@@ -93,12 +97,14 @@ steps:
 
 def test_every_key_of_a_playbook() -> None:
     assert load_text(FULL, "f.yaml") == Playbook(
-        "full", "all keys", 90.0, ("a.b", "c"), {"x": 1, "y": ["a", {"b": None}], "who": "web"},
+        "full", "all keys", 90.0, (Trigger("kernel.crashed", ("web*",), 2, 300.0), Trigger("member.down")),
+        {"x": 1, "y": ["a", {"b": None}], "who": "web"},
         (
             Step(
                 "one", "run_command", {"command": ["echo", "{{ x }}"], "env": {"A": "{{ who }}"}},
                 when="{{ x }} == 1 and who in ['web']", retries=4, delay_s=0.25, timeout_s=2.0,
-                until="result.output.code == 0", on_failure="continue", approve=True,
+                until="result.output.code == 0", on_failure="continue",
+                approve=Approve(3600.0, "approve"),
             ),
             Step(
                 "two", "restart_kernel", {"kernel": "{{ who }}"},
@@ -138,13 +144,13 @@ def test_a_broken_file_does_not_hide_the_others(tmp_path: pathlib.Path) -> None:
     (tmp_path / "d.txt").write_text("no playbook")
     with pytest.raises(PlaybookError) as refused:
         load_all([str(tmp_path), str(tmp_path / "missing")])
-    assert set(refused.value.playbooks) == {"a", MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
+    assert set(refused.value.playbooks) == {"a", *shipped()}
     assert [str(problem) for problem in refused.value.problems] == [
         f"{tmp_path}/b.yaml:2:8: steps: needs a list, not the number 5",
         f"{tmp_path}/c.yaml:1:1: name: a is also defined in {tmp_path}/a.yaml",
         f"{tmp_path}/missing:1:1: cannot be read: No such file or directory",
     ]
-    assert playbook_names([str(tmp_path), "/missing"]) == {"a", "b", MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK}
+    assert playbook_names([str(tmp_path), "/missing"]) == {"a", "b", *shipped()}
 
 
 def test_a_file_that_is_not_there(tmp_path: pathlib.Path) -> None:
@@ -160,7 +166,7 @@ def test_the_schema_knows_every_action_and_its_arguments() -> None:
     by_name = {rule["if"]["properties"]["uses"]["const"]: rule["then"] for rule in step["allOf"]}
     assert by_name["log"]["required"] == ["with"]
     assert by_name["log"]["properties"]["with"]["required"] == ["message"]
-    assert set(by_name["run_command"]["properties"]["with"]["properties"]) == {"command", "cwd", "env"}
+    assert set(by_name["run_command"]["properties"]["with"]["properties"]) == {"command", "cwd", "env", "repeatable"}
     assert by_name["audit"]["properties"]["with"]["additionalProperties"] is False
 
 
@@ -202,7 +208,7 @@ def test_users_actions_come_from_entry_points(tmp_path: pathlib.Path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     found, broken = user_actions()
     assert isinstance(found["greet"], ActionSpec)
-    assert (found["greet"].power, found["greet"].core) == ("run_playbook", False)
+    assert (found["greet"].power, found["greet"].by) == ("run_playbook", "worker")
     assert broken["log"] == "another action has this name"
     assert "nothing" in broken["bad"]
     assert set(all_actions()) == {*BUILT_IN, "greet"}

@@ -12,18 +12,14 @@ from typing import Any
 
 import pytest
 
-from graced.playbooks.actions import GENERAL_ACTIONS, spec_of
-from graced.playbooks.perform import _PERFORM, Context, Outcome, perform
+from graced.playbooks.actions import spec_of
+from graced.playbooks.perform import Context, Outcome, perform
 
 CTX = Context(folder="/", environ={"PATH": os.environ["PATH"], "GIVEN": "g"}, timeout_s=20.0, playbook="p", step="s")
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
-
-
-def test_every_general_action_is_carried_out_here_or_by_the_core() -> None:
-    assert set(_PERFORM) == {name for name, spec in GENERAL_ACTIONS.items() if not spec.core}
 
 
 def test_a_command_runs_in_its_folder_and_environment(tmp_path: pathlib.Path) -> None:

@@ -5,7 +5,6 @@ import stat
 import pytest
 import zmq
 
-from graced.home import paths as home_module
 from graced.home.paths import SUN_PATH_BYTES, Home
 
 SPEAKER = """
@@ -123,24 +122,11 @@ def test_after_run_was_remade_the_old_address_leads_into_the_new_one(tmp_path, p
     assert home.endpoint("watchdog", "cmd") == address
     pull.bind(address)
     assert os.path.exists(home.socket_file("watchdog", "cmd"))
-    assert not os.get_inheritable(home.run_fd())
-
-
-def test_a_forked_child_opens_run_for_itself(tmp_path) -> None:
-    home = Home(_long(tmp_path))
-    home.ensure()
-    home.endpoint("watchdog", "cmd")
-    fd = home.run_fd()
-    os.close(fd)  # as close_all_but does in the child
-    home.forget_fds()
-    assert home.run_fd() is None
-    assert os.path.samefile(os.path.dirname(home.socket_path("watchdog", "cmd")), home.run)
-    os.close(home.run_fd())
+    assert not os.get_inheritable(int(address.split("/")[-2]))
 
 
 def test_a_short_home_needs_no_descriptor(tmp_path) -> None:
     home = Home("/h")
     home.endpoint("watchdog", "hb")
     home.reopen_run()
-    assert home.run_fd() is None
-    assert home_module.SOCKET_KINDS == ("hb", "cmd")
+    assert home.socket_path("watchdog", "hb") == "/h/run/watchdog.hb"

@@ -285,23 +285,6 @@ def test_what_does_not_die_is_stuck_after_ten_seconds(nursery, grown, tags, monk
     _end(kill)
 
 
-def test_a_signal_reaches_every_process_of_the_tree_once(grown, until, tags, trail) -> None:
-    code = f"""
-import os, signal, sys, time
-trail = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-signal.signal(signal.SIGTERM, lambda *_: os.write(trail, b"."))
-os.fork(); os.fork()
-os.write(trail, b"r")  # a signal in the middle of Python's fork would be lost
-end = time.monotonic() + {LIFE_S}
-while time.monotonic() < end: time.sleep(1)
-"""
-    root = grown(code, 4)
-    until(lambda: os.path.exists(trail) and os.path.getsize(trail) == 4)
-    assert len(tree.signal_tree(signal.SIGTERM, tags, root.pid, root)) == 4
-    until(lambda: os.path.getsize(trail) == 8)
-    _end(TreeKill(root, tags))
-
-
 def test_a_kernel_is_found_by_its_log(nursery, until, tmp_path) -> None:
     path = str(tmp_path / "web.log")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)

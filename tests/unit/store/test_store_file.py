@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from store_kit import python, said
@@ -13,12 +14,14 @@ from graced.store import file as store_file
 from graced.store import opening
 from graced.store.checkpoint import checkpoint
 from graced.store.db import Store
+from graced.store.errors import Contended
 from graced.store.schema import VERSION
 from graced.store.tables import bump, counters, open_incident, raise_to
 
 OTHER = """
 import sys
 from graced.store.db import Store
+from graced.store.errors import Contended
 from graced.store.tables import raise_to
 store = Store(sys.argv[1])
 assert raise_to(store, "other-before", 1)
@@ -56,6 +59,7 @@ def test_what_is_deleted_is_begun_anew_and_found_once(path: str, suffixes: tuple
 OPEN = """
 import sys
 from graced.store.db import Store
+from graced.store.errors import Contended
 from graced.store.tables import counters
 store = Store(sys.argv[1])
 assert counters(store)
@@ -104,6 +108,25 @@ def test_what_cannot_be_written_anew_yet_is_kept_open(path: str, monkeypatch: py
     assert store.flush()
     assert counters(Store(path)).keys() == {"before", "meanwhile"}
     assert not os.path.exists(f"{path}.rescued")
+
+
+def test_a_lost_database_is_looked_for_again_when_another_process_is_making_it(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(path)
+    assert raise_to(store, "mine", 1)
+    for suffix in ("", "-wal", "-shm"):
+        os.unlink(path + suffix)
+
+    def making(path: str) -> NoReturn:
+        raise Contended("state.db is being made by another process")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_file, "open_writer", making)
+        store.look()
+        assert store.generation == 1
+    store.look()
+    assert store.generation == 2, "whoever has rows of its own in memory writes them again"
 
 
 def test_a_database_restored_from_a_copy_is_taken_up(path: str, tmp_path: Path) -> None:
@@ -215,6 +238,7 @@ def test_many_newborns_make_one_database(path: str) -> None:
     code = """
 import sys
 from graced.store.db import Store
+from graced.store.errors import Contended
 from graced.store.tables import bump
 store = Store(sys.argv[1])
 print("up", flush=True)

@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct):
-    """What overflowed since the last summary."""
+    """The records that were dropped since the last summary of them, because too many waited."""
 
     count: int = 0
     first_at: str = ""
@@ -114,7 +114,7 @@ class AuditLog:
 
     @property
     def head(self) -> str:
-        """Its hash."""
+        """The hash of the last record that this process knows of."""
         return self._head
 
     @property
@@ -132,8 +132,8 @@ class AuditLog:
         return Head(self._seq, self._head, next(reversed(self._reports), "")) if self._seq else None
 
     def holder(self) -> LockRecord | None:
-        """Who wrote itself into the lock: for one whose records stay pending, and who would know if that is a stopped
-        process. A process killed while it held the lock is named until the next one takes it."""
+        """The process that wrote itself into the lock of the log: a member whose records stay pending asks whether that
+        process is stopped. One that was killed while it held the lock is named until the next one takes it."""
         return holder(self._lock_path)
 
     def lately(self, kinds: tuple[str, ...], left: int) -> Iterator[Line]:

@@ -31,7 +31,7 @@ def ask(
     timeout_s: float = 1.0,
     incarnation: int = 0,
 ) -> Reply | None:
-    """One command to one member; None when it does not run, or did not answer in time (it may still have heard).
+    """Sends one command to one member. None when the member does not run or does not answer in time; it may still act.
 
     incarnation: refused by any other than this one of the member; 0 means any.
     """

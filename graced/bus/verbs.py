@@ -4,6 +4,7 @@ A message whose arguments do not fit is answered with what is wrong with them; p
 Numbers have a range, since what decodes need not fit elsewhere: 2^63 kills SQLite, an infinite timeout a timer.
 """
 
+import os
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
@@ -13,11 +14,12 @@ from graced.core.vocabulary import Lease
 from graced.spec.roles import MEMBERS
 
 COUNT_MAX: Final = 2**53
+PATH_MAX: Final = 65536
 
 Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Seconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Name = Annotated[str, Meta(max_length=4096, pattern=r"\A[^\x00]*\Z")]
-Path = Annotated[str, Meta(min_length=1, max_length=65536, pattern=r"\A[^\x00]*\Z")]
+Path = Annotated[str, Meta(min_length=1, max_length=PATH_MAX, pattern=r"\A[^\x00]*\Z")]
 """Without a NUL, which no file name has."""
 
 
@@ -79,6 +81,13 @@ class Names(Struct, frozen=True):
     names: tuple[Name, ...]
 
 
+class KernelsLookedAt(Struct, frozen=True):
+    """`all`: of kernels that are not meant to run too."""
+
+    names: tuple[Name, ...]
+    all: bool = False
+
+
 class RunWanted(Struct, frozen=True):
     request: Name
     playbook: Name
@@ -127,9 +136,15 @@ class Crash(Struct, frozen=True):
 
 
 class File(Struct, frozen=True):
-    """As bytes when it is no UTF-8."""
+    """`path`: as bytes when it is no UTF-8, else as text; msgspec has no word for that."""
 
-    path: str | bytes
+    path: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, (str, bytes)) or not self.path or len(self.path) > PATH_MAX:
+            raise ValueError("Expected a path, as text or as bytes")
+        if "\0" in os.fsdecode(self.path):
+            raise ValueError("Expected a path without a NUL")
 
 
 class TaskId(Struct, frozen=True):
@@ -168,7 +183,7 @@ VERBS: Final[dict[str, Verb]] = {
     "kernels.stop": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernels.restart": Verb(Names, _of("self_healing"), "{names, runs, unsaved}: by a person"),
     "kernel.mended": Verb(Paths, _of("self_healing"), "they compile now; rows as of kernel.look"),
-    "kernel.look": Verb(Names, _of("self_healing"), "{NAME: {run: Run, state, alive, reason}}"),
+    "kernel.look": Verb(KernelsLookedAt, _of("self_healing"), "{NAME: {run: Run, state, alive, reason, meant}}"),
     "kernel.renew": Verb(Names, _of("self_healing"), "the next run begins, as the sources were mended"),
     "run": Verb(RunWanted, HEALER, "{accepted}"),
     "run.result": Verb(Request, HEALER, "{running, steps}, and once it is over {ok, text}"),
@@ -178,4 +193,6 @@ VERBS: Final[dict[str, Verb]] = {
     "task.mend": Verb(Crash, _of("coding_agent"), "{id, state, text}: a kernel crashes over it"),
     "task.add": Verb(File, _of("coding_agent"), "{id}"),
     "task.undo": Verb(TaskId, _of("coding_agent"), "{path}: the bytes from before the fix are back"),
+    "task.accept": Verb(TaskId, _of("coding_agent"), "{path}: it has what the task suggested"),
+    "task.decline": Verb(TaskId, _of("coding_agent"), "{path}: it is left as it is, whatever the task suggests"),
 }

@@ -27,8 +27,8 @@ def check(place: Place, file: str | None, as_json: bool) -> None:
     """
     from graced.config.inert import inert_warnings, refuse_unsafe
     from graced.config.load import ConfigError
-    from graced.config.machine import machine_problems
     from graced.control.keep import playbooks_of
+    from graced.control.machine import machine_problems
 
     if file is not None:
         place.config = file

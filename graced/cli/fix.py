@@ -1,25 +1,23 @@
 """`graced fix`: exit 0 when all compile, 1 when some do not. Without a daemon and without a home."""
 
 import os
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec.structs import replace
 
-from graced.cli.out import clip, on_terminal, print_json, width
+from graced.cli.fix_options import files, refuse_others, setting
+from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
-from graced.control.errors import EX_USAGE, Refusal
+from graced.control.errors import Refusal
 
 if TYPE_CHECKING:
     from graced.mending.many import FileFix, How
-    from graced.spec.config import CodingAgent, Watch
 
-COLOURS: Final = {"fixed": "green", "suggested": "yellow", "not_fixed": "red"}
-WORDS: Final = {"fixed": "fixed", "suggested": "not sure", "not_fixed": "not fixed"}
-DIFF: Final = {"+": "green", "-": "red", "@": "cyan"}
 BAR_FROM: Final = 20
 """Files from which on a progress bar is worth a look."""
+FORMATS: Final = ("text", "json", "github", "sarif")
 
 
 @click.command("fix")
@@ -27,9 +25,13 @@ BAR_FROM: Final = 20
 @click.option("--check", is_flag=True, help="change nothing; exit 1 if a file does not compile")
 @click.option("--diff", is_flag=True, help="print what would be changed; change nothing")
 @click.option("--stdout", "to_stdout", is_flag=True, help="print the mended source; change nothing")
-@click.option("--json", "as_json", is_flag=True, help="print JSON: for each file its errors, edits, confidence, time")
-@click.option("--force", is_flag=True, help="also files that are not Python by their name or their #! line")
-@click.option("--min-confidence", type=click.FloatRange(0, 1), metavar="X", help="else that of graced.yaml, or 0.5")
+@click.option("-i", "--interactive", is_flag=True, help="show each repair and ask")
+@click.option("--undo", is_flag=True, help="restore the bytes from before the last fix of each file")
+@click.option("--apply-below", is_flag=True, help="apply also what is only suggested, however unsure")
+@click.option("--json", "as_json", is_flag=True, help="the same as --format json")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="what is printed")
+@click.option("--force", is_flag=True, help="also what does not look like Python, or like yours to mend")
+@click.option("--min-confidence", type=click.FloatRange(0, 1), metavar="X", help="else that of graced.yaml, or 0.9")
 @place_options
 @pass_place
 def command(
@@ -38,178 +40,122 @@ def command(
     check: bool,
     diff: bool,
     to_stdout: bool,
+    interactive: bool,
+    undo: bool,
+    apply_below: bool,
     as_json: bool,
+    form: str,
     force: bool,
     min_confidence: float | None,
 ) -> None:
-    """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured.
+    """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured, and what was
+    installed, built or made for tests to read is passed over.
 
-    Files that compile are not touched. Of a graced.yaml `exclude`, `min_confidence`, `verify` and the
-    interpreters of `watch` and of kernels count; `apply` is for the daemon alone.
+    Files that compile are not touched; what is not sure is only shown. What a file was before is kept: --undo. Of a
+    graced.yaml `exclude`, `min_confidence`, `verify`, `backend` and the interpreters of `watch` and of kernels count,
+    if it is your own; `apply` and `settle` are for the daemon alone.
     """
+    form = "json" if as_json else form
+    _consistent(diff=diff, stdout=to_stdout, undo=undo, interactive=interactive)
+    if interactive and (check or form != "text"):
+        raise click.UsageError("-i asks a person: neither --check nor another --format goes with it")
+    if undo:
+        _undo(paths)
+        return
     if not force:
-        _refuse_others(paths)
-    if diff and to_stdout:
-        raise click.UsageError("--diff and --stdout exclude one another")
+        refuse_others(paths)
+    from graced.mending.backend import Asked
     from graced.mending.many import How
+    from graced.mending.originals import Originals, folder_of_user
     from graced.mending.verify import Verifier
 
-    agent, kernels, home, folder = _setting(place)
+    agent, kernels, home, folder = setting(place)
+    named_files, named = files(paths, agent.exclude, home)
     how = How(
-        write=not (check or diff or to_stdout),
+        write=not (check or diff or to_stdout or interactive),
         min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
+        apply_below=apply_below,
+        named=named,
+        forced=force,
+        originals=folder_of_user(),
+        backend=Asked(agent.backend, folder) if agent.backend is not None else None,
         watch=agent.watch,
         kernels=kernels,
-        show=diff or to_stdout,
+        show=to_stdout,
         verifier=Verifier(agent.verify, folder) if agent.verify else None,
     )
-    found = _run(_files(paths, agent.exclude, home), how)
-    if as_json:
-        print_json({"files": [_plain(each, diff) for each in found]})
-    elif to_stdout:
-        _print_source(found)
-    elif diff:
-        _print_diff(found)
+    found = _run(named_files, how)
+    if interactive:
+        from graced.cli.fix_choose import choose
+
+        found = choose(found, replace(how, write=True))
     else:
-        _print_lines(found, how.write)
-    good = ("intact", "fixed") if how.write or to_stdout else ("intact",)
+        _print(found, form, diff, to_stdout, how.write)
+    if how.write or interactive:
+        Originals(how.originals).prune()
+    good = ("intact", "fixed") if how.write or to_stdout or interactive else ("intact",)
     if any(each.state not in good for each in found):
         click.get_current_context().exit(1)
 
 
-def _setting(place: Place) -> "tuple[CodingAgent, tuple[Watch, ...], str, str]":
-    """What the configuration says, which Python runs what, the home, where `verify` runs.
-
-    Without a configuration the defaults, and no YAML is read.
-    """
-    from graced.spec.config import DEFAULT_HOME, PLACES, CodingAgent
-
-    given = place.config or os.environ.get("GRACED_CONFIG") or any(os.path.exists(path) for path in PLACES)
-    if not given:
-        return CodingAgent(), (), os.path.abspath(place.home or os.environ.get("GRACED_HOME") or DEFAULT_HOME), "/"
-    from graced.home.paths import Home
-    from graced.members.targets import targets
-
-    config = place.load().config
-    return config.coding_agent, targets(Home(config.home), config), config.home, config.folder
+def _consistent(**chosen: bool) -> None:
+    names = [name for name, is_chosen in chosen.items() if is_chosen]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join('--' + name for name in names)} exclude one another")
 
 
-def _refuse_others(paths: Sequence[str]) -> None:
-    """What is no Python would be made some: prose becomes comments. Said before anything is touched."""
-    from graced.mending.walk import is_python
+def _print(found: "list[FileFix]", form: str, diff: bool, to_stdout: bool, written: bool) -> None:
+    from graced.cli import fix_formats as formats
+    from graced.cli import fix_report as report
 
-    others = [path for path in paths if not os.path.isdir(path) and not is_python(path)]
-    if others:
-        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-        text = f"{others[0]}{more}: no Python file by its name or its #! line; --force mends it all the same"
-        raise Refusal(text, EX_USAGE)
+    if form == "json":
+        print_json({"files": [formats.plain(each, diff) for each in found]})
+    elif form == "github":
+        click.echo("".join(f"{line}\n" for line in formats.github(found)), nl=False)
+    elif form == "sarif":
+        from graced import __version__
 
-
-def _files(paths: Sequence[str], exclude: tuple[str, ...], home: str) -> list[str]:
-    """The files as the person named them, folders walked but for graced's own home; each file once."""
-    from graced.mending.put import MAX_FILE_BYTES
-    from graced.mending.walk import sources
-
-    barred = (home, os.path.realpath(home))
-    found: dict[str, str] = {}
-    for path in paths:
-        if os.path.isdir(path):
-            top = os.path.abspath(path)
-            for each in sources((path,), exclude, barred):
-                named = os.path.normpath(os.path.join(path, os.path.relpath(each, top)))
-                if _size(each) > MAX_FILE_BYTES:
-                    click.echo(f"{named}: larger than {MAX_FILE_BYTES} bytes: passed over", err=True)
-                else:
-                    found.setdefault(each, named)
-        else:
-            found.setdefault(os.path.abspath(path), path)
-    return list(found.values())
+        print_json(formats.sarif(found, __version__))
+    elif to_stdout:
+        report.print_source(found)
+    elif diff:
+        report.print_diffs(found)
+    else:
+        report.print_files(found, written)
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:  # whoever reads it will say so
-        return 0
-
-
-def _run(files: list[str], how: "How") -> "list[FileFix]":
+def _run(paths: list[str], how: "How") -> "list[FileFix]":
     from graced.cli.progress import Bar
     from graced.mending.many import fix_many
 
     jobs = len(os.sched_getaffinity(0))
-    if len(files) < BAR_FROM:
-        return fix_many(files, how, jobs)
+    if len(paths) < BAR_FROM:
+        return fix_many(paths, how, jobs)
     with Bar("looking at files") as bar:
-        return fix_many(files, how, jobs, lambda done: bar.update(done, len(files)))
+        return fix_many(paths, how, jobs, lambda done: bar.update(done, len(paths)))
 
 
-def _plain(each: "FileFix", diff: bool) -> dict[str, Any]:
-    """As in the contract; with `why` where there is a reason, and with --diff the patch."""
-    plain: dict[str, Any] = {
-        "path": each.path, "state": each.state, "errors": list(each.errors), "edits": each.edits,
-        "confidence": round(each.confidence, 3), "ms": round(each.ms, 3),
-    }  # fmt: skip
-    if each.why:
-        plain["why"] = each.why
-    if diff and each.before is not None and each.after is not None:
-        from graced.mending.patch import unified
+def _undo(paths: Sequence[str]) -> None:
+    """Raises Refusal when a file could not be put back; those that could be are."""
+    from graced.mending.originals import Originals, folder_of_user
 
-        plain["diff"] = unified(each.before, each.after, each.path).decode("utf-8", "backslashreplace")
-    return plain
-
-
-def _print_source(found: "list[FileFix]") -> None:
-    """The bytes, one file after the other; of one that cannot be mended as they are."""
-    out = sys.stdout.buffer
-    for each in found:
-        good = each.state == "fixed" and each.after is not None
-        out.write((each.after if good else each.before) or b"")
-        if each.state in ("suggested", "not_fixed"):
-            click.echo(_line(each, False), err=True)
-    out.flush()
-
-
-def _print_diff(found: "list[FileFix]") -> None:
-    from graced.mending.patch import unified
-
-    for each in found:
-        if each.before is not None and each.after is not None:
-            diff = unified(each.before, each.after, each.path)
-            if not on_terminal():  # for `git apply`, which wants the very bytes
-                click.echo(diff, nl=False)
-                continue
-            for line in diff.decode("utf-8", "backslashreplace").splitlines(keepends=True):
-                head = line.startswith(("+++", "---"))
-                click.echo(click.style(line, bold=head, fg=None if head else DIFF.get(line[:1])), nl=False)
-        if each.state != "intact" and each.state != "fixed":
-            click.echo(_line(each, False), err=True)
-
-
-def _print_lines(found: "list[FileFix]", written: bool) -> None:
-    counts = dict.fromkeys(("intact", *WORDS), 0)
-    for each in found:
-        counts[each.state] += 1
-        if each.state != "intact":
-            click.echo(_line(each, written))
-    click.echo(_summary(len(found), counts, written))
-
-
-def _line(each: "FileFix", written: bool) -> str:
-    """STATE  PATH: what was wrong (how sure)."""
-    word = WORDS[each.state] if written or each.state != "fixed" else "can be fixed"
-    text = f"{each.path}: {each.errors[0] if each.errors else ''}"
-    if each.state == "fixed":
-        text += f" ({each.edits} edit{'s' * (each.edits != 1)}, confidence {each.confidence:.2f})"
-    elif each.state == "suggested":
-        text += f" ({each.why}; see graced fix --diff)"
-    elif each.why:
-        text += f" ({each.why})"
-    return click.style(word.ljust(14), fg=COLOURS[each.state], bold=True) + clip(text, max(width() - 14, 200))
-
-
-def _summary(total: int, counts: dict[str, int], written: bool) -> str:
-    names = {"fixed": "fixed" if written else "can be fixed", "suggested": "not sure", "not_fixed": "not fixed"}
-    words = [f"{counts[state]} {name}" for state, name in names.items() if counts[state]]
-    files = f"{total} file{'s' * (total != 1)}"
-    return f"{files}: " + (", ".join(words) if words else "all compile")
+    originals = Originals(folder_of_user())
+    restored = 0
+    troubles: list[str] = []
+    for path in paths:
+        whole = os.path.abspath(path)
+        for each in originals.paths(whole) if os.path.isdir(whole) else [whole]:
+            name = path if each == whole else os.path.normpath(os.path.join(path, os.path.relpath(each, whole)))
+            try:
+                why = originals.undo(each)
+            except OSError as error:
+                why = f"cannot be restored: {error.strerror or error}"
+            if why is None:
+                restored += 1
+                click.echo(f"{name} has its bytes from before the fix again")
+            else:
+                troubles.append(f"{name}: {why}")
+    if troubles:
+        raise Refusal("\n".join(troubles))
+    if not restored:
+        raise Refusal("nothing is known of a fix there")

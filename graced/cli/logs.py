@@ -114,7 +114,7 @@ def _reader_of_ours() -> Callable[[], bool]:
 
 
 def _begin(since: str | None) -> float | None:
-    """Seconds since 1970."""
+    """The moment that --since names, in seconds since 1970."""
     if since is None:
         return None
     at = time_in(since.encode(errors="replace"))
@@ -127,7 +127,7 @@ def _begin(since: str | None) -> float | None:
 
 
 def _prefixed(name: str, wide: int) -> Write:
-    """Writes a line behind the name of whose it is."""
+    """Writes a line with the name of its kernel or member before it."""
     prefix = f"{name.ljust(wide)} | ".encode(errors="replace")
     return lambda line: _write(prefix + line + b"\n")
 

@@ -75,6 +75,16 @@ def middle(text: str, columns: int) -> str:
     return line[: max(0, columns - 1 - end)] + "…" + line[len(line) - end :]
 
 
+DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_diff(diff: str) -> None:
+    """A unified diff, in colours on a terminal."""
+    for line in diff.splitlines(keepends=True):
+        head = line.startswith(("+++", "---"))
+        click.echo(click.style(line, bold=head, fg=None if head else DIFF_COLOURS.get(line[:1])), nl=False)
+
+
 def wrapped(text: str, columns: int, first: str, rest: str) -> list[str]:
     """All of it, over as many lines as it takes; `first` and `rest` stand before them. columns 0: one line."""
     line = " ".join(text.split())

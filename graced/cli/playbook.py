@@ -205,6 +205,8 @@ def _dry_line(number: int, row: dict[str, Any]) -> str:
         notes.append("together with the step before")
     if row["retries"] > 1:
         notes.append(f"{row['retries']} tries")
+    if row["on_failure"] != "stop":
+        notes.append(f"on failure: {row['on_failure']}")
     if row["approve"]:
         notes.append("a person is asked first")
     return line + (f"  [{'; '.join(notes)}]" if notes else "")

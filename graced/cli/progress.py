@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Bar:
-    """Shown on standard error while it is entered, gone afterwards, so that output stays clean."""
+    """A progress bar on standard error, shown while it is entered and gone afterwards, so that output stays clean."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -101,5 +101,5 @@ def narrowed(found: Status, names: list[str]) -> Status:
 
 
 def print_board(found: Status, as_json: bool = False) -> None:
-    """As the other commands show where things stand."""
+    """Prints the status as `start` ends with it."""
     _show(found, [], as_json, watch=False)

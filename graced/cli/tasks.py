@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from graced.cli.groups import DefaultGroup
-from graced.cli.out import Column, folder_prefix, lines_of, print_json, width
+from graced.cli.out import Column, folder_prefix, lines_of, print_diff, print_json, width
 from graced.cli.place import Place, pass_place, place_options
 from graced.control.errors import EX_USAGE, Refusal, not_running, unknown
 from graced.control.people import insist
@@ -20,6 +20,7 @@ from graced.store.text import is_valid, path_in
 
 COLOURS: Final = {"done": "green", "failed": "red", "running": "yellow", "queued": "yellow", "suggested": "yellow"}
 COLUMNS: Final = (Column("ID", most=14), Column("STATE", least=9), Column("CREATED", least=19))
+DIFF_MAX_BYTES: Final = 1024 * 1024
 LISTED: Final = ("id", "path", "state", "error", "created_at", "finished_at")
 
 
@@ -39,10 +40,19 @@ def listed(place: Place, id: str | None, as_json: bool) -> None:
     home = place.home_dir()
     found = [_task(home, id)] if id is not None else _tasks(home)
     plain = [{key: value for key, value in msgspec.to_builtins(task).items() if key in LISTED} for task in found]
+    if id is not None:
+        plain[0]["diff"] = _diff(home, id)
     if as_json:
         print_json({"tasks": plain})
     elif id is not None:
         click.echo(_details(msgspec.to_builtins(found[0])))
+        if plain[0]["diff"]:
+            click.echo()
+            print_diff(plain[0]["diff"])
+        if found[0].state == "queued":
+            click.echo(_waits(place, found[0].path))
+        if found[0].state == "suggested":
+            click.echo(f"\n`graced tasks accept {id}` applies it, `graced tasks decline {id}` does not")
     elif found:
         click.echo("\n".join(_table(plain)))
     else:
@@ -65,6 +75,26 @@ def add(place: Place, path: str, as_json: bool) -> None:
         click.echo(f"queued as task {answer.get('id')}")
 
 
+@command.command("accept")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def accept(place: Place, id: str, as_json: bool) -> None:
+    """Apply what a task suggests; `graced tasks ID` shows it, `graced tasks undo ID` takes it back."""
+    _decide(place.home_dir(), "accept", id, "mended as task {id} suggested", as_json)
+
+
+@command.command("decline")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@place_options
+@pass_place
+def decline(place: Place, id: str, as_json: bool) -> None:
+    """Leave a file as it is, whatever its task suggests; until someone changes the file."""
+    _decide(place.home_dir(), "decline", id, "left as it is: the suggestion of task {id} is declined", as_json)
+
+
 @command.command("undo")
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -79,6 +109,33 @@ def undo(place: Place, id: str, as_json: bool) -> None:
         print_json({**(answer if isinstance(answer, dict) else {}), "id": id, "path": task.path})
     else:
         click.echo(f"{task.path} has its bytes from before task {id} again")
+
+
+def _decide(home: Home, verb: str, id: str, said: str, as_json: bool) -> None:
+    task = _task(home, id)
+    answer = _ask_agent(home, f"task.{verb}", {"id": id})
+    if as_json:
+        print_json({**(answer if isinstance(answer, dict) else {}), "id": id, "path": task.path})
+    else:
+        click.echo(f"{task.path}: {said.format(id=id)}")
+
+
+def _waits(place: Place, path: str) -> str:
+    """Why a task is not done yet, as far as the file itself tells."""
+    from graced.home.kept import kept_config
+    from graced.mending.hold import hold
+
+    held = hold(path, kept_config(place.home_dir()).coding_agent.settle_s)
+    return f"{'waits':<14} {held.why}" if held is not None else ""
+
+
+def _diff(home: Home, id: str) -> str | None:
+    """What the task has changed, or would; None where it found nothing."""
+    try:
+        with open(os.path.join(home.root, "originals", f"{id}.patch"), "rb") as file:
+            return file.read(DIFF_MAX_BYTES).decode("utf-8", "backslashreplace") or None
+    except OSError:
+        return None
 
 
 def _ask_agent(home: Home, verb: str, args: dict[str, Any]) -> Any:

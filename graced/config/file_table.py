@@ -131,7 +131,19 @@ CODING_AGENT = Record(
         Key("watch", ListOf(WatchShape()), "[]", "folders and files whose Python source is scanned"),
         Key("exclude", ListOf(Text("a gitignore pattern", numbers=True)), "[]", "gitignore patterns; never mended"),
         Key("apply", Choice("fix", "suggest", "off"), "fix", "what the daemon does with a fix"),
-        Key("min_confidence", Number(0, 1), "0.5", "below it a fix is suggested, not applied"),
+        Key(
+            "min_confidence",
+            Number(0, 1),
+            "0.9",
+            "the probability that its author would accept the fix as it is; below it a fix is suggested, not applied",
+        ),
+        Key(
+            "settle",
+            duration(),
+            "5s",
+            "a file is mended once it was left alone for so long; at once when a kernel crashed over it",
+        ),
+        Key("probation", duration(), "10m", "a fix that does not hold for so long is taken back, byte for byte"),
         Key(
             "verify", Nullable(Command()), "null", "a command that must exit 0 before a fix stands, of `graced fix` too"
         ),

@@ -34,6 +34,7 @@ class Inert(Struct, frozen=True):
 KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
+    Inert("coding_agent.probation"),
     Inert("KERNEL.schedule", unsafe="it would run at once, and again each time it ends; leave it to cron so far"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
     Inert(

@@ -27,8 +27,8 @@ restarts:
   backoff: {immediate: 2, initial: 100ms, factor: 2, max: 30s, jitter: 0.2}
 
 coding_agent:
-  watch: [kernels]              # Python files in here that do not compile get a repair: see `graced tasks`
-  apply: suggest                # suggest: you decide | fix: what is sure is put in place, with undo | off
+  watch: [.]                    # Python files in here that do not compile; not .venv, build, fixtures of tests
+  apply: suggest                # suggest: `graced tasks` shows the mend | fix: applied where it is sure | off
 
 # What every kernel starts from; each may say otherwise.
 defaults:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.posix import notify, proc
+from graced.posix import cgroup, notify, proc
 
 OPEN_FILES_LEAST: Final = 1024
 _FALLOC_FL_COLLAPSE_RANGE: Final = 0x08
@@ -62,16 +62,11 @@ def _getfd(_: str) -> Finding:
 
 def _cgroup(_: str) -> Finding:
     without = "process trees are killed by subreaper and sweeps, in milliseconds to a third of a second"
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split() for line in file]
-    top = next((words[4] for words in mounts if words[words.index("-") + 1] == "cgroup2"), None)
-    if top is None:
+    folder = cgroup.own()
+    if folder is None:
         return Finding("cgroup v2", False, "not mounted", without)
-    with open("/proc/self/cgroup") as file:
-        mine = next((line[3:].strip() for line in file if line.startswith("0::")), "/")
-    folder = top + mine
-    if not os.access(os.path.join(folder, "cgroup.procs"), os.W_OK):
-        return Finding("cgroup v2", False, f"{folder} is not ours to write to", f"{without}; Delegate=yes gives it")
+    if not cgroup.is_delegated(folder):
+        return Finding("cgroup v2", False, f"{folder} is not delegated to us", f"{without}; Delegate=yes gives it")
     kill = os.path.exists(os.path.join(folder, "cgroup.kill"))
     return Finding("cgroup v2", kill, folder + ("" if kill else ", without cgroup.kill"), "" if kill else without)
 

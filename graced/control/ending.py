@@ -6,11 +6,11 @@ import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from graced.config.environment import environment_of
 from graced.control.census import Census, Found
 from graced.control.deaths import Deaths
 from graced.core.kernels.ending import Course, step
 from graced.home import stop_command
-from graced.members.launching import environment_of
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity

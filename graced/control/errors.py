@@ -23,7 +23,7 @@ class Refusal(Exception):
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> Refusal:
-    """Nothing is called so; with the nearest name that something is called."""
+    """The refusal of a name that nothing has, with the nearest name that something has."""
     from graced.yaml_source.problem import clip, nearest  # a rare path
 
     hint = nearest(name, known)

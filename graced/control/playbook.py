@@ -11,8 +11,8 @@ from graced.control.errors import Refusal, not_running
 from graced.control.people import ANSWER_S, insist
 from graced.home.paths import Home
 from graced.home.presence import anyone
-from graced.playbooks.expression import ExpressionError, render
 from graced.posix.clock import monotonic
+from graced.spec.expression import ExpressionError, render
 from graced.spec.playbook import Playbook
 
 EXECUTOR: Final = "self_healing"
@@ -52,9 +52,10 @@ def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def run_playbook(home: Home, playbook: Playbook, variables: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
-    """{request, playbook, ok, text, steps} once it has ended. tell: each step ({step, state, text}) as it ends.
+    """Has self_healing run the playbook. Returns {request, playbook, ok, text, steps} once the run has ended.
 
-    Raises Refusal when it is refused, or its executor died and it went on elsewhere.
+    tell: called with each step ({step, state, text}) as it ends. Raises Refusal when the run is refused, or when its
+    executor died and another member went on with it.
     """
     request = f"person-{os.urandom(6).hex()}"
     target = variables.get("target", playbook.vars.get("target"))

@@ -13,6 +13,8 @@ import sys
 import time
 from typing import Final
 
+from graced.posix import cgroup
+
 UNIT: Final = "graced.service"
 OVER: Final = ("inactive", "failed")
 ASK_S: Final = 10.0
@@ -58,14 +60,10 @@ def over(of_user: bool) -> bool:
 
 def _cgroup() -> str | None:
     """The folder of the unit's cgroup: beside our own, or where the sweep is run by hand, by its usual name."""
-    with open("/proc/self/cgroup") as file:
-        mine = next((line[3:].strip() for line in file if line.startswith("0::")), "")
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split() for line in file]
-    top = next((words[4] for words in mounts if words[words.index("-") + 1] == "cgroup2"), None)
-    if top is None:
+    mine = cgroup.own()
+    if mine is None:
         return None
-    folder = os.path.join(top + os.path.dirname(mine), UNIT)
+    folder = os.path.join(os.path.dirname(mine), UNIT)
     return folder if os.path.isdir(folder) else None
 
 

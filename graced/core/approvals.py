@@ -12,7 +12,7 @@ from graced.core import engine
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, with_run
 from graced.core.vocabulary import Approval, Decided, MemberAction, NoteStep, Record, SaveRun
-from graced.playbooks import expression
+from graced.spec import expression
 from graced.spec.playbook import Step
 
 NOBODY: Final = "no answer"

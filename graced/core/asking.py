@@ -15,7 +15,7 @@ from graced.core.ends import ended, finished
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, down, with_run, without
 from graced.core.vocabulary import EndRun, RunAsked, SaveRun, TakeTargets, TargetsTaken
-from graced.playbooks import expression
+from graced.spec import expression
 from graced.spec.actions import BUILT_IN
 from graced.spec.playbook import Playbook, Step
 from graced.spec.roles import EMERGENCY_PLAYBOOK, MEMBERS, MUTUAL_PLAYBOOK

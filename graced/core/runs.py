@@ -14,7 +14,7 @@ from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run
 from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, refusal
 from graced.core.vocabulary import Bump, MemberAction, NoteStep, Perform, Record, RunContext, SaveRun, StepDone
-from graced.playbooks import expression
+from graced.spec import expression
 from graced.spec.actions import performer
 from graced.spec.playbook import Step
 from graced.spec.roles import MEMBERS
@@ -60,8 +60,13 @@ def _watch_slo(state: State, run: Run, now: float) -> Stepped:
 
 
 def _must_wait(state: State, run: Run, now: float) -> bool:
-    """The recovery of a member waits for no playbook; the playbooks that work on that member wait for it."""
-    return not run.dead and any(t in MEMBERS and duty.in_hand(state, t, now) for t in run.targets)
+    """The recovery of a member waits for no playbook; the playbooks that work on that member wait for it.
+
+    While graced is being stopped no further step begins; should the stop die midway, they go on.
+    """
+    if run.dead:
+        return False
+    return state.stopping or any(t in MEMBERS and duty.in_hand(state, t, now) for t in run.targets)
 
 
 # --- a step begins

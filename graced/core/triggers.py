@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from graced.core import asking, powers
 from graced.core.kernels.vocabulary import BeginRung
 from graced.core.state import State, Stepped
-from graced.core.vocabulary import Fired, Happened, MemberAction, OpenIncident, Record, RunAsked
+from graced.core.vocabulary import Fired, Happened, MemberAction, Record, RunAsked
 from graced.spec.playbook import Playbook, Trigger
 from graced.spec.roles import DELEGATES, HEALERS, PEER
 
@@ -26,8 +26,10 @@ DAY_S: Final = 86_400.0
 def seen(action: MemberAction) -> Happened | None:
     """What an action of a core, on its way into the world, tells of."""
     match action:
-        case OpenIncident(kind="kernel"):
-            return Happened("kernel.crashed", action.subject, action.id, action.id, {"evidence": action.evidence})
+        case Record(kind="kernel.exited") if action.data.get("failed"):
+            data = action.data
+            name, facts = str(data["kernel"]), {"evidence": data["evidence"], "run": data["run"], "exit": data["exit"]}
+            return Happened("kernel.crashed", name, f"{name}-run{data['run']}", str(data["incident"]), facts)
         case Record(kind="kernel.unhealthy"):
             name, run = str(action.data.get("kernel")), action.data.get("run")
             return Happened("kernel.unhealthy", name, f"{name}-run{run}", "", dict(action.data))

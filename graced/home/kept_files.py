@@ -78,7 +78,7 @@ def _signature(path: str) -> Signature | None:
 
 
 def _read(path: str) -> bytes | None:
-    """None when it may not be read now."""
+    """The file's bytes; None when it may not be read now."""
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES)

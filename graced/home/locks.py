@@ -66,18 +66,18 @@ class HeldLock:
         self._fd = fd
 
     def write(self, record: LockRecord) -> None:
-        """Names the holder, by one pwrite of the padded slot."""
+        """Writes into the file who holds the lock, by one pwrite of the padded record."""
         write_slot(self._fd, msgspec.json.encode(record))
 
     def still_mine(self) -> bool:
-        """False once the path names another file or none (a deleted run/): then it excludes nobody."""
+        """Does the path still name the locked file? Once it does not (run/ was deleted), the lock excludes nobody."""
         return self._fd >= 0 and same_file(self._fd, self.path)
 
     def fileno(self) -> int:
         return self._fd
 
     def close(self) -> None:
-        """Lets go, once no forked child has the descriptor either. A second call does nothing."""
+        """Closes the descriptor; the lock is free once no forked child has it either. A second call does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

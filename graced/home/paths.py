@@ -88,11 +88,14 @@ class Home:
         return f"ipc://{self.socket_path(role, kind)}"
 
     def socket_file(self, role: str, kind: SocketKind) -> str:
-        """The same socket as a plain path of any length: to look at, to watch, to unlink."""
+        """The path of the socket's file, of any length: to stat, to watch, to unlink, not to connect to."""
         return os.path.join(self.run, f"{role}.{kind}")
 
     def reopen_run(self) -> None:
-        """After run/ was deleted and made again: addresses given before lead into the new one. Raises OSError."""
+        """Makes addresses that were given before lead into the new run/, once it was deleted and made again.
+
+        Raises OSError.
+        """
         if self._run_fd is not None:
             fresh = _open_folder(self.run)
             # The same number, as sockets reconnect by the text of their address.

@@ -1,6 +1,6 @@
 """The playbooks of a home, checked once at `graced start` and kept there: members need no YAML to be born.
 
-Who must have the shipped two even when nothing fit was kept reads by `graced.playbooks.kept`.
+Who must have the shipped two even when nothing fit was kept reads by `graced.playbooks.at_birth`.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from graced.spec.playbook import Playbook
 
 
 def write(home: Home, playbooks: Iterable[Playbook]) -> None:
-    """Raises OSError."""
+    """Keeps the playbooks in the home. Raises OSError."""
     write_whole(home.playbooks, msgspec.json.encode(list(playbooks)))
 
 
 def read(home: Home) -> dict[str, Playbook]:
-    """By name; {} when the file is gone, or of another version."""
+    """The playbooks that were kept, by name; {} when the file is gone, or of another version."""
     try:
         with open(home.playbooks, "rb") as file:
             return {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}

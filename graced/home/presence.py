@@ -29,7 +29,7 @@ class Presence(Struct, frozen=True):
 
     @property
     def pid(self) -> int:
-        """Of the living holder, 0 without one."""
+        """The pid of the living holder; 0 when there is none."""
         return self.record.pid if self.record is not None and self.alive else 0
 
     @property
@@ -43,7 +43,7 @@ def presence(home: Home, member: str) -> Presence:
 
 
 def presences(home: Home, members: Iterable[str] = MEMBERS) -> dict[str, Presence]:
-    """Every role, in the order of MEMBERS."""
+    """The presence of each member, in the order of MEMBERS."""
     return {member: presence(home, member) for member in members}
 
 

@@ -52,7 +52,7 @@ def announced(home: Home) -> bool:
 
 
 def make_spare(home: Home) -> None:
-    """Raises OSError."""
+    """Makes the spare file that `_write` uses when the disk is full. Raises OSError."""
     fd = open_slot(os.path.join(home.run, SPARE))
     try:
         write_slot(fd, b"{}", SLOT_BYTES)
@@ -66,13 +66,15 @@ def announce(home: Home) -> bool:
 
 
 def conclude(home: Home) -> bool:
-    """Nothing is left, and nothing is to be started by what may wake up late."""
+    """Announces that the stop is over: nothing is left, and whoever wakes up late starts nothing."""
     return _write(home, done=True)
 
 
 def retract(home: Home) -> proc.Identity | None:
-    """Before a start: removes what a finished or dead stop left. The process of a stop that is at work, if there is
-    one: then nothing is removed."""
+    """Before a start: removes the announcement of a stop that is finished or dead.
+
+    Returns the process of a stop that is still at work, and removes nothing then; None otherwise.
+    """
     at_work = other_stop(home)
     if at_work is None:
         with contextlib.suppress(FileNotFoundError):

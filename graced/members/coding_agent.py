@@ -19,6 +19,7 @@ from graced.members.mender import Mender
 from graced.members.retrying import Retrying
 from graced.members.scanning import Scanning
 from graced.members.shell import Shell
+from graced.members.suggestions import Suggestions
 from graced.mending.scan import Findings
 from graced.store import tables
 from graced.store.tasks import TaskRecord
@@ -32,17 +33,19 @@ class CodingAgent(Duty):
         super().__init__(shell)
         self._scanning = Scanning(shell, self._found)
         self._mender = Mender(shell, self._scanning.soon)
+        self._suggestions = Suggestions(shell, self._mender)
         self._retrying = Retrying(shell, self._again)
         self._actions = KernelActions(shell)
 
     def handlers(self) -> Mapping[str, Handler]:
-        mine: dict[str, Handler] = {"task.add": self._add, "task.mend": self._mend, "task.undo": self._undo}
+        mine: dict[str, Handler] = {
+            "task.add": self._add, "task.mend": self._mend, "task.undo": self._undo,
+            "task.accept": self._suggestions.accept, "task.decline": self._suggestions.decline,
+        }  # fmt: skip
         return {**mine, **runs.handlers(self.shell)}
 
     def perform(self, action: Perform) -> None:
-        if action.uses == "restart_kernel":
-            self._actions.restart(action)
-        else:
+        if not self._actions.performs(action):
             super().perform(action)
 
     def detail(self) -> dict[str, Any]:
@@ -65,6 +68,10 @@ class CodingAgent(Duty):
             if task is not None and (task.state in ("queued", "running") or self._left_alone(task, broken.sha256)):
                 continue
             self._queue(broken.path, broken.sha256, broken.error or (task.error if task is not None else ""))
+        for path in findings.mended:
+            task = tables.task_of(self.shell.store, path)
+            if task is not None and task.state == "queued":
+                self._mender.whole(task.id)
         if findings.mended:
             self._mender.tell_mended(findings.mended)
 
@@ -108,6 +115,9 @@ class CodingAgent(Duty):
             over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
             if task.state in ("queued", "running"):
                 self._mender.crashed(task.id, kernel, at)
+                why = self._mender.held_by_tool(task.id)
+                if why:
+                    return Reply(asked.id, True, _told(task.id, "failed", f"{path}: task {task.id}: {why}"))
                 over = True
             if over:
                 return Reply(asked.id, True, _told(task.id, task.state, f"{path}: task {task.id}: {task.error}"))

@@ -1,6 +1,6 @@
 """What a role adds to the common shell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graced.bus.protocol import Asked, Reply, View
@@ -44,6 +44,10 @@ class Duty:
     def perform(self, action: Perform) -> None:
         """Perform an action of a playbook that is a duty's; the outcome goes to `shell.playbooks.done`."""
         self.shell.playbooks.done(action, StepOutcome(False, f"{self.shell.me} cannot do {action.uses}"))
+
+    def own_subjects(self) -> Container[str]:
+        """Of whom this role tells a person by itself."""
+        return ()
 
     def run_ended(self, end: EndRun) -> None:
         """A run of a playbook that this member executed is over."""

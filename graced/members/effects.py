@@ -43,7 +43,7 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
-from graced.members import leasing
+from graced.members import leasing, notifying
 from graced.posix.proc import Identity
 from graced.spec.roles import DELEGATES
 from graced.store import tables
@@ -75,6 +75,8 @@ class Effects:
                 shell.want_beat(urgent=action.urgent)
             case Record():
                 shell.audit.append(action.kind, action.data)
+                if action.kind == "escalated":
+                    notifying.tell(shell, action.data)
             case Watch():
                 shell.watch(action.member, action.pid, action.start_ticks)
             case Probe():
@@ -212,8 +214,10 @@ class Effects:
         shell.send("spawner", "birth", args, self._patience, answered)
 
     def _born(self, target: str, pid: int) -> None:
+        """With its start time, so that its end or stop is seen before its first heartbeat."""
         self._shell.bus.follow(target)
-        self._shell.take(Born(target, pid))
+        newborn = self._shell.processes.identify(pid)
+        self._shell.take(Born(target, pid, newborn.start_ticks if newborn is not None else 0))
 
     def _cold_start(self, action: Birth) -> None:
         if self._shell.supervisor.there:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from graced.config.environment import environment_of
 from graced.home.paths import Home
 from graced.posix.spawn import Launch, launch
 from graced.posix.users import login_environment
@@ -41,21 +42,14 @@ def inherited(home: Home) -> dict[str, str]:
     return base
 
 
-def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
-    """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`.
+def surroundings(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
+    """The whole environment of a kernel but for its marks. Raises OSError or ValueError for a bad `env_file`.
 
     Of another user it is that user's. Python's output is not kept back in a buffer: in a log it would be late, and what
     a program said last before a kill -9 would be missing. Both unless `env` or `env_file` say otherwise.
     """
-    env = {**base, "PYTHONUNBUFFERED": "1"}
-    if kernel.user:
-        env.update(login_environment(kernel.user))
-    if kernel.env_file:
-        from graced.config.env_file import read_env_file
-
-        env.update(read_env_file(kernel.env_file))
-    env.update(kernel.env)
-    return env
+    login = login_environment(kernel.user) if kernel.user else {}
+    return environment_of({**base, "PYTHONUNBUFFERED": "1", **login}, kernel)
 
 
 class Launcher:
@@ -67,13 +61,13 @@ class Launcher:
         self._base = inherited(home)
 
     def environment(self, kernel: Kernel, run: int) -> dict[str, str]:
-        env = environment_of(self._base, kernel)
+        env = surroundings(self._base, kernel)
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 
     def unmarked(self, kernel: Kernel) -> dict[str, str]:
         """The kernel's environment without the marks of a run: for a command beside it."""
-        return environment_of(self._base, kernel)
+        return surroundings(self._base, kernel)
 
     def launch(self, name: str, run: int, give: Give) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""

@@ -14,12 +14,15 @@ import msgspec
 from graced.core.kernels.ladder import inside
 from graced.core.vocabulary import CloseIncident, Happened, NoteStep
 from graced.home.paths import Home
+from graced.members.scanning import PAST
 from graced.members.told import fixes_told
 from graced.members.trials import Trials
 from graced.members.work import Work
 from graced.mending.apply import Job, Outcome
 from graced.mending.backend import TIMEOUT_S as BACKEND_S
 from graced.mending.interpreter import python_of
+from graced.mending.patience import Patience, Seen
+from graced.mending.propose import Given
 from graced.mending.verify import TIMEOUT_S as VERIFY_S
 from graced.mending.verify import Verifier
 from graced.spec.config import Config, Kernel
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 MEND_S: Final = 60.0
 """For a repair, whatever the file; verify and a back end have their own time on top."""
 RETRY_S: Final = 0.1
+LOOK_S: Final = 60.0
+"""For a look at the files of all tasks that wait."""
 
 
 class Mend(Work):
@@ -48,6 +53,33 @@ class Mend(Work):
 
         python = python_of(self.job.path, self.config.coding_agent.watch, targets(Home(self.home), self.config))
         return msgspec.msgpack.encode(mend(msgspec.structs.replace(self.job, python=python)))
+
+
+class LookAt(Work):
+    """Of each (task, path, crashed) whether it must wait -> [Seen]"""
+
+    tasks: list[tuple[str, str, bool]]
+    settle_s: float
+    again_s: float
+
+    def do(self) -> bytes:
+        from graced.mending.hold import looked_at
+
+        return msgspec.msgpack.encode(looked_at(self.tasks, self.settle_s, self.again_s))
+
+
+class Accept(Work):
+    """Put in place what was suggested -> Outcome"""
+
+    job: Job
+    sha256_before: str
+    sha256_after: str
+    error: str
+
+    def do(self) -> bytes:
+        from graced.mending.apply import accept
+
+        return msgspec.msgpack.encode(accept(self.job, self.sha256_before, self.sha256_after, self.error))
 
 
 class Settle(Work):
@@ -116,6 +148,8 @@ class Mender:
         self._closing: list[Closing] = []
         self._began: dict[str, float] = {}
         self._crashes: dict[str, Crash] = {}  # by task
+        self._patience = Patience()
+        self._looking = False
 
     # --- the loop
 
@@ -126,7 +160,7 @@ class Mender:
             return
         self._close()
         self._trials.tend(now)
-        if now >= self._next and not self._mending:
+        if now >= self._next and not self._mending and not self._looking:
             self._claim(now)
 
     def wake_at(self) -> float:
@@ -135,7 +169,7 @@ class Mender:
         at = self._trials.wake_at()
         if self._closing:
             at = min(at, self._shell.now() + RETRY_S)
-        return at if self._mending else min(at, self._next)
+        return at if self._mending or self._looking else min(at, self._next)
 
     def soon(self, task: str) -> None:
         """A task was queued."""
@@ -144,7 +178,19 @@ class Mender:
 
     def crashed(self, task: str, kernel: str, at: float) -> None:
         """A kernel fell over the task's file; `at`: when that run began, in seconds of 1970, 0 if not known."""
+        if task not in self._crashes:
+            self._patience.forget(task)
+            self._next = 0.0
         self._crashes[task] = Crash(kernel, at)
+
+    def whole(self, task: str) -> None:
+        """The file of a queued task compiles by somebody else's doing: nobody waits for anything."""
+        self._patience.learn(Seen(task), self._shell.now())
+        self._next = 0.0
+
+    def held_by_tool(self, task: str) -> str:
+        """Why a queued task waits for another tool's end; "" when it does not."""
+        return self._patience.held_by_tool(task)
 
     def _resume(self) -> None:
         """Tasks that a dead predecessor was at go back into the queue."""
@@ -162,13 +208,25 @@ class Mender:
 
     def _claim(self, now: float) -> None:
         config = self._shell.config
-        apply = config.coding_agent.apply
-        self._shell.audit.flush()
-        task = tables.claim_next(self._shell.store, self._agent) if apply != "off" else None
-        if task is None:
-            waiting = apply != "off" and self._shell.store.pending
-            self._next = now + (RETRY_S if waiting else config.timing.check_interval_s)
+        idle = now + (RETRY_S if self._shell.store.pending else config.timing.check_interval_s)
+        if config.coding_agent.apply == "off":
+            self._next = idle
             return
+        queued = {task.id: task for task in tables.queued_tasks(self._shell.store)}
+        self._patience.keep_only(queued)
+        ready = self._patience.ready(queued)
+        if ready is None:
+            due = self._patience.due(queued, now)
+            self._next = min(idle, self._patience.next_look(queued))
+            if due:
+                self._look_at([queued[task] for task in due])
+            return
+        self._shell.audit.flush()
+        task = tables.claim_next(self._shell.store, self._agent, ready)
+        if task is None:
+            self._next = now + RETRY_S
+            return
+        self._patience.forget(task.id)
         self._began.setdefault(task.id, now)
         job = self._job(task)
 
@@ -186,15 +244,34 @@ class Mender:
         else:  # no process to be had: it is taken up again
             self._look_after(job)
 
+    def _look_at(self, due: list[TaskRecord]) -> None:
+        """In a worker: which of the files are left alone by now."""
+        config = self._shell.config
+        again_s = config.timing.check_interval_s
+
+        def done(data: bytes) -> None:
+            self._looking = False
+            self._next = 0.0 if data else self._shell.now() + again_s
+            for seen in msgspec.msgpack.decode(data, type=list[Seen]) if data else ():
+                self._patience.learn(seen, self._shell.now())
+
+        asked = [(task.id, task.path, task.id in self._crashes) for task in due]
+        self._looking = self._shell.workers.run(LookAt(asked, config.coding_agent.settle_s, again_s), LOOK_S, done)
+        if not self._looking:
+            self._next = self._shell.now() + RETRY_S
+
     def _job(self, task: TaskRecord) -> Job:
         config = self._shell.config
         agent = config.coding_agent
         crash = self._crashes.get(task.id)
         log = self._shell.files.tail(crash.kernel, 0.0, 16_000)[0] if crash and agent.backend else ""
+        store = self._shell.store
+        texts = os.path.join(self._shell.home.root, PAST)
+        given = Given(texts, tables.good_versions(store, task.path), tables.disowned_texts(store, task.path), True)
         return Job(
             task.id, task.path, self.folder, agent.apply, agent.min_confidence, None,
             Verifier(agent.verify, config.folder) if agent.verify else None, agent.backend, config.folder, log,
-            crash.at if crash else 0.0,
+            crash.at if crash else 0.0, agent.settle_s, crash is not None, config.timing.check_interval_s, given,
         )  # fmt: skip
 
     def _look_after(self, job: Job) -> None:
@@ -208,6 +285,10 @@ class Mender:
             self._shell.after(RETRY_S, lambda: self._look_after(job))
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
+        if outcome.state == "waiting":
+            tables.put_back(self._shell.store, job.task)
+            self._patience.learn(Seen(job.task, outcome.wait_s, outcome.text, outcome.by_tool), self._shell.now())
+            return
         if not outcome.applied:
             self._end(job.task, outcome.state, outcome.text, outcome)
             if outcome.state == "done":  # it compiles by somebody else's doing
@@ -258,6 +339,27 @@ class Mender:
             self._end(task, "done", f"{outcome.text}; {reason}; {text}", outcome, good=False)
             return
         self._end(task, "undone", f"taken back: {reason}", outcome, good=False)
+
+    # --- what a person decides
+
+    def accept(self, task: TaskRecord, over: Callable[[str], None]) -> None:
+        """Put a suggestion in place, in a worker; `over` is told why it could not be, "" when it was."""
+        job, store = self._job(task), self._shell.store
+
+        def done(data: bytes) -> None:
+            outcome = msgspec.msgpack.decode(data, type=Outcome) if data else Outcome("failed", "the worker died")
+            if outcome.applied:
+                self._finish(job, outcome)
+            else:
+                tables.finish_task(store, task.id, "suggested", task.finished_at)
+            over("" if outcome.applied else outcome.text)
+
+        tables.take_up(store, task.id, self._agent)
+        error = task.error.partition("; not applied")[0]
+        work = Accept(job, task.sha256_before or "", task.sha256_after or "", error)
+        if not self._shell.workers.run(work, MEND_S, done):
+            tables.finish_task(store, task.id, "suggested", task.finished_at)
+            over("no worker could be started")
 
     def take_back(self, task: str, path: str, fix: Any, over: Callable[[bool, str], None]) -> None:
         """Put the bytes from before the fix back, in a worker; `over` is told whether, and why not. Audited here."""

@@ -231,7 +231,7 @@ class Nursery:
 
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
-        if scan or self._strays():
+        if scan or self._strays() or self._trees.in_leaf(running.kernel):
             if exit.code == 0 and not scan:
                 exit = msgspec.structs.replace(exit, left=self._daemons(running))
             ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)

@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from graced.bus.protocol import Reply
+import msgspec
+
+from graced.bus.protocol import KernelView, Reply
 from graced.core.outer import FEEDS_A_PERIOD, Wish, feeds, wish_of
 from graced.posix import notify
 
@@ -77,8 +79,8 @@ class Outer:
         self._asking = False
         if self._ready or reply is None or not reply.ok:
             return
-        rows: dict[str, dict[str, Any]] = reply.data["kernels"] or {}
-        meant = {name: row["state"] for name, row in rows.items() if row["wanted"] and not row["held"]}
+        rows = msgspec.convert(reply.data["kernels"] or {}, dict[str, KernelView])
+        meant = {name: row.state for name, row in rows.items() if row.wanted and not row.stopped_by_person}
         failed = sorted(name for name, state in meant.items() if state == "failed")
         if failed:
             self._say_ready(f"{', '.join(failed)}: failed for good")

@@ -167,6 +167,9 @@ class Trees(Protocol):
     def left(self, kernel: str, run: int, session: int) -> bool:
         """Does anything with its marks or in its session live?"""
 
+    def in_leaf(self, kernel: str) -> bool:
+        """Is any process in the kernel's own cgroup, where there is one?"""
+
     def tree(
         self, root: Identity, kernel: str, run: int, session: int | None, subreaper: bool, spare: Callable[[int], bool]
     ) -> Tree: ...
@@ -382,7 +385,7 @@ class Supervisor(Protocol):
 
 
 class Shelf(Protocol):
-    """Descriptors that outlive the spawner; see graced.members.shelf."""
+    """Descriptors that outlive the spawner; see graced.members.linux.shelf."""
 
     def tend(self, now: float) -> None: ...
 

@@ -204,9 +204,6 @@ class Rungs:
             self._passed_over(action, f"{kernel.name} did not fail over source that may be mended")
             return
         config, sources = self._shell.config, kernel.spec.sources
-        if not config.coding_agent.exclude:
-            self._fix(action, kernel, failure)
-            return
 
         def done(barred: Any) -> None:
             if barred is False:
@@ -273,6 +270,23 @@ class Rungs:
         names = ", ".join(restored.files[:5]) + (", …" if len(restored.files) > 5 else "")
         text = f"{names}: as when it was healthy; the newer versions are in {restored.kept_in}"
         self._done(action, StepOutcome(True, text))
+
+    def snapshot(self, action: Perform) -> None:
+        """Keep the sources of a kernel as they are now: what `restore_source` puts back."""
+        kernel = self._kernel_of(action)
+        if kernel is None:
+            return
+        if not kernel.spec.sources:
+            self._passed_over(action, f"{kernel.name} has no sources")
+            return
+
+        def done(data: Any) -> None:
+            there = data is not None  # False: they are kept already as they are
+            text = f"the sources of {kernel.name} are kept" if there else "the worker that keeps them gave no result"
+            self._done(action, StepOutcome(there, text))
+
+        work = TakeSnapshot(self._snapshots, kernel.name, kernel.spec.sources, self._barred, True)
+        self._work(("keep", kernel.name), work, done)
 
     def _kernel_of(self, action: Perform) -> Kernel | None:
         """The kernel that the action names; None after telling that there is none."""

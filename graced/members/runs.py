@@ -9,6 +9,7 @@ from graced.core import engine
 from graced.core.approvals import open_ones
 from graced.core.vocabulary import Decided, RunAsked
 from graced.members.duty import Handler
+from graced.members.told import finished_lately
 
 if TYPE_CHECKING:
     from graced.members.shell import Shell
@@ -24,6 +25,9 @@ def handlers(shell: "Shell") -> Mapping[str, Handler]:
         request, playbook = args.request, args.playbook
         if playbook not in shell.state.playbooks:
             return Reply(asked.id, False, error=f"no playbook {playbook}")
+        known = request in shell.state.requests
+        if not known and finished_lately(shell.audit.lately, request) is not None:
+            return Reply(asked.id, True, {"accepted": True})  # a repeat, after the run's end and its executor's
         shell.take(RunAsked(request, playbook, args.target, args.tier, args.by, args.vars))
         name = next((r.id for r in shell.state.runs.values() if r.request == request), request)
         requests = shell.playbooks.requests

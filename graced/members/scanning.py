@@ -1,6 +1,7 @@
 """The coding agent's eyes: a scan of the watched trees at the start, at file events, and every `check_interval`."""
 
 import contextlib
+import os
 import pickle
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,8 @@ SETTLE_S: Final = 0.05
 """Between an event and the scan: what is being unpacked is scanned once and not file by file."""
 COSTLY: Final = 10.0
 """Scans that follow events wait so many times as long as the last one took: a busy tree makes no busy core."""
+PAST: Final = "past"
+"""The folder of the home with the texts that files had when they compiled."""
 ROWS_A_TURN: Final = 1000
 """Rows of state.db written in one turn of the loop: a few milliseconds."""
 
@@ -38,8 +41,9 @@ class ScanTrees(Work):
     def do(self) -> bytes:
         from graced.members.targets import targets
 
-        kernels = targets(Home(self.home), self.config)
-        return pickle.dumps(scan(self.watch, self.config.coding_agent.exclude, self.known, self.barred, kernels))
+        kernels, texts = targets(Home(self.home), self.config), os.path.join(self.home, PAST)
+        exclude = self.config.coding_agent.exclude
+        return pickle.dumps(scan(self.watch, exclude, self.known, self.barred, kernels, texts))
 
 
 class WatchTrees(Stream):

@@ -1,6 +1,6 @@
 """self_healing: the user's kernels. What it decides is graced.core.kernels; here that meets the spawner and people."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final, Literal, assert_never
 
 import msgspec
@@ -129,7 +129,7 @@ class SelfHealing(Duty):
             "kernels.stop": lambda args, asked: self._by_person(args, asked, "stop"),
             "kernels.restart": lambda args, asked: self._by_person(args, asked, "restart"),
             "kernel.mended": self._mended,
-            "kernel.look": lambda args, asked: Reply(asked.id, True, self._rows(args.names)),
+            "kernel.look": lambda args, asked: Reply(asked.id, True, self._rows(args.names, args.all)),
             "kernel.renew": self._renew,
         }
         return {**mine, **runs.handlers(self.shell)}
@@ -158,13 +158,16 @@ class SelfHealing(Duty):
         unsaved = self.shell.store.trouble if self.shell.store.pending else ""
         return Reply(asked.id, True, {"names": list(names), "runs": runs_before, "unsaved": unsaved})
 
-    def _rows(self, names: Iterable[str]) -> dict[str, Any]:
-        """Of those of the kernels that are meant to run."""
+    def _rows(self, names: Iterable[str], everyone: bool = False) -> dict[str, Any]:
+        """Of those of the kernels that are meant to run; `everyone`: of the others too."""
         return {
-            k.name: {"run": to_plain(k.run), "state": view.state(k), "alive": k.alive, "reason": view.reason(k)}
+            k.name: {
+                "run": to_plain(k.run), "state": view.state(k), "alive": k.alive, "reason": view.reason(k),
+                "meant": view.meant(k),
+            }
             for k in (self.kernels[n] for n in names if n in self.kernels)
-            if view.meant(k)
-        }
+            if everyone or view.meant(k)
+        }  # fmt: skip
 
     def _news(self, items: Iterable[NewsItem]) -> None:
         for item in items:
@@ -237,14 +240,17 @@ class SelfHealing(Duty):
 
     def perform(self, action: Perform) -> None:
         match action.uses:
-            case "restart_kernel":
-                self._actions.restart(action)
             case "mend_source":
                 self._rungs.mend(action)
             case "restore_source":
                 self._rungs.restore(action)
-            case _:
+            case "snapshot_source":
+                self._rungs.snapshot(action)
+            case _ if not self._actions.performs(action):
                 super().perform(action)
+
+    def own_subjects(self) -> Container[str]:
+        return {kernel.name for kernel in self.kernels.values()}
 
     def run_ended(self, end: EndRun) -> None:
         self._rungs.run_ended(end)

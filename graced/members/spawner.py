@@ -30,7 +30,7 @@ from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DUTIES
 from graced.members.shell import LOST_EXIT, Shell
-from graced.playbooks import kept
+from graced.playbooks import at_birth
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
 from graced.spec.roles import MEMBERS, START_ORDER
@@ -239,7 +239,7 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     if fresh is None:
         fresh = not any(_lives(home, role) for role in DUTIES)
     process.preload()
-    playbooks = kept.read(home)
+    playbooks = at_birth.read(home)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -4,8 +4,9 @@ import os
 import re
 from typing import Final
 
+from graced.config.environment import environment_of
 from graced.home.paths import Home
-from graced.members.launching import environment_of, inherited
+from graced.members.launching import inherited
 from graced.posix.spawn import resolve
 from graced.spec.config import Config, Kernel, Watch
 from graced.spec.replicas import expand_replicas

@@ -16,9 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.mending.backend import Asked
+from graced.mending.hold import AGAIN_S, hold
 from graced.mending.interpreter import Checker, Unusable
 from graced.mending.patch import unified
-from graced.mending.propose import Proposal, propose
+from graced.mending.propose import UNKNOWN, Given, Proposal, propose
 from graced.mending.put import digest, hard_links, read_source, replace_bytes, sweep
 from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.posix.clock import monotonic
@@ -27,13 +28,14 @@ from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Backend
 from graced.store.tasks import Retry
 
-State = Literal["done", "failed", "suggested"]
+State = Literal["done", "failed", "suggested", "waiting"]
 NOTE_MAX_BYTES: Final = 64 * 1024
 LASTING: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ELOOP, errno.ENAMETOOLONG}
     | {errno.EPERM, errno.EROFS, errno.EMLINK}
 )
 """What no other try will change: it is no file, or none of source, or a person must do something first."""
+CHANGED: Final = "has changed since, or is open to write: it is left as it is"
 BUSY_S: Final = 10.0
 BUSY_STEP_S: Final = 0.2
 
@@ -42,7 +44,8 @@ class Outcome(Struct, frozen=True):
     """What became of a task. `applied`: the file has `sha256_after` by this task's doing.
 
     `error` is what the interpreter said, `text` what was done about it; `patch` names the suggestion's diff.
-    `retry`: whether the very same bytes are tried again (graced.members.retrying).
+    `retry`: whether the very same bytes are tried again (graced.members.retrying). `waiting`: nothing was done yet;
+    look again in `wait_s`; `by_tool`: another tool works on the file (graced.mending.hold).
     """
 
     state: State
@@ -54,6 +57,8 @@ class Outcome(Struct, frozen=True):
     original: str | None = None
     patch: str | None = None
     retry: Retry = ""
+    wait_s: float = 0.0
+    by_tool: bool = False
 
 
 class Note(Struct, frozen=True):
@@ -70,19 +75,25 @@ class Job(Struct, frozen=True):
     """A task and how it is to be done. `folder` keeps originals, notes and patches.
 
     `failed_at`: when a run began that fell over the file, in seconds of 1970; 0 when that is not why it is looked at.
+    `crashed`: a kernel fell over it, so that nobody waits for the quiet of `settle_s`. `given`: what is known of the
+    file.
     """
 
     task: str
     path: str
     folder: str
     apply: str = "fix"
-    min_confidence: float = 0.5
+    min_confidence: float = 0.9
     python: str | None = None
     verifier: Verifier | None = None
     backend: Backend | None = None
     config_folder: str = "/"
     log: str = ""
     failed_at: float = 0.0
+    settle_s: float = 0.0
+    crashed: bool = False
+    again_s: float = AGAIN_S
+    given: Given = UNKNOWN
 
     def original(self, sha256: str) -> str:
         return os.path.join(self.folder, sha256)
@@ -104,6 +115,8 @@ def mend(job: Job) -> Outcome:
     give_up = monotonic() + BUSY_S
     while True:
         outcome = _once(job)
+        if outcome is None and not job.crashed:
+            outcome = _held(job)
         if outcome is not None:
             return outcome
         if monotonic() >= give_up:
@@ -131,14 +144,24 @@ def _once(job: Job) -> Outcome | None:
         checker = Checker(job.python)
     except Unusable as error:
         return Outcome("failed", str(error), sha256_before=before, retry="later")
+    held = _held(job)
+    if held is not None and checker.error(source) is not None:
+        checker.close()
+        return held
     try:
         asked = Asked(job.backend, job.config_folder, job.log) if job.backend is not None else None
-        found = propose(job.path, source, checker, job.min_confidence, asked)
+        found = propose(job.path, source, checker, job.min_confidence, asked, job.given)
     except Unusable as error:
         return Outcome("failed", str(error), sha256_before=before, retry="later")
     finally:
         checker.close()
     return _follow(job, source, before, found)
+
+
+def _held(job: Job) -> Outcome | None:
+    """The task waits, as somebody is at work on the file; None when nobody is."""
+    held = hold(job.path, job.settle_s, job.crashed, job.again_s)
+    return None if held is None else Outcome("waiting", held.why, wait_s=held.wait_s, by_tool=held.by_tool)
 
 
 def settled(job: Job) -> Outcome | None:
@@ -193,7 +216,8 @@ def _changed_at(path: str) -> float:
 
 
 def _suggest(job: Job, source: bytes, after: bytes, before: str, error: str, why: str) -> Outcome:
-    """The patch, for a person; raises OSError."""
+    """The patch, for a person, and the bytes, should he accept it; raises OSError."""
+    write_whole(job.original(digest(after)), after)
     write_whole(job.patch_path, unified(source, after, job.path))
     text = f"{error}; not applied: {why}; the patch is {job.patch_path}"
     return Outcome("suggested", text, error, False, before, digest(after), None, job.patch_path)
@@ -216,8 +240,12 @@ def _apply(job: Job, source: bytes, found: Proposal, before: str) -> Outcome | N
             return _suggest(job, source, found.after, before, error, said)
         proved = True
     write_whole(job.original(before), source)
+    write_whole(job.patch_path, unified(source, found.after, job.path), durable=False)
     note = Note(job.task, before, after, error, proved)
     write_whole(job.note_path, msgspec.json.encode(note))
+    held = _held(job)  # the search took its time
+    if held is not None:
+        return held
     if not replace_bytes(job.path, before, found.after):
         return None
     text = f"{error}: mended, {found.edits} edits, confidence {found.confidence:.2f}"
@@ -253,6 +281,29 @@ def _take_back(job: Job, note: Note, said: str) -> Outcome:
         text = f"{said}; but it cannot be taken back: {error.strerror or error}"
         return Outcome("failed", text, note.error, sha256_before=note.sha256_before, retry=_retry(error))
     return Outcome("failed", text, note.error, sha256_before=note.sha256_before)
+
+
+def accept(job: Job, sha256_before: str, sha256_after: str, error: str) -> Outcome:
+    """Put in place what was suggested: a person says so. `failed`, with `text`, where it cannot be; then nothing is
+    changed. Asked twice it is done once."""
+    note = Note(job.task, sha256_before, sha256_after, error, True)
+    try:
+        now = read_source(job.path)
+        if digest(now) != sha256_after:
+            if digest(now) != sha256_before:
+                return Outcome("failed", CHANGED, error)
+            with open(job.original(sha256_after), "rb") as file:
+                after = file.read()
+            if digest(after) != sha256_after:
+                return Outcome("failed", "what was suggested is not kept any more", error)
+            write_whole(job.original(sha256_before), now)
+            write_whole(job.note_path, msgspec.json.encode(note))
+            if not replace_bytes(job.path, sha256_before, after):
+                return Outcome("failed", CHANGED, error)
+    except OSError as problem:
+        what = "what was suggested is not kept" if problem.filename == job.original(sha256_after) else "not written"
+        return Outcome("failed", f"{what}: {problem.strerror or problem}", error)
+    return _stand(job, note, f"{error}: mended as a person accepted")
 
 
 def undo(path: str, sha256_before: str, sha256_after: str, original: str) -> bool:

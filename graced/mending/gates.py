@@ -126,7 +126,7 @@ def _stretch(lines: list[str], start: int, end: int) -> tuple[int, list[ast.stmt
     return None
 
 
-def parsed(text: str) -> ast.Module | None:
+def parsed(text: str | bytes) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -18,13 +18,27 @@ START_S: Final = 20.0
 MESSAGE_MAX_BYTES: Final = 4 * 1024 * 1024
 
 _SERVER: Final = r"""
-import sys, struct, warnings
+import re, sys, struct, warnings
 warnings.simplefilter("ignore")
 read, out = getattr(sys.stdin, "buffer", sys.stdin), getattr(sys.stdout, "buffer", sys.stdout)
 def say(data):
     out.write(struct.pack(">I", len(data)) + data)
     out.flush()
 say(("%d %d" % sys.version_info[:2]).encode("ascii"))
+default = "ascii" if sys.version_info[0] == 2 else "utf-8"
+cookie = re.compile(br"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+blank = re.compile(br"^[ \t\f]*(?:[#\r\n]|$)")
+def refused(source):
+    try:
+        source.decode(default)
+    except UnicodeDecodeError:
+        first, _, rest = source.partition(b"\n")
+        second = rest.partition(b"\n")[0]
+        known = cookie.match(first) or (blank.match(first) and cookie.match(second))
+        if not known and not source.startswith(b"\xef\xbb\xbf"):
+            line = source.count(b"\n", 0, sys.exc_info()[1].start) + 1
+            return "SyntaxError: bytes that are not %s, but no encoding declared (line %d)" % (default.upper(), line)
+    return ""
 while True:
     head = read.read(4)
     if len(head) < 4:
@@ -32,7 +46,7 @@ while True:
     source = read.read(struct.unpack(">I", head)[0])
     try:
         compile(source, "<file>", "exec", 0, 1)
-        said = ""
+        said = refused(source)
     except SyntaxError:
         error = sys.exc_info()[1]
         said = "%s: %s (line %d)" % (type(error).__name__, error.msg or "invalid syntax", error.lineno or 1)
@@ -61,7 +75,8 @@ def own_error(source: bytes) -> str | None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 compile(source, "<file>", "exec", dont_inherit=True)
-                return None
+                if source.isascii() and b"coding" not in source:  # else its bytes may be refused all the same
+                    return None
         except Exception:  # whatever it is, the engine has words for it
             pass
     from graced.repair import compiles

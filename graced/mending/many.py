@@ -11,9 +11,14 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from graced.mending.backend import Asked
+from graced.mending.git import is_unmerged
 from graced.mending.interpreter import Checker, Unusable, python_of
-from graced.mending.propose import propose
+from graced.mending.originals import Originals
+from graced.mending.propose import Given, propose
 from graced.mending.put import digest, read_source, replace_bytes, sweep
+from graced.mending.repository import repository_of
+from graced.mending.spots import Spot, spots
 from graced.mending.verify import Verifier, can_stand_in, verify
 from graced.spec.config import Watch
 
@@ -26,7 +31,9 @@ State = Literal["intact", "fixed", "suggested", "not_fixed"]
 
 
 class FileFix(Struct, frozen=True):
-    """What became of one file. `before` and `after` are given where a repair was found and is to be shown."""
+    """What became of one file. `before`: its bytes, but not of an intact one; `after`, `rules`, `other`: as of a
+    Proposal. `spots`: where the errors are.
+    """
 
     path: str
     state: State
@@ -37,16 +44,27 @@ class FileFix(Struct, frozen=True):
     why: str = ""
     before: bytes | None = None
     after: bytes | None = None
+    rules: tuple[str, ...] = ()
+    spots: tuple[Spot, ...] = ()
+    other: bytes | None = None
 
 
 class How(Struct, frozen=True):
     """`write`: in place; else the bytes come with the result. `watch` and `kernels`: which interpreter decides where.
 
-    `verifier` has its say before a fix is written, or where it cannot see one before, right after.
+    `verifier` has its say before a fix is written, or where it cannot see one before, right after. `apply_below`: what
+    is only suggested is written too. `named`: files that a person named, and no walk met; `forced`: whatever they look
+    like. `show`: the bytes of intact files come too. `originals`: where what is changed is kept, "" for nowhere.
+    `backend`: asked about what is not sure.
     """
 
     write: bool = True
-    min_confidence: float = 0.5
+    min_confidence: float = 0.9
+    apply_below: bool = False
+    named: frozenset[str] = frozenset()
+    forced: bool = False
+    originals: str = ""
+    backend: Asked | None = None
     watch: tuple[Watch, ...] = ()
     kernels: tuple[Watch, ...] = ()
     show: bool = False
@@ -63,21 +81,46 @@ def fix_one(path: str, how: How, checkers: dict[str | None, Checker]) -> FileFix
     try:
         if python not in checkers:
             checkers[python] = Checker(python)
-        found = propose(path, source, checkers[python], how.min_confidence)
+        given = Given(met=path not in how.named, forced=how.forced)
+        found = propose(path, source, checkers[python], how.min_confidence, how.backend, given)
     except Unusable as error:
         return FileFix(path, "not_fixed", (str(error),), 0, 0.0)
     if found.state == "intact":
         return FileFix(path, "intact", before=source if how.show else None)
     state: State = found.state
     why = found.why
-    if how.write and found.after is not None and state == "fixed":
-        try:
-            sweep(path)
-            state, why = _written(path, source, found.after, how.verifier)
-        except OSError as error:
-            state, why = "not_fixed", f"cannot be written: {error.strerror or error}"
-    shown = (source, found.after) if how.show else (None, None)
-    return FileFix(path, state, found.errors, found.edits, found.confidence, found.ms, why, *shown)
+    merging = "" if how.forced or state == "not_fixed" else _merging(path)
+    if merging:
+        state, why = "suggested", merging
+    wanted = state == "fixed" or (how.apply_below and state == "suggested" and not merging)
+    if how.write and found.after is not None and wanted:
+        state, why = put(path, source, found.after, how)
+    return FileFix(
+        path, state, found.errors, found.edits, found.confidence, found.ms, why, before=source, after=found.after,
+        rules=found.rules, spots=spots(source, found.errors, found.after), other=found.other,
+    )  # fmt: skip
+
+
+def _merging(path: str) -> str:
+    """A person who asks for a fix may be in the middle of a merge, but of this very file git must know no conflict."""
+    repository = repository_of(path)
+    if repository is None or not repository.trusted() or not is_unmerged(repository, path):
+        return ""
+    return "git has it as unmerged: a conflict is yours to decide"
+
+
+def put(path: str, source: bytes, after: bytes, how: How) -> tuple[State, str]:
+    """Put a repair in place, its original kept: ("fixed", ""), or what came in between. Never raises."""
+    try:
+        if how.originals:
+            Originals(how.originals).keep(os.path.abspath(path), source, after)
+    except OSError as error:
+        return "not_fixed", f"its original cannot be kept in {how.originals} (see XDG_STATE_HOME): {error.strerror}"
+    try:
+        sweep(path)
+        return _written(path, source, after, how.verifier)
+    except OSError as error:
+        return "not_fixed", f"cannot be written: {error.strerror or error}"
 
 
 def _written(path: str, source: bytes, after: bytes, verifier: Verifier | None) -> tuple[State, str]:

@@ -1,9 +1,7 @@
 """One file's repair, proved by the gates, but not applied: what `graced fix` and the coding agent both ask for."""
 
-import sys
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -13,15 +11,17 @@ if TYPE_CHECKING:
     from graced.mending.backend import Asked
 
 State = Literal["intact", "fixed", "suggested", "not_fixed"]
-BUDGET_S: Final = 4.5
-NEWER_CONFIDENCE: Final = 0.4
-"""Of a repair of what may be no fault at all: below any sensible limit."""
+UNSURE: Final = "it is not sure enough"
+LEFT_ALONE: Final = "left alone: "
+"""The engine's words: of a repair that breaks no law, and the beginning of those of what it does not touch."""
 
 
 class Proposal(Struct, frozen=True):
     """`fixed`: good enough to be applied. `suggested`: compiles, but see `why`. `after`: the bytes, None without any.
 
-    `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took.
+    `errors`: what the interpreter said; `edits`: changed places; `ms`: what finding it took. `rules`: what the engine
+    did, in its own words; `other`: the next best reading of what was meant, None without any. `by_law`: however
+    sure, a person must see it first. `left_alone`: it is none of our business, nor of a back end's.
     """
 
     state: State
@@ -31,6 +31,10 @@ class Proposal(Struct, frozen=True):
     ms: float = 0.0
     after: bytes | None = None
     why: str = ""
+    rules: tuple[str, ...] = ()
+    other: bytes | None = None
+    by_law: bool = False
+    left_alone: bool = False
 
     @property
     def error(self) -> str:
@@ -40,71 +44,76 @@ class Proposal(Struct, frozen=True):
 INTACT: Final = Proposal("intact")
 
 
+class Given(Struct, frozen=True):
+    """What is known of a file besides its bytes. `texts` and `good`: the folder of kept texts, and the hashes of those
+    of this file; `disowned`: of texts that a person took back. `met`: see hands_off.reason. `forced`: a person says
+    that the file is his to mend, whatever it looks like."""
+
+    texts: str = ""
+    good: tuple[str, ...] = ()
+    disowned: tuple[str, ...] = ()
+    met: bool = False
+    forced: bool = False
+
+
+UNKNOWN: Final = Given()
+
+
 def propose(
-    path: str, source: bytes, checker: Checker, min_confidence: float, backend: "Asked | None" = None
+    path: str,
+    source: bytes,
+    checker: Checker,
+    min_confidence: float,
+    backend: "Asked | None" = None,
+    given: Given = UNKNOWN,
 ) -> Proposal:
     """A repair of `source`, by the engine, else by `backend`. Never raises for what the file holds.
 
     Raises Unusable when the interpreter of `checker` cannot be asked.
     """
+    from graced.mending.hands_off import name_for_engine, reason
+    from graced.mending.past import past_of
+
     error = checker.error(source)
     if error is None:
         return INTACT
-    found = _by_engine(path, source, error, checker, min_confidence)
-    if found.state != "fixed" and backend is not None:
-        found = _by_backend(path, source, found, checker, min_confidence, backend)
-    return _unless_newer(source, found, checker) if found.state == "fixed" else found
+    off = None if given.forced else reason(path, source, checker.python is not None, given.met)
+    if off is not None and off.how == "leave":
+        return Proposal("not_fixed", (error,), 0, 0.0, 0.0, None, off.why)
+    past = past_of(path, source, checker, given.texts, given.good, given.disowned)
+    name = name_for_engine(path, given.met, bool(past) or given.forced)
+    found = _by_engine(name, source, error, checker, min_confidence, past)
+    if found.state != "fixed" and backend is not None and not found.left_alone:
+        from graced.mending.second_opinion import second_opinion
+
+        found = second_opinion(path, source, found, checker, min_confidence, backend)
+    if off is not None and found.left_alone:
+        found = replace(found, why=off.why)
+    elif off is not None and found.state == "fixed" and not (past and off.unless_it_compiled):
+        found = replace(found, state="suggested", why=off.why)
+    return found
 
 
-def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
-    """Only suggested where the file may be right for a newer Python, and nobody said that it runs on ours."""
-    if checker.python is not None and checker.version <= sys.version_info[:2]:
-        return found
-    from graced.repair.newer import newer_syntax
-
-    newer = newer_syntax(source)
-    if newer is None:
-        return found
-    why = f"it has {newer}: say by coding_agent.watch, as {{path, python}}, for which Python it is"
-    return replace(found, state="suggested", confidence=min(found.confidence, NEWER_CONFIDENCE), why=why)
-
-
-def _by_engine(path: str, source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal:
+def _by_engine(
+    name: str, source: bytes, error: str, checker: Checker, min_confidence: float, past: tuple[str, ...]
+) -> Proposal:
+    from graced.mending.restored import restored
     from graced.repair import repair
 
-    python = checker.version if checker.foreign else None
-    made = repair(source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S)
+    python = checker.version if checker.python is not None else None
+    made = repair(source, filename=name, python=python, min_confidence=min_confidence, past=past)
     errors = made.errors or (error,)
     if made.fixed is None or made.state == "intact":
-        why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"
-        return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why)
-    low = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.state != "fixed" else ""
-    return _gated(source, made.fixed, Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, low),
-                  checker)  # fmt: skip
+        why = made.why or "no repair was found"
+        return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why, left_alone=why.startswith(LEFT_ALONE))
+    by_law = made.state == "suggested" and made.why != UNSURE
+    why = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.why == UNSURE else made.why
+    found = Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, why, made.notes, by_law=by_law)
+    other = restored(source, past, checker)
+    return gated(source, made.fixed, replace(found, other=other if other != made.fixed else None), checker)
 
 
-def _by_backend(
-    path: str, source: bytes, found: Proposal, checker: Checker, min_confidence: float, backend: "Asked"
-) -> Proposal:
-    from graced.mending.backend import CONFIDENCE, answered
-    from graced.mending.gates import changed_places
-    from graced.mending.spared import harm
-
-    answer, why = answered(backend, path, source, found.error, checker.version)
-    if answer is None:
-        return Proposal(found.state, found.errors, found.edits, found.confidence, found.ms, found.after,
-                        "; ".join(w for w in (found.why, why) if w))  # fmt: skip
-    state: State = "fixed" if min_confidence <= CONFIDENCE else "suggested"
-    low = "" if state == "fixed" else f"the back end's answers count for {CONFIDENCE:g}, which is below the limit"
-    edits = changed_places(source, answer)
-    gated = _gated(source, answer, Proposal(state, found.errors, edits, CONFIDENCE, found.ms, None, low), checker)
-    if gated.after is None:
-        return found
-    harmed = harm(source, answer, found.error)
-    return msgspec.structs.replace(gated, state="suggested", why=harmed) if harmed is not None else gated
-
-
-def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:
+def gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Proposal:
     """The proposal with its bytes, if they pass: they compile, and leave alone what was not broken."""
     left = checker.error(after)
     if left is not None:
@@ -116,4 +125,4 @@ def _gated(source: bytes, after: bytes, found: Proposal, checker: Checker) -> Pr
     meddled = meddles(source, after)
     if meddled is not None:
         state, why = "suggested", meddled
-    return Proposal(state, found.errors, found.edits, found.confidence, found.ms, after, why)
+    return replace(found, state=state, after=after, why=why)

@@ -6,6 +6,7 @@ import stat
 from msgspec import Struct
 
 from graced.mending.interpreter import Checker, Unusable, python_of
+from graced.mending.kept_texts import keep, sweep, with_newest
 from graced.mending.put import MAX_FILE_BYTES, digest
 from graced.mending.walk import sources
 from graced.spec.config import Watch
@@ -40,17 +41,18 @@ def scan(
     known: dict[str, Scanned],
     barred: tuple[str, ...] = (),
     kernels: tuple[Watch, ...] = (),
+    texts: str = "",
 ) -> Findings:
     """Look at every file under the watched paths; what vanishes meanwhile, or may not be read, is passed over.
 
     `kernels`: the interpreters that run what is in them. One that cannot be asked is told of as `trouble`; what was
-    known of its files stays.
+    known of its files stays. `texts`: the folder in which the text of what compiles is kept, if any.
     """
     found = Findings([], [], [], [], 0, [])
     seen: set[str] = set()
     checkers: dict[str | None, Checker | None] = {}  # None: it cannot be asked
     try:
-        for path in sources(tuple(root.path for root in watch), exclude, barred):
+        for path in sources(tuple(root.path for root in watch), exclude, barred, only_ours=True):
             if path in seen:
                 continue
             old = known.get(path)
@@ -66,13 +68,16 @@ def scan(
             if python not in checkers:
                 checkers[python] = _checker(python, found)
             checker = checkers[python]
-            if checker is not None and not _look(path, key, old, checker, found):
+            if checker is not None and not _look(path, key, old, checker, found, texts):
                 seen.discard(path)
     finally:
         for checker in checkers.values():
             if checker is not None:
                 checker.close()
     gone = [path for path in known if path not in seen]
+    if texts and (found.changed or gone):
+        files = {**known, **{each.path: each for each in found.changed}}
+        sweep(texts, {sha256 for path in seen if path in files for sha256 in files[path].good.split()})
     return Findings(found.changed, gone, found.broken, found.mended, len(seen), found.trouble)
 
 
@@ -100,7 +105,7 @@ def _asked(python: str | None) -> str:
     return f"@{python!a}" if python is not None else ""
 
 
-def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Findings) -> bool:
+def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Findings, texts: str) -> bool:
     """Read a file that is new or changed; False when it cannot be."""
     try:
         with open(path, "rb") as file:
@@ -113,7 +118,10 @@ def _look(path: str, key: str, old: Scanned | None, checker: Checker, found: Fin
     if old is not None and old.sha256 == sha256 and old.key.partition("@")[2] == asked:  # touched, or put back
         same = old
     error = checker.error(source) if same is None else None if same.ok else ""
-    found.changed.append(Scanned(path, key, sha256, error is None))
+    good = old.good if old is not None else ""
+    if error is None and texts and keep(texts, sha256, source):
+        good = with_newest(good, sha256)
+    found.changed.append(Scanned(path, key, sha256, error is None, good))
     if error is not None:
         found.broken.append(Broken(path, sha256, error))
     elif old is not None and not old.ok:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from graced.mending.not_ours import is_bought_in, is_fixture_folder, lead_of
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -13,7 +15,7 @@ NAMED: Final = (*SUFFIXES, ".pyi")
 """A walk takes no stubs: nothing runs them. Who names one means it."""
 SHEBANG_MAX_BYTES: Final = 256
 MAX_DEPTH: Final = 64
-NEVER: Final = frozenset({".git", ".hg", ".svn", "__pycache__"})
+NEVER: Final = frozenset({".git", ".hg", ".svn", ".jj", "__pycache__"})
 IGNORE_FILE: Final = ".gitignore"
 IGNORE_MAX_BYTES: Final = 1024 * 1024
 OURS: Final = ".graced-"
@@ -42,6 +44,7 @@ def sources(
     exclude: tuple[str, ...] = (),
     barred: tuple[str, ...] = (),
     suffixes: tuple[str, ...] = SUFFIXES,
+    only_ours: bool = False,
 ) -> Iterator[str]:
     """Absolute paths of the source files under `roots`; a root that is a file is source whatever its name.
 
@@ -49,12 +52,13 @@ def sources(
     A root that is missing, and what vanishes or may not be read meanwhile, is passed over. Symbolic links to folders
     are not entered, so loops are no trouble; a link to a file is followed, unless the file is met in the tree itself.
     Folders named in `barred` (absolute) are not entered either: graced's own home may lie in what it watches.
+    `only_ours`: nor those of `graced.mending.not_ours`, unless `exclude` takes them back in by a pattern with `!`.
     """
     excluded = spec_of(exclude) if exclude else None
     for root in roots:
         path = os.path.abspath(root)
         if os.path.isdir(path):
-            walk = _Walk(path, _repository(path), barred, suffixes, excluded)
+            walk = _Walk(path, _repository(path), barred, suffixes, excluded, only_ours)
             yield from _walk(walk, path, 0, _specs_above(walk))
         elif os.path.isfile(path):
             yield path
@@ -68,6 +72,16 @@ class _Walk(NamedTuple):
     barred: tuple[str, ...]
     suffixes: tuple[str, ...]
     excluded: "GitIgnoreSpec | None"
+    only_ours: bool = False
+
+    def is_not_ours(self, path: str, name: str) -> bool:
+        """Is the folder one of `not_ours`, and not taken back in?"""
+        if not self.only_ours:
+            return False
+        inside = path[len(self.root.rstrip(os.sep)) + 1 :]
+        if not is_bought_in([name]) and not is_fixture_folder(lead_of(self.root) + inside):
+            return False
+        return self.excluded is None or self.excluded.check_file(inside + "/").include is not False
 
     def leaves_out(self, path: str, specs: Specs, is_folder: bool = False, exclude: bool = True) -> bool:
         """`exclude` cannot be overruled; else the innermost .gitignore that says anything decides, as git has it."""
@@ -103,6 +117,8 @@ def _walk(walk: _Walk, folder: str, depth: int, specs: Specs) -> Iterator[str]:
             yield entry.path
         elif name not in NEVER and depth < MAX_DEPTH and _is_folder(entry):
             if entry.path in walk.barred or walk.leaves_out(entry.path, specs, is_folder=True):
+                continue
+            if walk.is_not_ours(entry.path, name):
                 continue
             yield from _walk(walk, entry.path, depth + 1, specs)
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from graced.playbooks.expression import ExpressionError, names_in, parse_expression
 from graced.playbooks.table import BUILT_IN_NAMES, PLAYBOOK
 from graced.spec.actions import BUILT_IN, ActionSpec
+from graced.spec.expression import ExpressionError, names_in, parse_expression
 from graced.spec.playbook import RESERVED, TRIGGERS, Playbook, Step
 from graced.yaml_source.node import Node
 from graced.yaml_source.parse import parse, read_text

@@ -11,7 +11,15 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from graced.spec.actions import BUILT_IN, ActionSpec, HttpGetArgs, MessageArgs, RunCommandArgs, SleepArgs
+from graced.spec.actions import (
+    BUILT_IN,
+    ActionSpec,
+    HttpGetArgs,
+    HttpRequestArgs,
+    MessageArgs,
+    RunCommandArgs,
+    SleepArgs,
+)
 
 TIMEOUT_S: Final = 60.0
 """Of an action whose step has no `timeout`."""
@@ -98,6 +106,12 @@ def _http_get(args: HttpGetArgs, ctx: Context) -> Outcome:
     return get(args.url, args.expect, ctx.timeout_s, OUTPUT_LIMIT_BYTES)
 
 
+def _http_request(args: HttpRequestArgs, ctx: Context) -> Outcome:
+    from graced.playbooks.web import send
+
+    return send(args, ctx.timeout_s, OUTPUT_LIMIT_BYTES)
+
+
 def _notify(args: MessageArgs, ctx: Context) -> Outcome:
     from graced.playbooks.web import tell
 
@@ -108,6 +122,7 @@ def _notify(args: MessageArgs, ctx: Context) -> Outcome:
 _PERFORM: Final[dict[str, Callable[[Any, Context], Outcome]]] = {
     "run_command": _run_command,
     "http_get": _http_get,
+    "http_request": _http_request,
     "sleep": _sleep,
     "log": _log,
     "notify": _notify,

@@ -3,8 +3,8 @@
 import re
 from typing import Any, Final
 
-from graced.playbooks.expression import ExpressionError, parse_expression
 from graced.spec.actions import KNOWN_POWERS
+from graced.spec.expression import ExpressionError, parse_expression
 from graced.spec.playbook import NOT_YET, RESERVED, TRIGGERS, Approve, Playbook, Step, Trigger
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import clip, nearest

@@ -4,22 +4,27 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from graced.playbooks.perform import Outcome
+from graced.spec.actions import HttpRequestArgs
 
 _JSON_SCHEMES: Final = {"json": "http", "jsons": "https"}
+NO_HEADERS: Final[dict[str, str]] = {}
 _ODD: Final = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
 
 
-def _request(url: str, timeout_s: float, limit_bytes: int, data: bytes | None = None) -> tuple[int, bytes]:
+def _request(
+    url: str, timeout_s: float, limit_bytes: int, data: bytes | None = None, method: str | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> tuple[int, bytes]:  # fmt: skip
     """Status and the beginning of the body; a status of 400 or more is an answer too. Raises what is in _ODD."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url[:100]!r} is no http or https URL")
-    headers = {"User-Agent": "graced", **({"Content-Type": "application/json"} if data is not None else {})}
-    request = urllib.request.Request(url, data=data, headers=headers)
+    usual = {"User-Agent": "graced", **({"Content-Type": "application/json"} if data is not None else {})}
+    request = urllib.request.Request(url, data=data, headers={**usual, **headers}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return answer.status, answer.read(limit_bytes)
@@ -30,16 +35,30 @@ def _request(url: str, timeout_s: float, limit_bytes: int, data: bytes | None = 
 
 def get(url: str, expect: int | str, timeout_s: float, limit_bytes: int) -> Outcome:
     """Well if the status is `expect`, or the body of a good answer holds it."""
+    return _judged(url, expect, timeout_s, limit_bytes)
+
+
+def send(args: HttpRequestArgs, timeout_s: float, limit_bytes: int) -> Outcome:
+    """The same of any request; without `expect` every status below 400 is well."""
+    body = args.body
+    data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+    return _judged(args.url, args.expect, timeout_s, limit_bytes, data, args.method, args.headers)
+
+
+def _judged(
+    url: str, expect: int | str | None, timeout_s: float, limit_bytes: int, data: bytes | None = None,
+    method: str | None = None, headers: Mapping[str, str] = NO_HEADERS,
+) -> Outcome:  # fmt: skip
     try:
-        status, body = _request(url, timeout_s, limit_bytes)
+        status, body = _request(url, timeout_s, limit_bytes, data, method, headers)
     except _ODD as error:
         return Outcome(False, f"{url}: {getattr(error, 'reason', None) or error}")
     text = body.decode(errors="replace")
     output: dict[str, Any] = {"status": status, "body": text}
     if isinstance(expect, int):
         return Outcome(status == expect, f"{url}: {status}" + ("" if status == expect else f", not {expect}"), output)
-    if status >= 400:
-        return Outcome(False, f"{url}: {status}", output)
+    if status >= 400 or expect is None:
+        return Outcome(status < 400, f"{url}: {status}", output)
     held = expect in text
     return Outcome(held, f"{url}: {status}" + ("" if held else f", without {expect[:60]!r}"), output)
 
@@ -73,7 +92,7 @@ def _by_apprise(url: str, title: str, message: str) -> str:
     try:
         apprise = import_module("apprise")  # optional; not among what graced depends on
     except ImportError:
-        return "needs the package apprise (pip install apprise)"
+        return "needs the package apprise (pip install 'graced[notify]')"
     sender = apprise.Apprise()
     if not sender.add(url):
         return "apprise does not know this kind of URL"

@@ -114,7 +114,7 @@ class ChildFds:
         ]
 
     def apply(self, null_fd: int) -> None:
-        """The same in a forked child."""
+        """Puts the descriptors in their places in a forked child."""
         os.dup2(null_fd, 0)
         for source, target in self.moves:
             if source == target:

@@ -58,7 +58,7 @@ class Stat(NamedTuple):
 
     @property
     def dead(self) -> bool:
-        """A zombie. A leader that ended before its other threads is shown as Z too, and lives."""
+        """Is the process a zombie? A leader that ended before its other threads is shown as Z too, but lives."""
         return self.state in "ZX" and self.threads <= 1
 
 
@@ -156,7 +156,7 @@ def status(identity: Identity) -> Status:
 
 
 def alive(identity: Identity) -> bool:
-    """Neither gone nor a zombie."""
+    """Does exactly this process live: is it neither gone nor a zombie?"""
     stat = stat_of(identity)
     return stat is not None and not stat.dead
 
@@ -277,7 +277,7 @@ def environ(pid: int) -> dict[str, str]:
 
 
 def session_of(pid: int) -> int | None:
-    """Session id (the pid of its leader)."""
+    """The session of a process, by the pid of its leader."""
     stat = read_stat(pid)
     return None if stat is None else stat.session
 

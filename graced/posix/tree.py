@@ -1,7 +1,7 @@
 """The death of a whole tree, in steps that an event loop can afford.
 
 A tree is ended by SIGKILL and then *known* empty, by the strongest proof at hand:
-  cgroup      cgroup.events says that it holds nobody
+  cgroup      cgroup.events says that it holds nobody; then the next, for what never was in it
   subreaper   no child is left but those of others: a living process of the tree has an ancestor among our children
   scan        two looks at /proc in a row without a match and without a birth anywhere; on a machine where processes are
               born all the time, no match for QUIET_S, looking at the newest pids first
@@ -78,10 +78,9 @@ class TreeKill:
     def step(self, now: float) -> bool:
         """Kills what is there; True once nothing is. `now` is monotonic, seconds."""
         if self._cgroup is not None:
-            emptied = self._step_cgroup(self._cgroup, now)
-            if emptied is not None:
-                return emptied
-            self._cgroup = None  # it is gone: the other proofs
+            if self._step_cgroup(self._cgroup, now) is False:
+                return False
+            self._cgroup = None  # empty or gone: the other proofs, for what was forked before it was put there
         return self._step_own(now) if self._own else self._step_scan(now)
 
     def survivors(self) -> list[Identity]:

@@ -1,9 +1,10 @@
 """The repair engine: bytes of Python that do not compile in, bytes that do out. No daemon, no files, no state.
 
-`repair` mends, `compiles` only asks, `simple_repairs` does what is safe at once. All are pure and deterministic
-(but for the clock: a repair that runs out of its budget says so).
+`repair` mends, `compiles` only asks, `simple_repairs` does what is safe at once. All are pure and deterministic: the
+search is limited by what it checks, alike on every machine. The clock is a far backstop, past which nothing is fixed.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ class Repair(msgspec.Struct, frozen=True):
 
     `intact`: it compiles as it is. `fixed`: `fixed` compiles and is good enough to apply. `suggested`: `fixed`
     compiles, but its confidence is below the threshold. `not_fixed`: nothing was found, `fixed` is None.
+    `why` says in words why nothing is applied: a law, a file of a kind that is left alone, too little confidence.
     `errors` is what the interpreter said, in the order the faults were met; `edits` the number of changed places.
     """
 
@@ -35,6 +37,7 @@ class Repair(msgspec.Struct, frozen=True):
     confidence: float
     ms: float
     notes: tuple[str, ...]
+    why: str = ""
 
 
 def repair(
@@ -42,13 +45,17 @@ def repair(
     *,
     filename: str = "<file>",
     python: tuple[int, int] | None = None,
-    min_confidence: float = 0.5,
-    budget_s: float = 5.0,
+    min_confidence: float = 0.9,
+    budget_s: float = 30.0,
+    past: Sequence[str] = (),
 ) -> Repair:
-    """Mends `source`. Takes `budget_s` seconds at most, whatever the input; never raises for what is in it."""
+    """Mends `source`. Takes `budget_s` seconds at most, whatever the input; never raises for what is in it.
+
+    `past`: earlier texts of the same file that compiled, newest first. What changed since is where the fault lies.
+    """
     from graced.repair.engine import mend
 
-    return mend(source, filename, python, min_confidence, budget_s)
+    return mend(source, filename, python, min_confidence, budget_s, tuple(past))
 
 
 def compiles(source: bytes) -> str | None:

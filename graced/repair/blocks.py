@@ -65,7 +65,8 @@ def _no_header(site: Site) -> Iterator[Candidate]:
         words += ["def", "class"]
     for order, word in enumerate(words):
         at = tokens[0].start
-        yield Candidate("missing_header", 0.5 + order * 0.5, ((at, at, word + " "),))
+        rule = "missing_def" if word == "def" and tokens[1].text == "(" else "missing_header"
+        yield Candidate(rule, 0.5 + order * 0.5, ((at, at, word + " "),))
 
 
 def _except(site: Site) -> Iterator[Candidate]:

@@ -27,6 +27,7 @@ class Request(msgspec.Struct):
     python: tuple[int, int] | None
     min_confidence: float
     budget_s: float
+    past: tuple[str, ...] = ()
 
 
 class Answer(msgspec.Struct):
@@ -64,10 +65,11 @@ def fault_of_wild(source: bytes, budget_s: float = CHECK_S) -> Fault | None:
 
 
 def mend_wild(
-    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, budget_s: float
-) -> Repair | None:
+    source: bytes, filename: str, python: tuple[int, int] | None, min_confidence: float, budget_s: float,
+    past: tuple[str, ...] = (),
+) -> Repair | None:  # fmt: skip
     """The repair of source that is not tame, or None if it did not come about within the limits."""
-    answer = _asked(Request(source, True, filename, python, min_confidence, budget_s))
+    answer = _asked(Request(source, True, filename, python, min_confidence, budget_s, past))
     return None if isinstance(answer, str) else answer.repair
 
 
@@ -83,7 +85,9 @@ def serve() -> None:
         from graced.repair.engine import mend_tame
 
         deadline = time.monotonic() + request.budget_s * 0.6
-        found = mend_tame(request.source, request.filename, request.python, request.min_confidence, deadline)
+        found = mend_tame(
+            request.source, request.filename, request.python, request.min_confidence, deadline, request.past
+        )
         answer = Answer(repair=found)
     else:
         from graced.repair.check import fault_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from graced.repair.edits import Candidate
-from graced.repair.lex import CLOSES, NAME, OP, OPENS, STATEMENTS, STRING, Token
+from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STATEMENTS, STRING, Token
 from graced.repair.site import Site
 
 MAX_GAPS = 48
@@ -50,7 +50,8 @@ def candidates(site: Site) -> Iterator[Candidate]:
         yield from _mismatch(site, opener, closer)
     for opener in balance.unclosed[-2:]:
         yield from _close(site, opener, len(tokens), 1.5)
-        yield Candidate("delete_open", 3.5 - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),))
+        bare = 9.0 * (tokens[opener].text != "(" or (opener > 0 and tokens[opener - 1].kind == NAME))
+        yield Candidate("delete_open", 3.5 + bare - _doubled(tokens, opener), (_removal(site.text, tokens[opener]),))
     for closer in balance.unopened[:2]:
         token = tokens[closer]
         yield Candidate("delete_close", 2.5 - _doubled(tokens, closer), (_removal(site.text, token),))
@@ -150,7 +151,10 @@ def _close(site: Site, opener: int, stop: int, cost: float) -> Iterator[Candidat
         at_end = index + 1 == len(tokens) or "\n" in text[token.end : tokens[index + 1].start]
         if at_end or index - opener < 24 or abs(index - site.here) < 6:
             last = at_end or (index + 2 == len(tokens) and tokens[index + 1].text == ":")
-            gaps.append((token.end, cost + min(0.3 * lines, 2.0) - 0.7 * last))
+            called = opener > 0 and tokens[opener - 1].kind == NAME and tokens[opener - 1].text not in KEYWORDS
+            lone = 3.0 * (index == opener + 1 and not called and not at_end)  # `[1], 2`, `(x) == 2`
+            apart = lone + 1.5 * (close != ")" and not at_end and tokens[index + 1].text == ",")
+            gaps.append((token.end, cost + min(0.3 * lines, 2.0) - 0.7 * last + apart))
             if at_end and index + 1 < len(tokens) and (token.text == "," or tokens[index + 1].text == ":"):
                 gaps.append((tokens[index + 1].start, cost + min(0.3 * lines, 2.0)))
         lines += at_end

@@ -10,12 +10,17 @@ import re
 import warnings
 from typing import NamedTuple
 
+from graced.repair.text import BOM, declared_codec
+
 MAX_TAME_BYTES = 256 * 1024
 """Above this size compiling may take more than 150 MiB: up to some 500 bytes for each byte of source (`x;x;x;`)."""
 MAX_MEND_BYTES = 128 * 1024
 """Above this size a broken file is mended in the child: the search keeps several copies of its tokens."""
 MAX_MEND_LINE = 8_000
 """Characters on one physical line; longer ones make line-wise candidates slow, and only generated files have them."""
+
+HEAD_BYTES = 2_000
+"""Where an encoding may be declared: the first two lines."""
 
 _EOL = re.compile(rb"[\r\n]")
 
@@ -49,11 +54,33 @@ def is_mendable(source: bytes) -> bool:
     return len(source) <= MAX_MEND_LINE or max(map(len, _EOL.split(source))) <= MAX_MEND_LINE
 
 
+def undecodable(source: bytes) -> Fault | None:
+    """What the interpreter says of a file whose bytes are no text in the encoding it declares; None if they are."""
+    if source.isascii() and b"coding" not in source[:HEAD_BYTES]:
+        return None
+    codec = declared_codec(source)
+    if codec is None:
+        return Fault("SyntaxError", "encoding problem: unknown encoding", 1, 0, 1, 0)
+    try:
+        source.removeprefix(BOM).decode(codec)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        message = f"Non-UTF-8 code starting with '\\x{byte:02x}'" if codec == "utf-8" else f"not decodable as {codec}"
+        return Fault("SyntaxError", message, line, 0, line, 0)
+    except (LookupError, ValueError):
+        return Fault("SyntaxError", f"not decodable as {codec}", 1, 0, 1, 0)
+    return None
+
+
 def fault_of(source: bytes | str, *, filename: str = "<file>", feature: tuple[int, int] | None = None) -> Fault | None:
     """The first error of tame `source`, or None if the whole of it compiles.
 
-    `feature` is an older Python minor version to hold the grammar to, as far as `ast.parse` can.
+    `feature` is an older Python minor version to hold the grammar to, as far as `ast.parse` can. Bytes are held to
+    what the interpreter asks of a *file*: `compile` lets bytes in comments pass that a file may not have.
     """
+    if isinstance(source, bytes) and (refused := undecodable(source)) is not None:
+        return refused
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

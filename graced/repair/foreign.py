@@ -11,11 +11,14 @@ from graced.repair.site import Site
 
 SLASHES = re.compile(r"^([ \t]*)(//|--(?=\s*[A-Za-z])|;+(?=\s)|\*(?=\s))")
 MARKER = re.compile(r"(?:=======|<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)")
+_IMPORT = re.compile(r"(?:from\s+[\w.]+\s+i?m?p?\w{3,6}t?r?o?\s+[\w, (*]+|import\s+[\w.]+)")
 _BRANCH = re.compile(r"^ ?[A-Za-z][\w./]*(?:-[\w./]+)*[ \t]*$")
 HEADING = 12.0
 """Nats off for an indented sentence at the top: the sign of a comment got lost, which the model of code cannot see."""
 ENGLISH = frozenset(["if", "for", "and", "in", "is", "not", "or", "from", "with", "while", "as"])
 """Keywords that a sentence may well begin with."""
+_QUOTE_ESCAPED = r"\\(?=['\"])"
+r"""`end = \' \'`: both quotes of a string, as another language's string has them; one alone is an escape too many."""
 _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"([\w\])])[ \t]*\+\+"), r"\1 += 1", "increment", 0.5),
     (re.compile(r"\+\+[ \t]*([\w.]+)"), r"\1 += 1", "increment", 0.5),
@@ -26,13 +29,14 @@ _RULES: tuple[tuple[re.Pattern[str], str, str, float], ...] = (
     (re.compile(r"==="), "==", "c_operators", 0.5),
     (re.compile(r"!=="), "!=", "c_operators", 0.3),
     (re.compile(r"=<"), "<=", "c_operators", 0.7),
+    (re.compile(r"(?<=\))[ \t]*=>(?=[^=>]*:[ \t]*$)"), " ->", "c_operators", -3.0),
     (re.compile(r"=>"), ">=", "c_operators", 0.8),
     (re.compile(r"=!"), "!=", "c_operators", 0.7),
     (re.compile(r"[ \t]*=[ \t]*=[ \t]*"), " == ", "split_operator", 1.5),
     (re.compile(r"([<>!+*/%-])[ \t]+="), r"\1=", "split_operator", 1.0),
     (re.compile(r"\belse[ \t]+if\b"), "elif", "else_if", 0.2),
     (re.compile(r"(?<=[ \t;])//(?=[ \t]*[A-Za-z])"), "# //", "slash_comment", 2.0),
-    (re.compile(r"\\(?=['\"])"), "", "stray_backslash", 1.0),
+    (re.compile(_QUOTE_ESCAPED), "", "stray_backslash", 1.0),
     (re.compile(r"\\[ \t]+$"), r"\\", "stray_backslash", 0.2),
     (re.compile(r"\\(?=[^\r\n])"), "", "stray_backslash", 2.0),
     (re.compile(r"\\[ntr](?=\S*$)"), "", "stray_backslash", 2.0),
@@ -110,7 +114,7 @@ def _substitutions(site: Site) -> Iterator[Candidate]:
             continue
         for pattern, new, rule, cost in _RULES:
             edits = tuple(_outside_strings(src, index, pattern, new, rule == "stray_backslash"))
-            if not edits:
+            if not edits or (pattern.pattern == _QUOTE_ESCAPED and len(edits) < 2):
                 continue
             yield Candidate(rule, cost, edits)
             if rule in ("c_operators", "increment", "else_if", "prompt", "brace_block") and cost <= 3.0:
@@ -162,6 +166,8 @@ def is_prose(src: Source, index: int) -> bool:
     if not tokens or text[:1] in "#@\"'([{" or line.inside or tokens[0].text in ("print", "exec"):
         return False
     if tokens[0].text in KEYWORDS and tokens[0].text not in ENGLISH:
+        return False
+    if tokens[0].text in ("from", "import") and len(tokens) < 12 and _IMPORT.match(text):
         return False
     pairs = sum(
         1 for a, b in itertools.pairwise(tokens)

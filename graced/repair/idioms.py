@@ -14,7 +14,33 @@ GUARD_CHARS = 45
 MAX_PHRASE = 4
 """Tokens of a phrase that may have been written twice."""
 CONSTANTS = frozenset(("True", "False", "None"))
-OPERATORS = frozenset(("and", "or", "in", "is", "if", "else", "+", "-", "*", "/", "%", "|", "&", "==", "!=", "."))
+OPERATORS = frozenset(
+    (
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "//",
+        "**",
+        "^",
+        "and",
+        "or",
+        "in",
+        "is",
+        "if",
+        "else",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "|",
+        "&",
+        "==",
+        "!=",
+        ".",
+    )
+)
 """What a line that goes on with the one before may begin with."""
 MAX_USES = 200
 
@@ -33,6 +59,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
     yield from _constant_of(site)
     yield from _joined(site)
     yield from _goes_on(site)
+    yield from _header_goes_on(site)
     yield from _dashes(site)
     yield from _bad_escapes(site)
 
@@ -65,7 +92,8 @@ def _doubled_phrase(site: Site) -> Iterator[Candidate]:
     """Two to four tokens that were written twice: `if not if not x`."""
     tokens = site.tokens
     words = [token.text for token in tokens]
-    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(len(tokens), site.there + 2)):
+    last = len(tokens) if site.said("never closed") else min(len(tokens), site.there + 2)
+    for index in range(max(0, site.here - 2 * MAX_PHRASE), min(last, site.here + 80)):
         for size in range(2, MAX_PHRASE + 1):
             again = words[index + size : index + 2 * size]
             if words[index : index + size] == again and any(t.kind == NAME for t in tokens[index : index + size]):
@@ -105,6 +133,21 @@ def _joined(site: Site) -> Iterator[Candidate]:
         yield Candidate("joined_line", 1.0, ((end, end, " \\"),), 0.0)
 
 
+def _header_goes_on(site: Site) -> Iterator[Candidate]:
+    """A condition that goes on below, where the next line begins with an operator."""
+    src = site.src
+    below = src.next_logical(site.high)
+    code = src.code(site.high)
+    if (
+        below is None
+        or not code
+        or code[-1].text == ":"
+        or src.first_word(below) not in OPERATORS - {"-", "*", "if", "else"}
+    ):
+        return
+    yield Candidate("joined_line", -4.0, ((code[-1].end, src.lines[site.high].end, " \\"),), 0.0)
+
+
 def _goes_on(site: Site) -> Iterator[Candidate]:
     """A line that ends with an operator, outside brackets: it goes on below."""
     code = site.src.code(site.at)
@@ -113,7 +156,8 @@ def _goes_on(site: Site) -> Iterator[Candidate]:
         return
     below = site.src.next_logical(site.at)
     if below is not None:
-        yield Candidate("joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
+        torn = site.src.lines[below].width <= site.src.lines[site.low].width
+        yield Candidate("torn_operator" if torn else "joined_line", 0.0, ((code[-1].end, line.end, " \\"),), 0.0)
 
 
 def _dashes(site: Site) -> Iterator[Candidate]:
@@ -126,8 +170,22 @@ def _dashes(site: Site) -> Iterator[Candidate]:
         for left, dash, right in zip(tokens, tokens[1:], tokens[2:], strict=False)
         if dash.text == "-" and left.end == dash.start and right.start == dash.end
     ]
-    if edits:
-        yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
+    if not edits:
+        return
+    names = {
+        (a.text, c.text)
+        for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if b.text == "-" and a.kind == c.kind == NAME
+    }
+    code = [token for token in site.src.tokens if token.kind in (NAME, OP, STRING)]
+    everywhere = [
+        (dash.start, dash.end, "_")
+        for left, dash, right in zip(code, code[1:], code[2:], strict=False)
+        if dash.text == "-" and (left.text, right.text) in names and left.end == dash.start and right.start == dash.end
+    ]
+    if len(everywhere) > len(edits):
+        yield Candidate("dash_in_name", -8.0, tuple(everywhere), 0.0)
+    yield Candidate("dash_in_name", -2.0, tuple(edits), 0.0)
 
 
 def _bad_escapes(site: Site) -> Iterator[Candidate]:

@@ -45,6 +45,13 @@ def block_body(site: Site) -> Iterator[Candidate]:
     last = src.tokens[src.lines[src.logical_end(header)].stop - 1] if src.lines[header].stop else None
     if last is not None and last.text in ("\n", "\r\n", "\r"):
         after = last.start
+    said = [src.lines[i] for i in range(src.logical_end(header) + 1, follow if follow is not None else len(src.lines))]
+    commented = any(
+        line.width > src.lines[header].width and line.first < line.stop and src.tokens[line.first].kind == COMMENT
+        for line in said
+    )
+    if commented:  # the body is there, as a comment
+        yield Candidate("body_commented", -3.0, ((after, after, f"{newline}{base}{step}pass"),), 0.0)
     yield Candidate("missing_body", 3.0, ((after, after, f"{newline}{base}{step}pass"),))
     if follow is None:
         return
@@ -171,10 +178,20 @@ def _shifts(site: Site) -> Iterator[Candidate]:
             for kind, run in (("indent_block", _block(src, start)), ("indent_run", _run(src, start))):
                 if run[-1] > whole[-1]:
                     size = 0.7 + min(0.25 * len(run), 4.0)
+                    if kind == "indent_block" and _keeps_step(src, start, step) and line.width % step:
+                        size = -2.5  # header and body are off together
+                    if kind == "indent_run" and src.first_word(start) in JUMPS and width:
+                        size += 4.0  # what follows a return at its level is never reached
                     off_grid = all(src.lines[i].width % step for i in run if src.lines[i].logical)
                     if off_grid and not width % step:
                         size = -1.0  # all of it is off the grid
                     yield Candidate(kind, cost + size, _reindented(src, run, indent))
+
+
+def _keeps_step(src: Source, start: int, step: int) -> bool:
+    """Is the body below the header on line `start` one step deeper than that?"""
+    body = src.next_logical(src.logical_end(start))
+    return body is not None and src.lines[body].width == src.lines[start].width + step
 
 
 def _grid(old: int, new: int, step: int) -> float:

@@ -5,6 +5,7 @@ CPython's own tokenizer stops at the first error; a repair needs to see what is 
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 NAME, NUMBER, STRING, OP, COMMENT, NEWLINE, BADSTR, BAD = range(8)
@@ -145,6 +146,12 @@ def tokens_of(text: str) -> list[Token]:
     ]
 
 
+@lru_cache(maxsize=4)
+def all_tokens(text: str) -> list[Token]:
+    """`tokens_of` a whole text, which is asked for again and again. Not to be changed."""
+    return tokens_of(text)
+
+
 def scan(text: str, start: int = 0) -> Iterator[Token]:
     """The tokens of `text` from offset `start` on, lexed as they are asked for."""
     kinds = _KIND_OF_GROUP
@@ -184,7 +191,7 @@ class Source:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tokens_of(text)
+        self.tokens = all_tokens(text)
         self.lines: list[Line] = []
         self._split()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from graced.repair.fields import begins_f_string, is_newer_f_string
-from graced.repair.lex import BADSTR, COMMENT, KEYWORDS, NAME, NEWLINE, OP, STRING, Token, tokens_of
+from graced.repair.lex import BADSTR, COMMENT, KEYWORDS, NAME, NEWLINE, OP, STRING, Token, all_tokens
 from graced.repair.text import decode
 
 LOOK_AHEAD: Final = 200
@@ -17,13 +17,14 @@ LOOK_AHEAD: Final = 200
 BROKEN_MAX: Final = 100
 """F-strings that no Python takes; past so many none is looked at any more."""
 F_STRINGS: Final = (3, 12)
+F_STRING: Final = "an f-string of Python 3.12"
 _T_PREFIXES: Final = frozenset({"t", "tr", "rt"})
 
 
 def newer_syntax(source: bytes, version: tuple[int, int] = sys.version_info[:2]) -> str | None:
     """What in `source` a Python newer than `version` allows, in words with that Python; None when nothing is found."""
     text = decode(source).text
-    tokens = [token for token in tokens_of(text) if token.kind != COMMENT]
+    tokens = [token for token in all_tokens(text) if token.kind != COMMENT]
     wanted = [(name, is_one) for since, name, is_one in _SYNTAX if since > version]
     broken = 0 if version < F_STRINGS else BROKEN_MAX
     for at, token in enumerate(tokens):
@@ -34,7 +35,7 @@ def newer_syntax(source: bytes, version: tuple[int, int] = sys.version_info[:2])
         elif token.kind in (STRING, BADSTR) and broken < BROKEN_MAX and begins_f_string(text, token.start):
             newer = is_newer_f_string(text, token.start)
             if newer:
-                return "an f-string of Python 3.12"
+                return F_STRING
             broken += newer is None
     return None
 
@@ -59,14 +60,14 @@ def _bare_except(tokens: list[Token], at: int) -> bool:
     """`except A, B:`; in Python 2 that bound a name, which is not written as a class's is."""
     if tokens[at].text != "except" or not _begins(tokens, at):
         return False
-    names, last = 0, ""
+    names, last, parts = 0, "", 0
     for token in tokens[at + 1 : at + LOOK_AHEAD]:
         if token.kind == NAME:
-            last = token.text
+            last, parts = token.text, parts + 1
         elif token.text in (",", ":"):
-            if not _like_class(last):
+            if not (_like_class(last) or (parts > 1 and token.text == ",")):
                 return False
-            names, last = names + 1, ""
+            names, last, parts = names + 1, "", 0
             if token.text == ":":
                 return names > 1
         elif token.text not in (".", "*"):

@@ -1,20 +1,41 @@
 """The search: candidates at the first fault, cheapest first, each checked by the interpreter; then the next fault."""
 
-import time
+import ast
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from graced.repair import blocks, brackets, fallback, foreign, idioms, indent, py2, statements, strings, tokens
+from graced.repair import (
+    blocks,
+    brackets,
+    expressions,
+    fallback,
+    foreign,
+    fstrings,
+    habits,
+    idioms,
+    indent,
+    leftovers,
+    names,
+    py2,
+    statements,
+    strings,
+    tokens,
+    words,
+)
+from graced.repair.budget import Budget
 from graced.repair.check import Fault, fault_of
 from graced.repair.edits import Candidate, applied
 from graced.repair.indent import CLAUSES
-from graced.repair.lex import Source
+from graced.repair.lex import Source, tokens_of
+from graced.repair.past import Hints
 from graced.repair.score import Scorer
 from graced.repair.site import Site
 
 FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
+    habits.candidates, expressions.candidates, names.candidates, leftovers.candidates, fstrings.candidates,
     idioms.candidates, statements.candidates, blocks.candidates, indent.candidates, strings.candidates,
-    foreign.candidates, brackets.candidates, tokens.candidates, fallback.candidates,
+    foreign.candidates, brackets.candidates, words.candidates, tokens.candidates, fallback.candidates,
 )  # fmt: skip
 WEIGHT = 0.6
 """What a nat of the token model counts beside a nat of a rule's cost."""
@@ -31,8 +52,19 @@ STEP = 1.5
 """Nats for each further candidate: few edits are more likely than many."""
 WORTH_CUTTING = 40
 """With as many lines above the fault, candidates are first tried without them."""
+ELSEWHERE = 3.0
+"""Nats added to a candidate that edits only lines which were the same when the file last compiled."""
+MAX_PUT_BACK = 40
+"""Characters of an edit that is looked at for what stood there."""
+PUT_BACK = 1.5
+"""Nats off for a candidate all of whose tokens stood in the lines that changed since."""
+NO_HINTS = Hints()
 STUCK = 3.0
 """Nats added to a candidate that only moves the fault within the same statement."""
+
+
+DISTANT = frozenset(("async_def", "declared_late", "reserved_word", "future_import", "python2"))
+"""Rules that mend far from what is wrong."""
 
 
 class State(NamedTuple):
@@ -49,8 +81,12 @@ class State(NamedTuple):
 Check = Callable[[str], Fault | None]
 
 
-def search(beam: list[State], check: Check, deadline: float) -> State | None:
-    """The cheapest text found that compiles, or None. `deadline` is on the clock of `time.monotonic`."""
+def search(beam: list[State], check: Check, budget: Budget, hints: Hints = NO_HINTS) -> State | None:
+    """The cheapest text found that compiles, or None. `check` counts itself against `budget`.
+
+    `hints` are what the file's past tells: a fault is seldom mended in lines that did not change, and often by what
+    stood in those that did.
+    """
     whole = [state for state in beam if state.fault is None]
     best = min(whole, key=lambda state: state.cost) if whole else None
     beam = [state for state in beam if state.fault is not None and (best is None or state.cost < best.cost)]
@@ -59,7 +95,7 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
     for _ in range(ROUNDS if beam else 0):
         grown: list[State] = []
         for state in beam:
-            if time.monotonic() > deadline:
+            if budget.spent:
                 return best
             source = Source(state.text)
             assert state.fault is not None
@@ -68,14 +104,14 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
                 scorer = Scorer(source, (source.logical_start(at), source.logical_end(at)))
             else:
                 scorer.forget()
-            grown += _grown(state, source, scorer, check, deadline, seen)
+            grown += _grown(state, source, scorer, check, budget, seen, hints)
         if not grown:
             return best
         done = [state for state in grown if state.fault is None]
         if done:
             first = min(done, key=lambda state: state.cost)
             if best is None or first.cost < best.cost:
-                others = [s.cost for s in done if s.text != first.text]
+                others = [s.cost for s in done if s.text != first.text and not _alike(s, first)]
                 best = first._replace(rivals=min([first.rivals, *(cost - first.cost for cost in others)]))
         grown = [s for s in grown if s.fault is not None and (best is None or s.cost < best.cost)]
         grown.sort(key=lambda state: state.cost)
@@ -86,11 +122,18 @@ def search(beam: list[State], check: Check, deadline: float) -> State | None:
 
 
 def _grown(
-    state: State, source: Source, scorer: Scorer, check: Check, deadline: float, seen: set[int]
+    state: State,
+    source: Source,
+    scorer: Scorer,
+    check: Check,
+    budget: Budget,
+    seen: set[int],
+    hints: Hints,
 ) -> Iterator[State]:
     """The states that one more candidate leads to, those that get past the fault, or else those that move it."""
     assert state.fault is not None
-    ranked = sorted(_candidates(state.fault, source, scorer, deadline), key=lambda pair: pair[0])
+    ranked = [(c + _hinted(source, one, hints), one) for c, one in _candidates(state.fault, source, scorer, budget)]
+    ranked.sort(key=lambda pair: pair[0])
     tried: set[int] = set()  # hashes: the texts themselves would fill the memory
     past: list[State] = []
     moved: list[State] = []
@@ -106,12 +149,14 @@ def _grown(
         if key in tried or text == state.text:
             continue
         tried.add(key)
-        if time.monotonic() > deadline:
+        if budget.spent:
             break
         checks += 1
         kind, fault = "past", None
         if cut and candidate.edits[0][0] >= source.lines[cut].start:
-            fault = fault_of("\n" * cut + text[source.lines[cut].start :])
+            part = text[source.lines[cut].start :]
+            budget.compiled(len(part))
+            fault = fault_of("\n" * cut + part)
             kind = _progress(state, source, candidate, fault)
         if kind == "past" or (fault is not None and fault.line <= cut):
             fault = check(text)
@@ -127,10 +172,40 @@ def _grown(
                 continue
             seen.add(hash(new.text))
             if not index and len(out) > 1:
-                new = new._replace(rivals=min(new.rivals, out[1].cost - new.cost))
+                other = next((rival for rival in out[1:] if not _alike(new, rival)), None)
+                if other is not None:
+                    new = new._replace(rivals=min(new.rivals, other.cost - new.cost))
             elif index:
                 new = new._replace(rivals=0.0)
             yield new
+
+
+def _alike(one: State, other: State) -> bool:
+    """Do two texts mean the same? Blanks and comments tell no readings apart, nor do superfluous brackets."""
+    if one.fault is not None or other.fault is not None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.dump(ast.parse(one.text)) == ast.dump(ast.parse(other.text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _hinted(source: Source, candidate: Candidate, hints: Hints) -> float:
+    """Nats for a candidate that edits only lines which did not change; off for one that puts back what stood there."""
+    if not hints.unchanged or candidate.rule in DISTANT:
+        return 0.0
+    put = [
+        token.text for _, _, new in candidate.edits if len(new) < 40 for token in tokens_of(new) if token.text.strip()
+    ]
+    back = PUT_BACK if put and all(text in hints.lost for text in put) else 0.0
+    for start, end, _ in candidate.edits:
+        for index in range(source.line_at(start), source.line_at(max(start, end - 1)) + 1):
+            line = source.text[source.lines[index].start : source.lines[index].end].rstrip()
+            if line not in hints.unchanged:
+                return -back
+    return ELSEWHERE - back
 
 
 def _cut(source: Source, at: int) -> int:
@@ -140,7 +215,9 @@ def _cut(source: Source, at: int) -> int:
     fraction of the time; what does not fail is checked as a whole.
     """
     line = source.previous_logical(source.logical_start(min(at, len(source.lines) - 1))) or 0
-    while line > WORTH_CUTTING and not (source.lines[line].logical and not source.lines[line].width):
+    while line > WORTH_CUTTING and not (
+        source.lines[line].logical and not source.lines[line].width and source.first_word(line)[:1].isalpha()
+    ):
         line -= 1
     return line if line > WORTH_CUTTING and source.first_word(line) not in CLAUSES else 0
 
@@ -167,14 +244,16 @@ def _progress(state: State, source: Source, candidate: Candidate, fault: Fault |
     return ""
 
 
-def _candidates(fault: Fault, source: Source, scorer: Scorer, deadline: float) -> Iterator[tuple[float, Candidate]]:
+def _candidates(fault: Fault, source: Source, scorer: Scorer, budget: Budget) -> Iterator[tuple[float, Candidate]]:
     """All candidates with their costs in nats."""
     site = Site(source, fault, scorer)
+    size = source.lines[site.high].next - source.lines[site.low].start
     for candidate in py2.candidates(source, fault):
         yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate
     for family in FAMILIES:
         for candidate in family(site):
-            if time.monotonic() > deadline:
+            if budget.spent:
                 return
             if candidate.edits:
+                budget.scored(size)
                 yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate

@@ -11,6 +11,12 @@ from graced.repair.indent import newline_of
 from graced.repair.lex import CLOSES, KEYWORDS, NAME, OP, OPENS, STRING, Source, Token
 from graced.repair.site import Site
 
+STATEMENT_ONLY = frozenset(
+    ("class", "def", "global", "nonlocal", "import", "pass", "del", "with", "try", "except", "finally", "raise",
+     "return", "break", "continue", "while", "assert")
+)  # fmt: skip
+"""Keywords that no expression holds."""
+
 
 def candidates(site: Site) -> Iterator[Candidate]:
     yield from _future(site)
@@ -61,7 +67,10 @@ def _arguments(site: Site) -> Iterator[Candidate]:
                     if begin.text != ",":
                         end = tokens[last + 1].end if last + 1 < len(tokens) else tokens[last].end
                         edit = (tokens[first].start, end, "")
-                    yield Candidate("repeated_argument", 0.5 + order, (edit,))
+                    values = {site.text[tokens[a].start : tokens[b].end] for a, b in names}
+                    same = len(values) == 1 and site.said("repeated")
+                    rule = "doubled_argument" if same else "repeated_argument"
+                    yield Candidate(rule, 0.5 + order, (edit,))
     if site.said("positional argument follows", "non-default argument", "parameter without a default"):
         for part in _call_parts(tokens, site):
             yield from _reordered(site, part)
@@ -122,6 +131,8 @@ def _reserved(site: Site) -> Iterator[Candidate]:
         edits = [(t.end, t.end, "_") for t in _uses_as_name(site.src, word)]
         if edits and len(edits) < 200:
             cost = 0.5 if word in ("async", "await") else 4.0
+            if word in STATEMENT_ONLY and index and len(edits) > 1:
+                yield Candidate("reserved_word", 0.0, tuple(edits), 0.0)
             yield Candidate("reserved_word", cost, tuple(edits))
 
 
@@ -137,7 +148,13 @@ def _uses_as_name(src: Source, word: str) -> Iterator[Token]:
         if word == "await" and not (after in ("=", ",", ")", ".", ":") or before in (".", "def")):
             continue
         if word not in ("async", "await") and not (
-            after in ("=", ".") or before in (".", "def", "class", "import", "as")
+            after in ("=", ".")
+            or before in (".", "def", "class", "import", "as")
+            or (
+                word in STATEMENT_ONLY
+                and before in (",", "(", "=", "[", "+", "-", "*", "/")
+                and after not in ("(", "lambda")
+            )
         ):
             continue
         yield token
@@ -154,7 +171,8 @@ def _assignment(site: Site) -> Iterator[Candidate]:
         token = site.tokens[index]
         if token.text == "=":
             distance = 0.1 * abs(index - site.here)
-            yield Candidate("assign_for_equal", cost + 0.5 + distance, ((token.start, token.end, "=="),))
+            owned = 4.0 * (index > 1 and site.tokens[index - 2].text == "." and site.said('"=="'))
+            yield Candidate("assign_for_equal", cost + 0.5 + distance - owned, ((token.start, token.end, "=="),))
             left = site.tokens[index - 1] if index else token
             if "-" in site.text[site.tokens[0].start : token.start] and left.kind == NAME:
                 dashes = [t for t in site.tokens[:index] if t.text == "-"]
@@ -180,7 +198,7 @@ def _async(site: Site) -> Iterator[Candidate]:
         at = src.previous_logical(at)
     word = site.tokens[0]
     if site.said("'return' outside function") and len(site.tokens) > 1:
-        yield Candidate("return_outside", 5.0, ((word.start, site.tokens[1].start, ""),))
+        yield Candidate("return_outside", 9.0, ((word.start, site.tokens[1].start, ""),))
 
 
 def _numbers(site: Site) -> Iterator[Candidate]:
@@ -221,6 +239,12 @@ def _declared(site: Site) -> Iterator[Candidate]:
     body = src.next_logical(src.logical_end(at))
     if body is None:
         return
-    statement = lines[body].indent + site.text[lines[site.low].start : lines[site.high].next].lstrip()
-    edits = ((lines[body].start, lines[body].start, statement), (lines[site.low].start, lines[site.high].next, ""))
-    yield Candidate("declared_late", 1.0, edits)
+    said = site.text[lines[site.low].start : lines[site.high].end].strip()
+    statement = lines[body].indent + said + newline_of(site.text)
+    same = [(lines[site.low].start, lines[site.high].next, "")]
+    inner = src.next_logical(src.logical_end(at))
+    while inner is not None and lines[inner].width > lines[at].width:
+        if inner != site.low and site.text[lines[inner].start : lines[inner].end].strip() == said:
+            same.append((lines[inner].start, lines[inner].next, ""))
+        inner = src.next_logical(inner)
+    yield Candidate("declared_late", 0.5, ((lines[body].start, lines[body].start, statement), *sorted(same)))

@@ -12,6 +12,11 @@ MAX_PLACES = 40
 """Places on one line tried for a missing quote."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
+_DOUBLED = re.compile(
+    r"""(?<![\w"'])(?:""(?=[\w{%<\[])(?!")|''(?=[\w{%<\[])(?!'))|(?<=[\w.!?}>\]])(?:""(?!["\w])|''(?!['\w]))"""
+)
+SWALLOWED_NEXT = 40.0
+"""Nats off where a triple-quoted string swallowed all up to the next one that begins."""
 _SWALLOWED = re.compile(
     r"^.[,)\]]|[(,=]\s*.$|\w[()]\s*,|', | = |[\"'] ?[%+,)\]:.=]+ ?[\w(\"']|\w\)+.$| % [(\w]|\bself\.\w"
 )
@@ -23,11 +28,14 @@ def candidates(site: Site) -> Iterator[Candidate]:
     yield from _flipped(site)
     if not bad and not site.said("f-string", "string literal"):
         yield from _odd_quotes(site)
+        yield from _doubled_quote(site)
         return
     if bad and bad[0].text.lstrip("rRbBuUfF")[:3] in ('"""', "'''"):
         yield from _triple(site, bad[0].start)
     elif site.said("triple-quoted"):
         yield from _triple(site, site.src.lines[site.at].start + site.fault.column)
+    if bad or site.said("unterminated string", "after line continuation", "invalid syntax", "forgot a comma"):
+        yield from _doubled_quote(site)
     if bad or site.said("unterminated string", "after line continuation"):
         yield from _one_line(site)
     if site.said("f-string"):
@@ -52,6 +60,8 @@ def _one_line(site: Site) -> Iterator[Candidate]:
         places = places[: MAX_PLACES // 2] + places[-MAX_PLACES // 2 :]
     for quote in sorted(quotes):
         for at in places:
+            if text[at : at + 3] == 3 * quote or text[at - 3 : at] == 3 * quote:
+                continue
             yield from _checked(site, index, Candidate("missing_quote", 2.0, ((at, at, quote),)))
         for at in range(line.start, line.end):
             if text[at] != quote or text[at - 1 : at] == quote or text[at + 1 : at + 2] == quote:
@@ -109,6 +119,17 @@ def _code_in(site: Site, string: str) -> int:
     return found + (opened != 0) + (last is not None and site.scorer.knows(last.group(1)))
 
 
+def _doubled_quote(site: Site) -> Iterator[Candidate]:
+    """`f(""text", x)`, `"text"")`: a quote typed twice where one begins or ends a string."""
+    line = site.src.lines[site.at]
+    text = site.text[line.start : line.end]
+    for match in _DOUBLED.finditer(text):
+        at = line.start + match.start()
+        new = text[: match.start()] + text[match.start() + 1 :]
+        if not any(token.kind == BADSTR for token in tokens_of(new)):
+            yield Candidate("doubled_quote", -6.0, ((at, at + 1, ""),))
+
+
 def _odd_quotes(site: Site) -> Iterator[Candidate]:
     """A quote too many between strings that all end: `'a''b' c'`, or words between two strings."""
     for left, right in zip(site.tokens, site.tokens[1:], strict=False):
@@ -154,7 +175,8 @@ def _ends(site: Site, start: int, quotes: str, cost: float) -> Iterator[Candidat
     src, text = site.src, site.text
     lines, tried = src.lines, 0
     ends = re.findall(rf"^(.*){quotes}[ \t]*$", text, re.MULTILINE)
-    own_line = 2 * sum(not end.strip() for end in ends) > len(ends)
+    ends = [end for end in ends if quotes not in end]
+    own_line = 2 * sum(not end.strip() for end in ends) >= len(ends)
     opened = src.line_at(start)
     for index in range(opened + 1, min(len(lines), opened + 300)):
         stripped = text[lines[index].start : lines[index].end].strip()
@@ -188,13 +210,25 @@ def _flipped(site: Site) -> Iterator[Candidate]:
             body = token.text.split("\n")[1:]
             if not any(_looks_like_code(line.strip()) for line in body):
                 continue
-            yield from _ends(site, token.start, quotes, -2.0 + order)
-            end = site.src.lines[site.src.line_at(token.start)].end
-            yield Candidate("missing_triple", -1.5 + order, ((end, end, quotes),), 0.0)
+            sure = SWALLOWED_NEXT * _ends_by_opening(site.text, token.end, quotes)
+            yield from _ends(site, token.start, quotes, -2.0 + order - sure)
+            first = site.src.lines[site.src.line_at(token.start)]
+            end = first.start + len(site.text[first.start : first.end].rstrip())
+            short = len(site.text[first.start : end]) - len(site.text[first.start : end].rstrip(quotes[0]))
+            if 0 < short < 3 and end - short > token.start + 3:
+                yield Candidate("short_triple", -23.0 + order - sure, ((end - short, end, quotes),), 0.0)
+            else:
+                yield Candidate("missing_triple", -1.5 + order - sure, ((end, end, quotes),), 0.0)
             yield Candidate("extra_triple", 2.0 + order, ((token.start, token.start + 3, ""),), 0.0)
             order += 1.0
             if order > 2:
                 break
+
+
+def _ends_by_opening(text: str, end: int, quotes: str) -> bool:
+    """Is what ends a string at `end` rather the beginning of the next: first on its line, words right behind it?"""
+    start = text.rfind("\n", 0, end) + 1
+    return not text[start : end - 3].strip(" \t\f") and text[end : end + 1].isalnum()
 
 
 def _looks_like_code(stripped: str) -> bool:

@@ -2,10 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from functools import lru_cache
 
 from graced.repair.brackets import Balance, split_names
-from graced.repair.edits import Candidate, Edit
+from graced.repair.edits import Candidate
 from graced.repair.indent import newline_of, step_of
 from graced.repair.lex import (
     BAD,
@@ -37,6 +36,8 @@ INSERTED = {
     "return": 4.0, "def": 3.0, "class": 3.0, "None": 6.0, "+=": 4.5, "!=": 5.0, ">=": 5.0, "<=": 5.0,
 }  # fmt: skip
 """Tokens that may be missing, and the cost of supposing so."""
+SELF_DOT = 5.0
+"""Nats off for the dot of an attribute: what follows `self` is seldom anything else."""
 CONFUSED = {
     ";": ((":", 1.5), (",", 2.0)), "=": (("==", 1.0), (":", 3.0), ("-", 3.0), (",", 4.0)), "==": (("=", 2.0),),
     ".": ((",", 2.5),), ",": ((".", 2.5), (":", 3.0), (";", 6.0)), "?": ((":", 4.0),), "+": (("=", 4.0),),
@@ -46,27 +47,8 @@ CONFUSED = {
     "{": (("(", 4.0), (":", 3.0)), "}": ((")", 4.0),), "[": (("(", 4.0),), "]": ((")", 4.0),),
 }  # fmt: skip
 """Tokens typed for one another."""
-SHORT = frozenset(("else", "is", "as", "or", "in", "if", "async"))
-"""Keywords that may themselves be another one misspelt."""
 IDLE = frozenset(("+", "-", "*", "/", "%", "<", ">", "|", "&", "**", "//", "==", "!=", ">=", "<=", "and", "or", "is"))
 """Operators that a statement has no effect with."""
-PREFIXES = (
-    "if", "in", "not", "return", "for", "import", "and", "or", "is", "from", "while", "print", "elif", "def", "class",
-    "as", "raise", "del", "yield", "await", "assert", "except", "with",
-)  # fmt: skip
-"""Words that run together with what follows (`returnx`)."""
-NOT_PYTHON = {
-    "elseif": "elif", "elsif": "elif", "elif": "elif", "function": "def", "func": "def", "fn": "def", "foreach": "for",
-    "null": "None", "nil": "None", "true": "True", "false": "False", "catch": "except", "throw": "raise",
-    "switch": "match", "const": "", "var": "", "let": "", "new": "", "void": "def", "include": "import",
-    "require": "import", "then": "", "do": "", "public": "", "private": "",
-}  # fmt: skip
-"""Words of other languages, and the Python for them ("": leave it out)."""
-NEGATED = {"unless": "if not ", "until": "while not "}
-NEGATED_BONUS = 4.0
-"""Nats off: nobody means anything else by them, and `not` is rarer than a plain condition."""
-LOOSE = frozenset(("and", "or", "if", "else", "lambda", ":=", ","))
-"""What binds less than `not`: a condition with one needs parentheses behind it."""
 
 
 def candidates(site: Site) -> Iterator[Candidate]:
@@ -80,7 +62,7 @@ def candidates(site: Site) -> Iterator[Candidate]:
         spans = [range(low, high)]
     indices = sorted({index for span in spans for index in span if index < len(tokens)})
     balanced = not Balance(tokens)
-    found = [*_misspelt(site), *_singles(site, indices, balanced)]
+    found = list(_singles(site, indices, balanced))
     yield from _split_header(site)
     yield from _split_lines(site, range(max(1, site.here - 1), min(len(tokens), site.there + 2)))
     found.sort(key=lambda candidate: candidate.cost + (candidate.delta or 0.0))
@@ -159,12 +141,18 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
             spot = _insertion(text, gap, string, glued)
             if string == "," and index and "\n" in text[tokens[index - 1].end : gap]:
                 spot = (tokens[index - 1].end, tokens[index - 1].end, string)
-            rule = "missing_operator" if string != "," else "missing_comma"
+            rule = "missing_comma" if string == "," else "missing_word" if string.isalpha() else "missing_operator"
+            if string == "." and left in ("self", "cls") and token.kind == NAME:
+                cost -= SELF_DOT
+            if string == "," and glued and index and token.kind == NAME and tokens[index - 1].kind == OP:
+                cost += 2.0  # `f()Y` is no list
             yield Candidate(rule, cost + near, (spot,), delta)
         one = cost_around(index, [line[index + 2]], 1)
         if token.kind == BADSTR or "\n" in token.text:
             continue
         weight = 3.5 if token.kind in (OP, BAD) else 6.0
+        if token.kind == OP and (token.text in OPENS or token.text in CLOSES):
+            continue  # which bracket is too many is for the rules of brackets to say
         weight -= token.kind == BAD or (token.kind == NAME and len(token.text) == 1)
         weight -= _litter(text, tokens, index, scorer.names[token.text])
         if token.kind == OP and index and tokens[index - 1].text == token.text and token.text in ",.:;=+":
@@ -242,86 +230,3 @@ def _insertion(text: str, gap: int, string: str, glued: bool) -> tuple[int, int,
             return start + 1, start + 1, string
         return gap, gap, string + " "
     return gap, gap, f" {string} " if string.isalpha() or not glued else string
-
-
-def _misspelt(site: Site) -> Iterator[Candidate]:
-    """Keywords written wrong, anywhere in the statement up to the fault, and words from other languages."""
-    tokens = site.tokens
-    for index in range(min(len(tokens), site.there + 2)):
-        token = tokens[index]
-        if token.kind != NAME or (token.text in KEYWORDS and token.text not in SHORT):
-            continue
-        first = not index
-        near = 0.1 * max(0, site.here - index)
-        other = NOT_PYTHON.get(token.text)
-        if other is not None and other != token.text:
-            end = token.end if other or index + 1 == len(tokens) else tokens[index + 1].start
-            yield Candidate("not_python", 1.0 + near, ((token.start, end, other),))
-        if token.text in NEGATED and index + 1 < len(tokens):
-            yield Candidate("not_python", near - NEGATED_BONUS, _negated(tokens, index))
-        for word, distance in near_keywords(token.text):
-            known = 2.5 if site.scorer.names[token.text] > 1 else 0.0
-            cost = 0.6 * distance + known + near + (0.0 if first else 1.0) - 1.0 * (not site.scorer.knows(token.text))
-            yield Candidate("misspelt_keyword", cost, ((token.start, token.end, word),))
-        if first and index + 1 < len(tokens) and tokens[1].kind == NAME:
-            glued = token.text + tokens[1].text
-            if glued in KEYWORDS:
-                yield Candidate("misspelt_keyword", 1.0, ((token.start, tokens[1].end, glued),))
-    for index, token in enumerate(tokens[: site.there + 1]):
-        if token.kind == NAME and token.text not in KEYWORDS and token.text != "_":
-            for word in PREFIXES:
-                rest = token.text[len(word) :]
-                if token.text.startswith(word) and rest and (site.scorer.knows(rest) or index == 0):
-                    at = token.start + len(word)
-                    yield Candidate("split_name", 2.5, ((at, at, " "),))
-
-
-def _negated(tokens: list[Token], index: int) -> tuple[Edit, ...]:
-    """`unless` and `until` ask for the opposite of what `if` and `while` do."""
-    word, condition = tokens[index], tokens[index + 1 :]
-    end = next((i for i, token in enumerate(condition) if token.text in (":", ";", "{", "then", "do")), len(condition))
-    replaced = NEGATED[word.text]
-    if not end or not any(token.text in LOOSE for token in condition[:end]):
-        return ((word.start, condition[0].start, replaced),)
-    last = condition[end - 1]
-    return ((word.start, condition[0].start, replaced + "("), (last.end, last.end, ")"))
-
-
-@lru_cache(maxsize=4096)
-def near_keywords(word: str) -> tuple[tuple[str, int], ...]:
-    """Keywords that one slip (a letter missing, extra, wrong, or two swapped) away, or two for long words."""
-    if len(word) > 10:
-        return ()
-    found = []
-    for keyword in KEYWORDS:
-        if keyword == word or abs(len(keyword) - len(word)) > 2:
-            continue
-        if word.lower() == keyword.lower():
-            found.append((keyword, 1))
-            continue
-        limit = 1 if min(len(keyword), len(word)) < 5 else 2
-        distance = _distance(word, keyword, limit)
-        total, swapped = len(word) + len(keyword), sorted(word) == sorted(keyword)
-        if distance <= limit and (
-            min(len(word), len(keyword)) > 2 or (distance == 1 and (total > 4 or swapped or len(word) == 1))
-        ):
-            found.append((keyword, distance))
-    return tuple(sorted(found, key=lambda pair: (pair[1], pair[0])))
-
-
-def _distance(a: str, b: str, limit: int) -> int:
-    """Damerau-Levenshtein (swaps of neighbours count one), `limit` + 1 if it is more."""
-    if abs(len(a) - len(b)) > limit:
-        return limit + 1
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        before, above, row = row, before, [i]
-        for j, right in enumerate(b, 1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == right:
-                best = min(best, above[j - 2] + 1)
-            row.append(best)
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]

@@ -197,6 +197,24 @@ def deafen_spawner(world: World) -> str:
     return f"kill {role}; the spawner does not hear its successor"
 
 
+def _stop_newborn(world: World) -> str:
+    """Kill somebody, and stop its successor for good before it is heard."""
+    member = _some(world)
+    if member is None:
+        return "nobody"
+    text = _strike(world, member.process, "is killed")
+    world.clock.after(world.random.uniform(0.0, 0.001), _stop_youngest, world, member.role, world.clock.now + 1.0)
+    return f"kill {text} and stop its successor"
+
+
+def _stop_youngest(world: World, role: str, until: float) -> None:
+    young = [m for m in world.members.values() if m.role == role and not m.begun]
+    if young:
+        _freeze_for_good(world, young[-1].process)
+    elif world.clock.now < until:
+        world.clock.after(0.001, _stop_youngest, world, role, until)
+
+
 def _late_beats(world: World) -> str:
     return _disturb(world, "beats", delay=world.random.uniform(0.1, 2.5) * _interval(world))
 
@@ -391,6 +409,7 @@ PROFILES: Final[dict[str, tuple[tuple[tuple[float, Fault], ...], float]]] = {
     "calm": (FAULTS, 20.0),
     "kills": (((6, _kill), (2, kill_healers), (2, _kill_subset)), 30.0),
     "stops": (((6, _stop_for_good), (2, _stop_healers)), 60.0),
+    "newborns": (((1, _stop_newborn),), 60.0),
     "deaf": (((1, deafen_spawner),), 250.0),
     "mends": (((4, _break_source), (3, _kill), (2, _kill_worker), (2, _kill_kernel), (1, _save_source)), 8.0),
     "runs": (((4, _run_playbook), (3, _kill), (2, _kill_worker), (1, kill_healers), (1, _fill), (1, _crash)), 2.0),

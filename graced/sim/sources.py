@@ -22,6 +22,7 @@ class Sources:
         self.files = dict.fromkeys(paths, "good 0")
         self.keys = dict.fromkeys(paths, 0)
         self.originals: dict[str, str] = {}  # sha256 -> text
+        self.looked_at: dict[tuple[str, str], float] = {}  # (path, key) -> when it was first looked at
         self.notes: dict[str, tuple[str, str]] = {}  # task -> (text before, text after), written before the rename
         self.snapshots: dict[str, Snapshot] = {}
         self.changes = 0

@@ -136,6 +136,9 @@ class Trees:
         process = self._machine.processes.get(pid)
         return "simulated" if process is not None and process.alive else ""
 
+    def in_leaf(self, kernel: str) -> bool:
+        return False  # the simulated machine has no cgroups
+
     def left(self, kernel: str, run: int, session: int) -> bool:
         marks = (kernel, str(run))
         return any(p.marks == marks or p.session == session for p in self._machine.processes.values())

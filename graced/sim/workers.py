@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from graced.members.mender import Mend, Settle, TakeBack
+from graced.members.mender import LookAt, Mend, Settle, TakeBack
 from graced.members.retrying import LookBarred as LookAllBarred
 from graced.members.rungs import LookBarred, Restore, TakeSnapshot
 from graced.members.scanning import ScanTrees, WatchTrees
 from graced.members.work import Stream, Work
 from graced.mending.apply import Job, Outcome
+from graced.mending.patience import Seen
 from graced.mending.scan import Broken, Findings
 from graced.mending.snapshot import Restored
 from graced.sim.machine import Process
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 WORK_S: Final = (0.002, 0.05)
 MEND_S: Final = (0.01, 0.3)
+TYPED: Final = 0.1
+"""How often a file is found to be changed again when its mend begins."""
 EVENT_S: Final = (0.001, 0.05)
 
 
@@ -91,6 +94,8 @@ class Workers:
                 return _packed(False)
             case Mend():
                 return _packed(self._mend(work.job))
+            case LookAt():
+                return _packed([self._look(work, *each) for each in work.tasks])
             case Settle():
                 found = self._settled(work.job)
                 return _packed(found) if found is not None else b""
@@ -118,10 +123,18 @@ class Workers:
                 found.mended.append(path)
         return found
 
+    def _look(self, work: LookAt, task: str, path: str, crashed: bool) -> Seen:
+        """A file is left alone from the first look on at what it holds now."""
+        now = self._world.clock.now
+        since = self._sources.looked_at.setdefault((path, str(self._sources.keys[path])), now)
+        return Seen(task) if crashed else Seen(task, max(0.0, work.settle_s - (now - since)), "changed just now")
+
     def _mend(self, job: Job) -> Outcome:
         settled = self._settled(job)
         if settled is not None:
             return settled
+        if not job.crashed and self._world.random.random() < TYPED:
+            return Outcome("waiting", "somebody has just saved it", wait_s=job.settle_s)
         text = self._sources.files[job.path]
         if compiles(text):
             return Outcome("done", "it compiles by now")

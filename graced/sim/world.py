@@ -299,9 +299,9 @@ class World:
         for check in self.checks:
             check.taken(member, ask)
         if ask.sender == "cli" and ask.verb.startswith("kernels."):
-            self.asked(ask.verb.removeprefix("kernels."), tuple(ask.args["names"]))
+            self.asked(ask.verb.removeprefix("kernels."), _names(ask))
         elif ask.verb == "kernels.restart":  # of a playbook
-            self.asked("restart", tuple(ask.args["names"]))
+            self.asked("restart", _names(ask))
         elif ask.verb == "kernel.mended":
             self.asked("mended", tuple(name for path in ask.args["paths"] for name in self.kernels_of(path)))
         elif ask.verb == "kernel.renew":
@@ -325,3 +325,9 @@ class World:
     def tell(self, text: str) -> None:
         if self.say is not None:
             self.say(text)
+
+
+def _names(ask: Ask) -> tuple[str, ...]:
+    """What a command names; nothing, where it is not as it should be."""
+    names = ask.args.get("names")
+    return tuple(names) if isinstance(names, list) else ()

@@ -63,6 +63,13 @@ class KernelArgs(Struct, frozen=True, forbid_unknown_fields=True):
     kernel: str
 
 
+class WaitForKernelArgs(Struct, frozen=True, forbid_unknown_fields=True):
+    """`state`: a word of `graced status`; `ready` is true of a healthy one too."""
+
+    kernel: str
+    state: Literal["ready", "healthy", "unhealthy", "stopped", "backoff", "failed", "exited"] = "ready"
+
+
 class RunCommandArgs(Struct, frozen=True, forbid_unknown_fields=True):
     """A list, or a string that is split as a shell splits words. `cwd`: relative to the folder of graced.yaml.
 
@@ -80,6 +87,17 @@ class HttpGetArgs(Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str
     expect: int | str = 200
+
+
+class HttpRequestArgs(Struct, frozen=True, forbid_unknown_fields=True):
+    """`body`: a text as it is, anything else as JSON. `expect` as in http_get. `repeatable` as in run_command."""
+
+    url: str
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    body: Any = None
+    headers: dict[str, str] = {}
+    expect: int | str | None = None
+    repeatable: bool = False
 
 
 class SleepArgs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +127,10 @@ CORE_ACTIONS: Final = _table(
 
 DUTY_ACTIONS: Final = _table(
     ActionSpec("restart_kernel", KernelArgs, "duty", power="restart_kernel", targets=("kernel",)),
+    ActionSpec("start_kernel", KernelArgs, "duty", power="restart_kernel", targets=("kernel",)),
+    ActionSpec("stop_kernel", KernelArgs, "duty", power="restart_kernel", targets=("kernel",)),
+    ActionSpec("wait_for_kernel", WaitForKernelArgs, "duty", power="monitor_recovery"),
+    ActionSpec("snapshot_source", KernelArgs, "duty", power="deploy_fix", targets=("kernel",)),
     ActionSpec("mend_source", KernelArgs, "duty", power="deploy_fix", targets=("kernel",)),
     ActionSpec("restore_source", KernelArgs, "duty", power="deploy_fix", targets=("kernel",)),
 )
@@ -116,6 +138,7 @@ DUTY_ACTIONS: Final = _table(
 WORKER_ACTIONS: Final = _table(
     ActionSpec("run_command", RunCommandArgs, "worker", repeatable=False),
     ActionSpec("http_get", HttpGetArgs, "worker"),
+    ActionSpec("http_request", HttpRequestArgs, "worker", repeatable=False),
     ActionSpec("sleep", SleepArgs, "worker"),
     ActionSpec("log", MessageArgs, "worker"),
     ActionSpec("notify", MessageArgs, "worker"),

@@ -65,10 +65,15 @@ class Backend(Struct, frozen=True):
 
 
 class CodingAgent(Struct, frozen=True):
+    """`min_confidence`: the probability that the author would accept the fix as it is. `settle_s`: a file is mended
+    once it was left alone for so long."""
+
     watch: tuple[Watch, ...] = ()
     exclude: tuple[str, ...] = ()
     apply: Literal["fix", "suggest", "off"] = "fix"
-    min_confidence: float = 0.5
+    min_confidence: float = 0.9
+    settle_s: float = 5.0
+    probation_s: float = 600.0
     verify: Argv | None = None
     backend: Backend | None = None
 

@@ -1,6 +1,6 @@
 """Who is who: members, who watches whom, who succeeds whom, which power allows what.
 
-Tables only. A test checks that they are complete (tests/unit/core/test_roles.py).
+Tables only. A test checks that they are complete (tests/unit/core/test_core_roles.py).
 """
 
 from typing import Final, Literal

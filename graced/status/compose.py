@@ -9,7 +9,7 @@ from graced.status.structs import SCHEMA, Audit, Delegation, MemberStatus, Mode,
 
 
 def compose(g: Gathered) -> Status:
-    """Every field is there whatever the state."""
+    """The status that these facts amount to. Every field is set, whatever the state of the home."""
     members, kernels = member_statuses(g), kernels_now(g)
     mode = _mode(g, members)
     return Status(
@@ -45,7 +45,7 @@ def _mode(g: Gathered, members: dict[str, MemberStatus]) -> Mode:
 
 
 def _emergency(g: Gathered) -> bool:
-    """The watchdog says so, somebody runs its playbook, or (the watchdog being dead) a delegate holds a power."""
+    """Is there an emergency? The watchdog says so, a member runs its playbook, or a delegate holds a power."""
     return any(
         view.emergency or view.leases or any(run.get("playbook") == EMERGENCY_PLAYBOOK for run in view.runs)
         for view in g.views.values()
@@ -53,12 +53,12 @@ def _emergency(g: Gathered) -> bool:
 
 
 def _unwritten(g: Gathered) -> bool:
-    """Records wait to be written, as those of a recovery that is over. A full disk is not waited for."""
+    """Does a member still have audit records to write, as at the end of a recovery? A full disk does not count."""
     return any(view.pending and not view.degraded for view in g.views.values())
 
 
 def _mutual(g: Gathered, members: dict[str, MemberStatus]) -> bool:
-    """Both healers are healthy, and each hears the other."""
+    """Can the healers restart each other: is each healthy, and does each hear the other?"""
     for healer in HEALERS:
         view, peer = g.views.get(healer), PEER[healer]
         heard = view.peers.get(peer) if view is not None else None

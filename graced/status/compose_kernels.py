@@ -1,4 +1,4 @@
-"""From what was gathered to the `kernels` of status. Pure.
+"""Makes the `kernels` of the status from what was gathered. Pure.
 
 self_healing's own view is best; without it, the disk. Either is checked against what lives: a run whose process is gone
 is never shown as running, and a run that the spawner began by standing order is shown before anyone else knows of it.
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from graced.bus.protocol import KernelView
 from graced.spec.config import Kernel
+from graced.spec.ready import hold_s
 from graced.spec.run import Run
 from graced.status.compose_members import since_ticks
 from graced.status.facts import Gathered
@@ -36,13 +37,13 @@ def kernels_now(g: Gathered) -> dict[str, KernelView]:
 
 
 def told_kernels(g: Gathered) -> dict[str, KernelView]:
-    """As self_healing has them, or as it stored them."""
+    """Every kernel as self_healing tells it; without an answer from self_healing, as the database has it."""
     view = g.views.get("self_healing")
     return view.kernels if view is not None and view.kernels is not None else g.stored
 
 
 def troubled(kernel: KernelView) -> bool:
-    """Does it count against `healthy`: meant to run, and not well."""
+    """Is the kernel meant to run, and not well? Then the home is not healthy."""
     return kernel.wanted and not kernel.stopped_by_person and kernel.state not in WELL | PASSED
 
 
@@ -54,7 +55,10 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
     newest = _newest(g, name, kernel)
     if newest is not None:
         same = newest.run == kernel.run.run and kernel.state in ALIVE
-        state = kernel.state if same else _running_state(spec)
+        state = kernel.state if same else "starting"
+        known = same and "self_healing" in g.views  # what is stored is as it was at the run's birth
+        if state == "starting" and not known and _has_stayed_up(g, spec, newest):
+            state = "ready"
         reason = kernel.reason if same else ""
         if newest.pid in g.frozen:
             state, reason = "unhealthy", FROZEN.format(pid=newest.pid)
@@ -70,12 +74,12 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
 
 
 def _untold(spec: Kernel | None) -> KernelView:
-    """Nobody has told of it yet: self_healing is only starting."""
+    """The view of a kernel that neither self_healing nor the database knows yet."""
     return replace(NEVER, wanted=spec is not None and spec.autostart and spec.schedule is None)
 
 
 def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
-    """The newest run whose process lives."""
+    """The kernel's newest run that has a living process; None when none has."""
     slot, run = g.slots.get(name), kernel.run
     if slot is not None and slot.alive and slot.run.run >= run.run:
         return slot.run
@@ -84,8 +88,12 @@ def _newest(g: Gathered, name: str, kernel: KernelView) -> Run | None:
     return slot.run if slot is not None and slot.alive else None
 
 
-def _running_state(spec: Kernel | None) -> str:
-    return "starting" if spec is not None and spec.ready.when != "started" else "ready"
+def _has_stayed_up(g: Gathered, spec: Kernel | None, run: Run) -> bool:
+    """Is a run ready of which self_healing has not told so: by its age, where that is what counts?"""
+    if spec is None:
+        return True
+    _, uptime_s = since_ticks(run.start_ticks, g.clocks)
+    return spec.ready.when == "started" and (uptime_s or 0.0) >= hold_s(spec)
 
 
 def kernel_status(g: Gathered, kernel: KernelView) -> KernelStatus:

@@ -1,4 +1,4 @@
-"""From what was gathered to the `members` of status. Pure.
+"""Makes the `members` of the status from what was gathered. Pure.
 
 A view may be old by the time it is read, so no view is enough to call a member healthy: its role lock must name that
 very process, and that process must be alive and not stopped.
@@ -88,7 +88,7 @@ def _well_again(g: Gathered, name: str) -> bool:
 
 
 def targets(g: Gathered) -> frozenset[str]:
-    """Members that a recovery is at work on, as far as anybody tells."""
+    """The members that a recovery is bringing back, by the views and by the runs stored as unfinished."""
     recoveries = [run for view in g.views.values() for run in view.runs if run.get("playbook") in RECOVERY_PLAYBOOKS]
     told = [target for run in recoveries for target in run.get("targets", ())]
     silent = [
@@ -101,7 +101,7 @@ def targets(g: Gathered) -> frozenset[str]:
 
 
 def _opinion(g: Gathered, name: str) -> PeerView | None:
-    """What the best observer that has an opinion says of the very process that holds the role."""
+    """What the best observer says of the process that holds the role; None when no observer knows that process."""
     presence = g.presences[name]
     for observer in OBSERVERS:
         view = g.views.get(observer)
@@ -112,10 +112,10 @@ def _opinion(g: Gathered, name: str) -> PeerView | None:
 
 
 def watchdog_agrees(g: Gathered) -> bool:
-    """Does the watchdog itself hold every present member for healthy?
+    """Does the watchdog say that every process which holds a role now is healthy?
 
-    Views are of slightly different moments. One of the watchdog's from before a death knows nothing of the emergency
-    that follows, while another member's may be from after the births: only the watchdog can say that it is over.
+    The views were made at slightly different moments. The watchdog's view may be older than a death, another member's
+    newer than the births that followed. So only the watchdog can say that an emergency is over.
     """
     view = g.views.get("watchdog")
     if view is None:
@@ -140,7 +140,7 @@ def _detail(g: Gathered, name: str, state: str, opinion: PeerView | None) -> dic
 
 
 def _evidence(presence: Presence, opinion: PeerView | None) -> str:
-    """exit | zombie | stopped | heartbeat, or never: the role was never held."""
+    """Why the member is not well: exit | zombie | stopped | heartbeat | never (no process ever held the role)."""
     if presence.record is None:
         return "never"
     if presence.status in ("zombie", "stopped"):

@@ -24,7 +24,7 @@ RUNNING: Final = ALIVE | {"backoff", "failed"}
 
 
 class Stored(Struct, frozen=True):
-    """All that state.db says for `status`; empty where it cannot be read."""
+    """What the database says for the status. Every field is empty where the database cannot be read."""
 
     kernels: dict[str, KernelView] = {}
     identities: dict[str, proc.Identity] = {}
@@ -36,12 +36,12 @@ class Stored(Struct, frozen=True):
 
 
 def reader(home: Home) -> Store:
-    """The store of a home for a command: it waits a little, and makes no file."""
+    """A store for a command: it waits PATIENCE_S for other processes, and never makes a file."""
     return Store(home.db, readonly=True, patience_s=PATIENCE_S)
 
 
 def run_facts(found: dict[str, Slot]) -> dict[str, RunFact]:
-    """Each with whether that process lives."""
+    """The same runs, each with whether its process lives."""
     return {
         name: RunFact(slot.run, bool(slot.run.pid) and proc.alive(identity_of(slot.run)))
         for name, slot in found.items()

@@ -19,7 +19,7 @@ class Clocks(Struct, frozen=True):
 
 
 class RunFact(Struct, frozen=True):
-    """The newest run of a kernel, by its slot in the home and /proc. `alive`: that very process."""
+    """The newest run of a kernel, as its slot says. `alive`: whether exactly that process lives, by /proc."""
 
     run: Run
     alive: bool

@@ -31,7 +31,7 @@ ASK_TIMEOUT_S: Final = 0.4
 
 
 def views_of(home: Home, timeout_s: float = ASK_TIMEOUT_S, members: Iterable[str] = MEMBERS) -> dict[str, View]:
-    """What the members say that answer in time."""
+    """The view of each member that answers within `timeout_s` seconds."""
     replies = ask_many(home, {member: ("status", {}) for member in members}, timeout_s)
     found: dict[str, View] = {}
     for member, reply in replies.items():
@@ -42,7 +42,7 @@ def views_of(home: Home, timeout_s: float = ASK_TIMEOUT_S, members: Iterable[str
 
 
 def read_view(plain: Any) -> View | None:
-    """None for what is no view: it comes from a member of another version."""
+    """The view in a plain value; None when the value is no view, as from a member of another version."""
     try:
         return msgspec.convert(plain, View)
     except msgspec.ValidationError:
@@ -112,6 +112,6 @@ def _usages(here: dict[str, Presence], kernel_pids: set[int]) -> dict[int, Usage
 
 
 def _code(code: Code, views: dict[str, View]) -> Code:
-    """The time of the last scan is known to the coding agent alone."""
+    """The counts of the database, with the time of the last scan, which only the coding agent knows."""
     scanned_at = views["coding_agent"].detail.get("scanned_at") if "coding_agent" in views else None
     return Code(code.files, code.broken, scanned_at if isinstance(scanned_at, str) else None)

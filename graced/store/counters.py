@@ -66,7 +66,7 @@ def raise_to(store: Store, name: str, value: int) -> bool:
 
 
 def counters(store: Store) -> dict[str, int]:
-    """All counters by name, with what waits in this process. One that never counted is missing."""
+    """Every counter by name, with the writes that wait in this process. A counter that was never raised is missing."""
     rows: dict[str, int] = dict(store.read("SELECT name, value FROM counters"))
     for effect in store.effects("counters"):
         effect(rows)

@@ -48,7 +48,7 @@ class Store:
 
     @property
     def degraded(self) -> bool:
-        """It could not be read or written at the last try (a moment's contention is no trouble)."""
+        """Did the last try to read or write the database fail? That another process was writing does not count."""
         return bool(self._file.trouble)
 
     @property
@@ -171,7 +171,7 @@ class Store:
         return []
 
     def effects(self, table: str) -> Iterator[Effect]:
-        """What waits for `table`, to be applied in turn to rows that were read, by primary key."""
+        """The effects of the writes that wait for `table`, in order, for rows that were read, by primary key."""
         return self._queue.effects(table)
 
     def waiting(self, key: Hashable) -> Any:
@@ -190,16 +190,16 @@ class Store:
             self.patience_s = before
 
     def look(self) -> None:
-        """Notices, between uses, that the file was replaced or lost a part; see `generation`, `findings`."""
+        """Checks, between uses, whether the file was replaced or lost a part; see `generation` and `findings`."""
         with contextlib.suppress(sqlite3.Error):
             self._file.look()
 
     def close(self) -> None:
-        """Ends in good order: the last one to close writes the WAL back, synced. It may wait for the disk."""
+        """Closes the database. The last process to close it writes the WAL back, synced, and may wait for the disk."""
         self._file.close()
 
     def release(self) -> None:
-        """Lets go of the file between writes, without waiting for the disk.
+        """Closes the connection between writes. It may wait for the disk where no other process has the file open.
 
         For a process that forks: SQLite's own tables of open files and locks must not be carried into a child, which
         would take them for its own when it opens the same database.
@@ -230,9 +230,9 @@ class Store:
         return [self.path, f"{self.path}-wal", os.path.dirname(self.path)] if dirty else []
 
     def holder(self) -> int | None:
-        """pid of the process that holds SQLite's write lock at this moment, as far as /proc/locks tells.
+        """The pid of the process that holds SQLite's write lock now, as far as /proc/locks tells; None without one.
 
-        For one whose writes keep waiting, and who would know if that is a stopped process.
+        A member whose writes keep waiting asks whether that process is stopped.
         """
         shm = shared_of(self.path)
         if shm is None:

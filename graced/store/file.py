@@ -26,7 +26,7 @@ BUSY_IS_TROUBLE: Final = 20
 
 
 class Remedy(Enum):
-    """What an error leaves to do."""
+    """What to do after an error."""
 
     MISTAKE = "raise: the SQL is wrong"
     HEALED = "try again at once"
@@ -135,7 +135,7 @@ class File:
     # --- errors
 
     def fine(self) -> None:
-        """Something worked."""
+        """Notes that a read or write has worked: there is no trouble any more."""
         self.trouble = ""
         self._busy = 0
         self._suspected = False

@@ -17,7 +17,7 @@ LISTED: Final = 1000
 """Incidents that are given when nobody says how many."""
 
 Kind = Literal["member", "kernel", "code"]
-State = Literal["open", "recovered", "escalated"]
+IncidentState = Literal["open", "recovered", "escalated"]
 
 
 class IncidentStep(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Incident(msgspec.Struct, frozen=True):
     tier: int | None
     steps: list[IncidentStep]
     duration_s: float | None
-    state: State
+    state: IncidentState
 
 
 def open_incident(
@@ -69,7 +69,7 @@ def add_step(store: Store, id: str, at: str, step: str, ok: bool, text: str) -> 
     return store.write(sql, (id, at, words(step), ok, words(text), id, STEPS_MAX))
 
 
-def close_incident(store: Store, id: str, state: State, duration_s: float, tier: int | None = None) -> bool:
+def close_incident(store: Store, id: str, state: IncidentState, duration_s: float, tier: int | None = None) -> bool:
     """Says how an incident ended, and the tier that ended it where it is another; True when written."""
     sql = "UPDATE incidents SET state = ?, duration_s = ?, tier = coalesce(?, tier) WHERE id = ?"
     return store.write(sql, (state, round(duration_s, 6), tier, id))

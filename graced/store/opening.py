@@ -188,7 +188,7 @@ def _create_locked(path: str) -> None:
 
 
 def _use_wal(conn: sqlite3.Connection) -> None:
-    """As it is already, but for a new file. It stays as it is where files cannot be shared memory."""
+    """Switches a new file to WAL mode. Where files cannot be shared memory it stays in the mode that it has."""
     if conn.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         conn.execute("PRAGMA journal_mode=WAL")
 
@@ -231,7 +231,7 @@ def rescue(path: str, inode: Inode, conn: sqlite3.Connection) -> bool:
 
 
 class Lost(sqlite3.DatabaseError):
-    """What a connection sees is no whole database any more."""
+    """The database that a connection sees is not whole any more."""
 
 
 def _copy(conn: sqlite3.Connection, copy: str) -> None:
@@ -252,7 +252,7 @@ def _copy(conn: sqlite3.Connection, copy: str) -> None:
 
 
 def whole(path: str) -> bool:
-    """Whether a fresh connection finds the file in order (some 5 ms a MiB). One that is busy gets the benefit."""
+    """Does a new connection find the file in order? Takes some 5 ms a MiB. A file that is busy counts as whole."""
     try:
         conn = connect(path, "mode=rw")
     except sqlite3.Error as error:

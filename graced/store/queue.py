@@ -58,5 +58,5 @@ class WriteQueue:
         self._entries.clear()
 
     def effects(self, table: str) -> Iterator[Effect]:
-        """Of all that waits for this table, first to last."""
+        """The effects of all entries that wait for this table, oldest first."""
         return (e.effect for e in self._entries.values() if e.table == table and e.effect is not None)

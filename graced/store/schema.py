@@ -43,7 +43,12 @@ _COUNTED: Final = ("ALTER TABLE incidents ADD COLUMN counted INTEGER NOT NULL DE
 
 _RETRY: Final = ("ALTER TABLE tasks ADD COLUMN retry TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: Final = (_FIRST, _MEMORY, _COUNTED, _RETRY)
+_GOOD: Final = (
+    "ALTER TABLE scanned ADD COLUMN good TEXT NOT NULL DEFAULT ''",
+    "UPDATE scanned SET key = ''",  # read once more, so that the texts are kept
+)
+
+MIGRATIONS: Final = (_FIRST, _MEMORY, _COUNTED, _RETRY, _GOOD)
 """MIGRATIONS[v] makes a file of version v (user_version) one of version v + 1."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -9,15 +9,19 @@ from graced.store.incidents import Incident, IncidentStep, add_step, close_incid
 from graced.store.kernels import KernelRow, kernels, save_kernel
 from graced.store.leases import LeaseRow, is_revoked, revoke_leases, save_lease
 from graced.store.runs import PlaybookRun, finish_run, open_runs, save_run
-from graced.store.scanned import Scanned, forget_scanned, save_scanned, scan_counts, scanned
+from graced.store.scanned import Scanned, forget_scanned, good_versions, save_scanned, scan_counts, scanned
 from graced.store.tasks import (
     Task,
     TaskRecord,
     add_task,
     claim_next,
+    disowned_texts,
     finish_task,
     get_task,
+    put_back,
+    queued_tasks,
     resume,
+    take_up,
     task_counts,
     task_of,
     tasks,
@@ -41,15 +45,19 @@ __all__ = [
     "close_incident",
     "count_restart",
     "counters",
+    "disowned_texts",
     "finish_run",
     "finish_task",
     "forget_scanned",
     "get_task",
+    "good_versions",
     "incidents",
     "is_revoked",
     "kernels",
     "open_incident",
     "open_runs",
+    "put_back",
+    "queued_tasks",
     "raise_to",
     "resume",
     "revoke_leases",
@@ -59,6 +67,7 @@ __all__ = [
     "save_scanned",
     "scan_counts",
     "scanned",
+    "take_up",
     "task_counts",
     "task_of",
     "tasks",

@@ -11,12 +11,15 @@ from graced.store.text import path_in, path_out, words
 TASKS_KEPT: Final = 10_000
 """Tasks older than the newest by more than this are deleted once they are over (`original` is the caller's to keep)."""
 
+QUEUED_MAX: Final = 1000
+"""Tasks of the queue that are looked at in one go; the others wait for those."""
+
 RETRIED_MAX: Final = 1000
 """Tasks that are tried again in one go."""
 
-State = Literal["queued", "running", "done", "failed", "undone", "suggested"]
+TaskState = Literal["queued", "running", "done", "failed", "undone", "suggested"]
 Retry = Literal["", "later", "when_applied"]
-STATES: Final[tuple[State, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
+STATES: Final[tuple[TaskState, ...]] = ("queued", "running", "done", "failed", "undone", "suggested")
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -24,7 +27,7 @@ class Task(msgspec.Struct, frozen=True):
 
     id: str
     path: str
-    state: State
+    state: TaskState
     error: str
     created_at: str
     finished_at: str | None
@@ -73,15 +76,15 @@ def add_task(store: Store, id: str, path: str, error: str, created_at: str, sha2
     )
 
 
-def claim_next(store: Store, agent: str) -> TaskRecord | None:
+def claim_next(store: Store, agent: str, id: str | None = None) -> TaskRecord | None:
     """Takes the oldest queued task for `agent` (a text that no other process ever has, such as pid and start time).
 
-    None when there is none, or when it cannot be written that it is taken.
+    With `id` only that one. None when there is none, or when it cannot be written that it is taken.
     """
 
     def claim(conn: sqlite3.Connection) -> TaskRecord | None:
-        query = f"SELECT {_ALL} FROM tasks WHERE state = 'queued' AND superseded = 0 ORDER BY n LIMIT 1"
-        row = conn.execute(query).fetchone()
+        which = "state = 'queued' AND superseded = 0 AND (?1 IS NULL OR id = ?1)"
+        row = conn.execute(f"SELECT {_ALL} FROM tasks WHERE {which} ORDER BY n LIMIT 1", (id,)).fetchone()
         if row is None:
             return None
         found = _record(row)
@@ -94,7 +97,7 @@ def claim_next(store: Store, agent: str) -> TaskRecord | None:
 def finish_task(
     store: Store,
     id: str,
-    state: State,
+    state: TaskState,
     finished_at: str | None,
     *,
     error: str | None = None,
@@ -112,6 +115,30 @@ def finish_task(
     kept = None if original is None else path_in(original)
     text = None if error is None else words(error)
     return store.write(sql, (state, finished_at, retry, text, sha256_before, sha256_after, kept, id))
+
+
+def put_back(store: Store, id: str) -> bool:
+    """A task that was claimed waits again; True when written."""
+    return store.write("UPDATE tasks SET state = 'queued', agent = NULL WHERE id = ? AND state = 'running'", (id,))
+
+
+def take_up(store: Store, id: str, agent: str) -> bool:
+    """A suggestion that a person accepted is being put in place by `agent`; True when written."""
+    sql = "UPDATE tasks SET state = 'running', agent = ? WHERE id = ? AND state = 'suggested'"
+    return store.write(sql, (agent, id))
+
+
+def queued_tasks(store: Store) -> list[TaskRecord]:
+    """What waits to be done, oldest first, at most QUEUED_MAX."""
+    where = "state = 'queued' AND superseded = 0"
+    rows = store.read(f"SELECT {_ALL} FROM tasks WHERE {where} ORDER BY n LIMIT {QUEUED_MAX}")
+    return [_record(row) for row in rows]
+
+
+def disowned_texts(store: Store, path: str) -> tuple[str, ...]:
+    """Hashes of what fixes left in the file that were taken back."""
+    sql = "SELECT DISTINCT sha256_after FROM tasks WHERE path = ? AND state = 'undone' AND sha256_after IS NOT NULL"
+    return tuple(row[0] for row in store.read(sql, (path_in(path),)))
 
 
 def resume(store: Store, agent: str) -> int | None:
@@ -140,7 +167,7 @@ def to_retry(store: Store) -> list[TaskRecord]:
     return [_record(row) for row in rows]
 
 
-def task_counts(store: Store) -> dict[State, int]:
+def task_counts(store: Store) -> dict[TaskState, int]:
     """How many tasks are in each state, the superseded left out."""
     found = dict(store.read("SELECT state, count(*) FROM tasks WHERE superseded = 0 GROUP BY state"))
     return {state: found.get(state, 0) for state in STATES}

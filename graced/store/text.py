@@ -31,5 +31,5 @@ def path_in(path: str) -> str | bytes:
 
 
 def path_out(stored: str | bytes) -> str:
-    """The path as Python has it."""
+    """The path that `path_in` stored, as Python has it."""
     return stored if isinstance(stored, str) else os.fsdecode(stored)

@@ -1,5 +1,6 @@
 """A thousand kernels of `sleep`: how long until all are up, back after all were killed at once, and stopped; and what
-self_healing and the spawner cost while nothing happens. The best of some rounds, as others may load the machine.
+self_healing and the spawner cost while nothing happens. The best of some rounds, as others may load the machine; on
+a busy one `up_cpu_s` and `back_cpu_s`, what these two members have used for it, tell more than the clock.
 
 usage: python scripts/benchmarks/thousand.py [--kernels N] [--rounds N] [--strict]; exit 1 past a limit with --strict
 """
@@ -53,14 +54,19 @@ def measure(count: int) -> dict[str, float]:
         up_s = time.monotonic() - began
         try:
             time.sleep(SETTLE_S)
-            busy = _cpu_s(home)
+            up_cpu_s = _cpu_s(home)
             time.sleep(IDLE_S)
-            idle_share = (_cpu_s(home) - busy) / IDLE_S
+            idle_cpu_s = _cpu_s(home)
+            idle_share = (idle_cpu_s - up_cpu_s) / IDLE_S
             back_s = _killed_and_back(home, count)
+            back_cpu_s = _cpu_s(home) - idle_cpu_s
         finally:
             began = time.monotonic()
             _graced(config, "stop")
-        return {"up_s": up_s, "back_s": back_s, "idle_share": idle_share, "stop_s": time.monotonic() - began}
+        return {
+            "up_s": up_s, "back_s": back_s, "idle_share": idle_share, "stop_s": time.monotonic() - began,
+            "up_cpu_s": up_cpu_s, "back_cpu_s": back_cpu_s,
+        }  # fmt: skip
 
 
 def _graced(config: Path, word: str) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from support.deadlines import told
 from support.home import HEALERS, Graced
+from support.procs import Identity
 from support.whole import assert_emergency_order, assert_no_grant_left, assert_whole, counters, last_seq, since
 
 pytestmark = pytest.mark.chaos
@@ -29,7 +30,8 @@ def test_both_healers_killed_twenty_times_each_time_by_the_book(graced: Graced) 
 
 
 def test_both_healers_killed_again_before_the_recovery_is_over(graced: Graced) -> None:
-    kernels, dead = counters(graced), []
+    kernels = counters(graced)
+    dead: list[Identity] = []
     for _ in range(TIMES):
         before = graced.incarnations()
         dead += graced.kill(*HEALERS).values()

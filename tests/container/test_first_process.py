@@ -66,7 +66,7 @@ def recover(container: Container, subsets: list[tuple[str, ...]]) -> None:
     kernel = sleepers(container)
     for subset in subsets:
         newer = container.kill(*subset)
-        until(lambda newer=newer: container.whole(newer), RECOVERY_S, lambda s=subset: f"{s}\n{container.story()}")
+        until(lambda newer=newer: container.whole(newer), RECOVERY_S, lambda s=subset: f"{s}\n{container.story()}")  # type: ignore[misc]
         until(lambda: not container.zombies(), RECOVERY_S, lambda: f"zombies: {container.zombies()}")
     assert sleepers(container) == kernel, "the kernel kept its pid"
     container.signal(signal.SIGTERM)

@@ -34,6 +34,12 @@ def home(make: Make, **config: Any) -> Graced:
     return one
 
 
+def failing(code: int) -> dict[str, Any]:
+    """A kernel that fails again and again."""
+    many = {"max_restarts": 1000, "backoff": {"initial": "50ms", "max": "200ms"}}
+    return exiting("/dev/null", code, 0.2, restarts=many, ready={"when": "started", "for": "1ms"})
+
+
 def says(path: Path, text: str, before: str = "") -> Step:
     """A command that appends a line to a file; `before`: Python that runs first."""
     say = f"open({str(path)!r}, 'a').write({text!r} + chr(10))"
@@ -76,7 +82,7 @@ def test_restart_kernel_restarts_it_and_waits_until_it_is_ready(make: Make) -> N
 
 
 def test_restart_kernel_of_a_trigger_leaves_alone_what_a_person_stopped(make: Make) -> None:
-    one = home(make, kernels={"bad": exiting("/dev/null", 1, 0.3, restarts={"max_restarts": 50})})
+    one = home(make, kernels={"bad": failing(1)})
     steps = [{"name": "restart", "uses": "restart_kernel", "with": {"kernel": "one"}, "timeout": "5s"}]
     write(one, "again", steps, on={"kernel.crashed": {"only": ["bad"], "at_most": 1}})
     one.start("one")
@@ -122,7 +128,7 @@ def test_a_step_with_a_power_is_refused_where_nobody_lent_it(make: Make) -> None
 
 
 def test_a_crash_starts_a_playbook_as_often_as_its_limit_allows(make: Make) -> None:
-    one = home(make, kernels={"bad": exiting("/dev/null", 3, 0.2, restarts={"max_restarts": 50})})
+    one = home(make, kernels={"bad": failing(3)})
     path = one.folder / "said"
     write(one, "react", [{"name": "do", **says(path, "{{ event.target }}: {{ event.evidence }}")}],
           on={"kernel.crashed": {"only": ["b*"], "at_most": 2, "within": "1h"}})  # fmt: skip
@@ -403,4 +409,49 @@ def test_a_denied_step_has_failed(make: Make) -> None:
     assert done.code == 1
     assert "denied by a person" in done.out
     assert not lines(path)
+    one.stop_and_prove()
+
+
+def test_kernels_are_stopped_started_and_waited_for(make: Make) -> None:
+    one = home(make)
+    steps: list[Step] = [
+        {"name": "stop", "uses": "stop_kernel", "with": {"kernel": "one"}},
+        {"name": "stopped", "uses": "wait_for_kernel", "with": {"kernel": "one", "state": "stopped"}},
+        {"name": "start", "uses": "start_kernel", "with": {"kernel": "one"}},
+        {"name": "ready", "uses": "wait_for_kernel", "with": {"kernel": "one"}},
+        {"name": "nobody", "uses": "start_kernel", "with": {"kernel": "two"}, "on_failure": "continue"},
+    ]
+    write(one, "cycle", steps)
+    one.start()
+    before = one.kernel("one")
+    done = one.run("playbook", "run", "cycle")
+    assert "no kernel two" in done.out, done.out
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ok"] * 4 + ["failed", "cycle:"]
+    assert not procs.alive(before)
+    assert one.status()["kernels"]["one"]["state"] == "ready"
+    one.stop_and_prove()
+
+
+def test_a_file_that_cannot_be_mended_starts_a_playbook(make: Make) -> None:
+    """The coding agent executes it; what it does to kernels it has done by self_healing."""
+    one = home(make)
+    source, path = one.folder / "src" / "a.py", one.folder / "said"
+    source.parent.mkdir()
+    steps: list[Step] = [
+        {"name": "tell", **says(path, "{{ event.target }}")},
+        {"name": "restart", "uses": "restart_kernel", "with": {"kernel": "one"}},
+    ]
+    write(one, "react", steps, on="task.failed")
+    one.home.mkdir(mode=0o700)
+    (one.home / "originals").write_text("")  # as good as a full disk: no fix can be put in place
+    kernels = {"one": one.counter("one")}
+    config = {"playbooks": [str(one.folder / "books")], "kernels": kernels}
+    one.write({**config, "coding_agent": {"watch": [str(source.parent)]}})
+    one.start()
+    before = one.kernel("one")
+    source.write_text("while True\n    pass\n")
+    assert await_finished(one, "react")[0]["ok"], one.story()
+    assert lines(path) == [str(source)]
+    assert not procs.alive(before)
+    assert {r["member"] for r in one.audited("playbook.started", playbook="react")} == {"coding_agent"}
     one.stop_and_prove()

@@ -113,7 +113,7 @@ def test_a_client_waits_while_the_kernel_is_killed_over_and_over(make: Make) -> 
         for _ in range(4):
             web = graced.kernel("web")
             os.kill(web.pid, signal.SIGKILL)
-            until(lambda web=web: graced.pid("web") not in (0, web.pid), 10.0, graced.story)
+            until(lambda web=web: graced.pid("web") not in (0, web.pid), 10.0, graced.story)  # type: ignore[misc]
     assert ask(port)[0] == graced.pid("web")
     graced.stop_and_prove()
 

@@ -31,7 +31,9 @@ def patience() -> float:
     return PATIENCE * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / LOAD_OF_A_CPU)
 
 
-def until(condition: Callable[[], T], limit_s: float, what: str | Callable[[], object], poll_s: float = POLL_S) -> T:
+def until(
+    condition: Callable[[], T | None], limit_s: float, what: str | Callable[[], object], poll_s: float = POLL_S
+) -> T:
     """The first true answer of `condition`, asked every `poll_s` for `limit_s` times `patience()` seconds. Raises Late.
 
     what: says what was waited for; a callable is asked when it is too late, to tell what there was instead.

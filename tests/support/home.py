@@ -28,6 +28,8 @@ FAST: Final = {
     "check_interval": "1s",
     "emergency_confirm": "1s",
 }
+EAGER: Final = {"settle": "0s", "min_confidence": 0.01}
+"""Of the coding agent, for tests of how a fix is put in place: it does not wait, and is easily sure."""
 HEALERS: Final = ("self_healing", "coding_agent")
 CLI: Final = "from graced.cli.main import main; main()"
 CLI_S: Final = 120.0
@@ -69,8 +71,9 @@ class Graced:
         self.witness = Witness(home)
 
     def write(self, config: Mapping[str, Any]) -> None:
-        """JSON is YAML. `timing` and `home` are filled in."""
-        whole = {"home": str(self.home), "timing": FAST, **config}
+        """JSON is YAML. `timing`, `home` and EAGER are filled in."""
+        agent = {**EAGER, **config.get("coding_agent", {})}
+        whole = {"home": str(self.home), "timing": FAST, **config, "coding_agent": agent}
         self.yaml.write_text(json.dumps(whole, indent=1))
 
     def counter(self, name: str, **keys: Any) -> dict[str, Any]:
@@ -301,7 +304,7 @@ def finish(process: "subprocess.Popen[str]", limit_s: float = CLI_S) -> Done:
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"{process.args} did not end within {limit_s:g} s\n{out}\n{err}") from None
+        raise AssertionError(f"{process.args!r} did not end within {limit_s:g} s\n{out}\n{err}") from None
     return Done(process.returncode, out, err)
 
 

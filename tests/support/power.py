@@ -30,7 +30,7 @@ Op = tuple[Any, ...]
 
 
 class _Methods(c.Structure):
-    _fields_ = [("version", c.c_int)] + [(name, c.c_void_p) for name in _METHODS.split()]
+    _fields_ = [("version", c.c_int), *((name, c.c_void_p) for name in _METHODS.split())]
 
 
 class _File(c.Structure):
@@ -45,7 +45,8 @@ class _Vfs(c.Structure):
         ("next", c.c_void_p),
         ("name", c.c_char_p),
         ("data", c.c_void_p),
-    ] + [(name, c.c_void_p) for name in _CALLS.split()]
+        *((name, c.c_void_p) for name in _CALLS.split()),
+    ]
 
 
 _OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.c_void_p, c.c_int, c.c_void_p)

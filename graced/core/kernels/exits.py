@@ -112,6 +112,12 @@ def ended(run: Run, exit: Exit, text: str) -> Record:
     return Record("kernel.exited", told)
 
 
+def failed(ended: KernelAction, kernel: Kernel) -> Record:
+    """The record of an end, where it is a failure: of which incident it is a part, and what it was."""
+    assert isinstance(ended, Record)
+    return Record(ended.kind, {**ended.data, "failed": True, "incident": kernel.incident, "evidence": kernel.reason})
+
+
 def exit_data(exit: Exit | None) -> dict[str, int] | Literal["unknown"] | None:
     """`exit` as status and audit show it: {"code": 0} | {"signal": 9} | "unknown" | None while it never ended."""
     if exit is None:

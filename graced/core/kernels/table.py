@@ -120,6 +120,8 @@ def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
 
 def _failed_or_over(down: Kernel, event: RunEnded, actions: list[KernelAction], now: float) -> Step:
     well = exits.is_well(down.spec, event.exit)
+    if not well:
+        actions[-1] = exits.failed(actions[-1], down)
     found = exits.fate(down, event, now)
     if isinstance(found, exits.Over):
         over, recovered = exits.recovered(down)

@@ -10,6 +10,7 @@ from graced.members.launching import Give, Launcher
 from graced.members.linux.looking import Look, look
 from graced.members.linux.outputs import Outputs
 from graced.posix import proc
+from graced.posix.cgroup import Leaves, delegated
 from graced.posix.clock import boottime, monotonic
 from graced.posix.proc import Identity
 from graced.posix.tree import TreeKill, members_of
@@ -22,15 +23,26 @@ class Trees:
     def __init__(self, home: Home, config: Config, outputs: Outputs) -> None:
         self._home, self._config, self._outputs = home, config, outputs
         self._launcher: Launcher | None = None
+        self._leaves: Leaves | None = None
         self.children = proc.own_children
         self.below = proc.descendants
 
     def launch(self, kernel: str, run: int, give: Give) -> int:
-        return self._launcher_of().launch(kernel, run, give)
+        pid = self._launcher_of().launch(kernel, run, give)
+        self._leaves_of().put(kernel, pid)
+        return pid
 
     def stop_command(self, kernel: str, main_pid: int) -> int:
         spec = self._launcher_of().kernels[kernel]
         return stop_command.start(spec, self._launcher_of().unmarked(spec), main_pid)
+
+    def in_leaf(self, kernel: str) -> bool:
+        return self._leaves_of().is_populated(kernel)
+
+    def _leaves_of(self) -> Leaves:
+        if self._leaves is None:
+            self._leaves = Leaves(delegated())
+        return self._leaves
 
     def _launcher_of(self) -> Launcher:
         if self._launcher is None:
@@ -71,7 +83,8 @@ class Trees:
     def tree(
         self, root: Identity, kernel: str, run: int, session: int | None, subreaper: bool, spare: Callable[[int], bool]
     ) -> TreeKill:
-        return TreeKill(root, self._tags(kernel, run), sid=session, subreaper=subreaper, spare=spare)
+        leaf = self._leaves_of().of(kernel)
+        return TreeKill(root, self._tags(kernel, run), session, subreaper, spare, leaf)
 
     def _tags(self, kernel: str, run: int) -> Mapping[str, str]:
         return {"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}

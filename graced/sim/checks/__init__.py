@@ -3,6 +3,7 @@
 They look at what really happens in the simulated world, never at what the core believes.
 """
 
+from graced.sim.checks.accepted import Accepted
 from graced.sim.checks.base import Check
 from graced.sim.checks.commands import Commands
 from graced.sim.checks.counters import Counters
@@ -17,4 +18,16 @@ from graced.sim.checks.told import Told
 
 
 def all_checks() -> tuple[Check, ...]:
-    return (OneOfEach(), Kills(), Evidence(), Powers(), Protocol(), Storms(), Counters(), Told(), Commands(), Times())
+    return (
+        OneOfEach(),
+        Kills(),
+        Evidence(),
+        Powers(),
+        Protocol(),
+        Storms(),
+        Counters(),
+        Told(),
+        Commands(),
+        Accepted(),
+        Times(),
+    )

@@ -83,7 +83,7 @@ def test_data_is_taken_as_it_was_when_appended(folder: str, monkeypatch: pytest.
 
 def test_a_typo_raises_and_queues_nothing(folder: str) -> None:
     audit = make_log(folder)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"member\.dwon"):
         audit.append("member.dwon", DOWN)
     assert audit.pending == 0
 

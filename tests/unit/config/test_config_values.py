@@ -269,8 +269,8 @@ def test_env_files(tmp_path: pathlib.Path) -> None:
         file.write_text(text)
         with pytest.raises(ValueError, match=said):
             read_env_file(str(file))
+    file.write_text("a b=1\n")
     with pytest.raises(ConfigError, match=r"env:1: 'a b' is no name"):
-        file.write_text("a b=1\n")
         kernel(tmp_path, "{command: a, env_file: env}")
 
 

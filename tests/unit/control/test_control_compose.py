@@ -343,3 +343,11 @@ def test_a_kernel_nobody_has_told_of_yet_is_meant_to_run_if_it_starts_by_itself(
     assert found["kernels"]["late"]["state"] == found["kernels"]["manual"]["state"] == "stopped"
     assert not found["healthy"]
     assert compose(replace(g, specs={"manual": specs["manual"]}))["healthy"]
+
+
+def test_a_run_of_which_nobody_has_told_is_ready_by_its_age() -> None:
+    """The spawner has restarted it; a kernel between crashes is not shown as well."""
+    for start_ticks, state in ((199_990, "starting"), (195_000, "ready")):
+        newer = {"web": RunFact(Run("web", 4, 501, start_ticks), True)}
+        g = gathered(living=frozenset(), slots=newer)
+        assert compose(g)["kernels"]["web"]["state"] == state

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
-from core_kit import NOW, TIMING, member, newborn, of, only, records, run
+from core_kit import NOW, POLICY, TIMING, member, newborn, of, only, records, run
 from msgspec.structs import replace
 
-from graced.core import engine, leases, powers
+from graced.core import engine, leases, powers, triggers
+from graced.core.kernels import table
+from graced.core.kernels.state import new_kernel
+from graced.core.kernels.vocabulary import PersonStops, RunBorn, RunEnded
+from graced.core.orders import Exit
 from graced.core.state import State
 from graced.core.vocabulary import (
     Action,
@@ -24,12 +28,15 @@ from graced.core.vocabulary import (
     RunAsked,
     SaveRun,
     StepDone,
+    Stopping,
     TakeTargets,
     TargetsTaken,
 )
 from graced.spec.actions import BUILT_IN
+from graced.spec.config import Kernel
 from graced.spec.playbook import Approve, Playbook, Step, Trigger
 from graced.spec.roles import DELEGATES, POWERS
+from graced.spec.run import Run
 
 
 def say(name: str, **keys: Any) -> Step:
@@ -364,3 +371,22 @@ def test_a_run_past_its_slo_calls_a_person_once() -> None:
     assert "within its SLO of 5 s" in told(actions, "escalated")[0]["text"]
     _, actions = run(state, Ready(), now=NOW + 6.0)
     assert not told(actions, "escalated")
+
+
+def test_no_step_begins_while_graced_is_being_stopped() -> None:
+    state, actions = run(healer(Playbook("p", vars={"who": "x"}, steps=(say("a"), say("b")))), ask("p"))
+    state, actions = run(state, Stopping(True), ended(actions))
+    assert not of(actions, Perform)
+    _, actions = run(state, Stopping(False))
+    assert only(actions, Perform).step == 1, "the stop died midway"
+
+
+def test_a_failed_run_of_a_kernel_is_an_occurrence_and_a_stop_is_none() -> None:
+    kernel = new_kernel(Kernel("web", ("x",)), POLICY, wanted=True)
+    kernel, _ = table.step(kernel, RunBorn(Run("web", 3, 7, 70, "b", NOW - 60)), NOW - 60)
+    for stopped, found in ((kernel, 1), (table.step(kernel, PersonStops("web"), NOW)[0], 0)):
+        _, actions = table.step(stopped, RunEnded(stopped.run, Exit(code=2)), NOW)
+        told_of = [happened for action in actions if (happened := triggers.seen(action)) is not None]
+        crashes = [happened for happened in told_of if happened.trigger == "kernel.crashed"]
+        assert len(crashes) == found
+        assert all((h.target, h.key, h.facts["evidence"]) == ("web", "web-run3", "exit code 2") for h in crashes)

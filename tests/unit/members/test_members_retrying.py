@@ -14,7 +14,7 @@ def task(id: str, path: str = "/a.py") -> TaskRecord:
 
 
 def test_first_after_an_interval_then_ever_later_up_to_a_limit() -> None:
-    now, known, tries = 0.0, dict[str, Wait](), []
+    now, known, tries = 0.0, dict[str, Wait](), list[float]()
     for n in range(200):
         known, due = waits(known, [task(f"t{len(tries)}")], now, INTERVAL)
         tries += [now for _ in due]

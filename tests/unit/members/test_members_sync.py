@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from graced.members.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 
 from graced.audit.log import AuditLog
+from graced.members.linux.sync import CHECKPOINT_EVERY_S, QUIET_S, Syncer
 from graced.store import checkpoint
 from graced.store.db import Store
 
@@ -17,7 +17,8 @@ Member = tuple[Store, AuditLog, Syncer]
 @pytest.fixture
 def member(tmp_path: Path) -> Iterator[Member]:
     store = Store(str(tmp_path / "state.db"))
-    yield store, AuditLog(str(tmp_path), "watchdog", os.getpid(), 1), Syncer("watchdog")
+    audit = AuditLog(str(tmp_path), "watchdog", os.getpid(), 1)
+    yield store, audit, Syncer("watchdog", audit, store)
     store.close()
 
 
@@ -32,8 +33,8 @@ def fill(store: Store) -> int:
 
 def work(syncer: Syncer, audit: AuditLog, store: Store, now: float) -> None:
     """One worker, from its birth to its end."""
-    syncer.wrote(audit, store, now)
-    syncer.tend(audit, store, now + QUIET_S)
+    syncer.wrote(now)
+    syncer.tend(now + QUIET_S)
     assert syncer.worker
     pid, status = os.waitpid(syncer.worker, 0)
     assert status == 0

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def emergency(audit: AuditLog, incident: str, upto: int) -> None:
     about = {"incident": incident, "targets": ["self_healing", "coding_agent"]}
     step = {"playbook": "emergency_healer_recovery", "run": incident, "ok": True}
     lent = {"agent": "trigger", "powers": [], "incident": incident}
-    whole: list[tuple[str, dict[str, object]]] = [
+    whole: list[tuple[str, Mapping[str, object]]] = [
         ("member.down", {"target": "self_healing", "evidence": "exit", "incarnation": 4, "incident": incident}),
         ("member.down", {"target": "coding_agent", "evidence": "exit", "incarnation": 6, "incident": incident}),
         ("emergency.activated", about),

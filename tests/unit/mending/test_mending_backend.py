@@ -15,7 +15,8 @@ import pytest
 from graced.mending.backend import Asked, answered
 from graced.mending.interpreter import Checker
 from graced.mending.patch import unified
-from graced.mending.propose import Proposal, _by_backend, propose
+from graced.mending.propose import Proposal, propose
+from graced.mending.second_opinion import second_opinion
 from graced.spec.config import Backend
 
 SOURCE = b"import os\n\n\ndef f(a):\n    return ((a\n\n\nX = 1\n"
@@ -168,7 +169,7 @@ def far(a):
 )
 def test_what_was_not_broken_must_still_be_there(tmp_path: Path, change: str, state: str) -> None:
     asked = command(tmp_path, f"print(asked['source'].replace('(1', '(1)'){change}, end='')")
-    found = _by_backend("/src/a.py", BROKEN_CLASS, Proposal("not_fixed", (ERROR,)), Checker(), 0.5, asked)
+    found = second_opinion("/src/a.py", BROKEN_CLASS, Proposal("not_fixed", (ERROR,)), Checker(), 0.5, asked)
     assert found.state == state, found.why
     assert found.after is not None
 

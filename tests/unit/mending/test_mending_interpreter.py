@@ -1,6 +1,7 @@
 """Another interpreter decides, in a process of its own."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.mending.interpreter import Checker, Unusable, own_error
+from graced.mending.interpreter import Checker, Unusable, _Peer, own_error
+from graced.mending.propose import propose
 from graced.repair import compiles
 
 
@@ -49,3 +51,34 @@ def test_the_quick_way_says_what_the_engine_says(source: bytes) -> None:
 @pytest.mark.parametrize("source", [b"(" * 50_000, b"-" * 100_000 + b"1", b"not " * 50_000 + b"x", b"x = [\n" * 5000])
 def test_the_quick_way_leaves_the_deep_to_the_engine(source: bytes) -> None:
     assert own_error(source) is not None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"# caf\xe9\nx = 1\n", b"x = 1\n# caf\xe9", b"x = 1\n" * 5000 + b"# \xff\n", b"# \xed\xa0\x80\nx = 1\n",
+        b"# -*- coding: latin-1 -*-\n# \xe9\nx = 1\n", b"#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\n# \xe9\n",
+        b"\n# coding: nonsense\nx = 1\n", b"# a\0b\nx = 1\n", b"# coding: gbk\n# \x81\nx = 1\n",
+        b"x = 1\r# caf\xc3\xa9\r", b"x = 1\n\n# coding: latin-1\n# \xe9\n",
+    ],
+)  # fmt: skip
+def test_broken_is_what_python_refuses_to_run(tmp_path: Path, source: bytes) -> None:
+    """Comments and encodings included, here and in a Python that is asked."""
+    path = tmp_path / "a.py"
+    path.write_bytes(source)
+    ran = subprocess.run([sys.executable, "-S", str(path)], capture_output=True, timeout=60)
+    assert (own_error(source) is None) == (ran.returncode == 0), ran.stderr
+    peer = _Peer(sys.executable)
+    assert (peer.ask(source) == "") == (ran.returncode == 0), ran.stderr
+    peer.close()
+
+
+def test_bytes_of_a_comment_are_mended_without_touching_code(tmp_path: Path) -> None:
+    source = b"import os\n# caf\xe9, na\xefve\nprint(os.name)\n"
+    found = propose(str(tmp_path / "a.py"), source, Checker(), 0.01)
+    assert found.state == "fixed"
+    (tmp_path / "a.py").write_bytes(found.after or b"")
+    ran = subprocess.run([sys.executable, "-S", str(tmp_path / "a.py")], capture_output=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, b"posix\n")
+    unsure = propose(str(tmp_path / "a.py"), b"# \xcf\xf0\xe8\xe2\xe5\xf2\nx = 1\n", Checker(), 0.01)
+    assert unsure.state == "suggested"

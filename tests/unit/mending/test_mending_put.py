@@ -65,7 +65,7 @@ def test_no_regular_file_and_a_large_one_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_bytes(b"x" * (1024 * 1024 + 1))
     for name in ("pipe", "large", "missing"):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=name):
             read_source(str(tmp_path / name))
 
 

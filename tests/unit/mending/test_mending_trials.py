@@ -3,12 +3,13 @@
 import pytest
 
 from graced.core.trials import SETTLE_S, Row, verdict, well
+from graced.spec.run import Run
 
 NOW, LATER = 100.0, 200.0
 
 
 def row(run: int, state: str, started: float = 90.0, alive: bool = True) -> Row:
-    return Row(run, state, started, alive, "")
+    return Row(Run("app", run, started=started), state, alive, "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graced.playbooks.expression import ExpressionError, holds, names_in, parse_expression, render
+from graced.spec.expression import ExpressionError, holds, names_in, parse_expression, render
 
 VARS: dict[str, Any] = {
     "target": "trigger", "n": 3, "on": True, "none": None, "list": ["a", "b"],

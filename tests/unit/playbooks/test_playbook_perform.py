@@ -120,6 +120,22 @@ def test_http_get(server: str) -> None:
     assert not get("503", expect="well").ok
 
 
+def test_http_request_sends_and_is_not_repeated_by_itself(server: str) -> None:
+    def send(path: str = "/200", **args: Any) -> Outcome:
+        return perform("http_request", {"url": f"http://{server}{path}", **args}, CTX)
+
+    assert send(body={"a": 1}).ok
+    assert _Answers.posted == [{"a": 1}]
+    assert send("/broken", body={}).text.endswith(": 500")
+    assert send("/broken", body={}, expect=500).ok
+    assert send("/404", method="GET", expect="well").text.endswith(": 404")
+    assert send("/200", method="GET", expect="well").ok
+    args = {"url": f"http://{server}/200", "body": {}}
+    again = perform("http_request", args, CTX, again=True)
+    assert (again.ok, again.output) == (False, {"interrupted": True})
+    assert perform("http_request", {**args, "repeatable": True}, CTX, again=True).ok
+
+
 def test_http_get_of_nobody() -> None:
     for url in ("http://127.0.0.1:1/", "file:///etc/passwd", "nonsense", "http://[", "http://a b/"):
         outcome = perform("http_get", {"url": url}, CTX)

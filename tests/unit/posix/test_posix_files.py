@@ -27,7 +27,7 @@ def test_a_file_is_replaced_whole_with_its_mode(tmp_path, durable) -> None:
 def test_an_error_keeps_the_old_file_and_leaves_no_half(tmp_path) -> None:
     (tmp_path / "config").write_text("old")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError):
         files.write_whole(str(tmp_path / "folder"), b"new")
     with pytest.raises(TypeError):
         files.write_whole(str(tmp_path / "config"), "text")  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def test_a_home_that_exists_keeps_its_mode(tmp_path) -> None:
 
 def test_a_home_that_cannot_be_made_is_an_oserror(tmp_path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError):
+    with pytest.raises(FileExistsError):
         Home(str(tmp_path / "file" / "home")).ensure()
 
 

@@ -159,6 +159,7 @@ def test_a_stopped_holder_keeps_the_lock_and_is_named_by_it(path, mine, nursery,
     assert take_now(path, mine) is None
     assert time.monotonic() - began < 1, "nobody waits on a lock"
     pidfd = proc.open_pidfd(record.identity)
+    assert pidfd is not None
     assert proc.send(pidfd, signal.SIGKILL)
     until(lambda: proc.pidfd_dead(pidfd))
     os.close(pidfd)

@@ -209,7 +209,7 @@ def test_a_file_that_cannot_be_executed_is_an_error_of_exec(tmp_path, wish) -> N
     script = tmp_path / "script"
     script.write_text("no interpreter line\n")
     script.chmod(0o755)
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match="Exec format") as caught:
         spawn.launch(spawn.Launch(name="k", argv=["./script"], env={}, log_fd=1, cwd=str(tmp_path), **wish))
     assert caught.value.errno == errno.ENOEXEC
     assert caught.value.strerror == (
@@ -330,7 +330,7 @@ def test_a_cold_start_that_fails_says_so(tmp_path, as_child) -> None:
     bad.chmod(0o755)
     fds = descriptors.open_fds()
     for argv in (["no-such-word"], [str(bad)]):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=r"not found on PATH|Exec format"):
             spawn.cold_start(argv, os.environ, str(tmp_path / "x.log"), as_child=as_child)
     assert descriptors.open_fds() == fds
     with contextlib.suppress(ChildProcessError):

@@ -230,6 +230,7 @@ def test_who_is_spared_is_spared(grown, nursery, tags) -> None:
     root = grown(IGNORES_TERM, 4)
     spared = proc.children(root.pid)[0]
     identity = proc.identify(spared)
+    assert identity is not None
     _end(TreeKill(root, tags, sid=root.pid, spare=lambda pid: pid == spared))
     assert proc.alive(identity)
 

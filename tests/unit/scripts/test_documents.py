@@ -9,7 +9,11 @@ import pytest
 
 from graced.cli.root import COMMANDS, cli
 from graced.config.load import load
-from graced.playbooks.load import load_text
+from graced.playbooks.load import load_text, shipped
+from graced.playbooks.table import STEP
+from graced.spec.actions import BUILT_IN
+from graced.spec.playbook import NOT_YET, TRIGGERS
+from graced.spec.roles import RECOVERY_PLAYBOOKS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -33,8 +37,18 @@ def test_the_configuration_in_readme_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_playbook_in_docs_is_valid() -> None:
-    (text,) = blocks("docs/playbooks.md", "yaml")
+    text, triggers = blocks("docs/playbooks.md", "yaml")
     assert len(load_text(text, "drain.yaml").steps) == 4
+    named = load_text(f"name: p\n{triggers}\nsteps: [{{name: s, uses: audit}}]\n", "on.yaml").on
+    assert [trigger.name for trigger in named] == ["kernel.crashed", "member.down"]
+
+
+def test_the_page_of_playbooks_names_every_action_key_and_trigger() -> None:
+    text = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    of_recoveries = {step.uses for name in RECOVERY_PLAYBOOKS for step in shipped()[name].steps}
+    assert [name for name in BUILT_IN if f"`{name}`" not in text and name not in of_recoveries] == []
+    assert [name for name in (*TRIGGERS, *NOT_YET) if f"`{name}`" not in text] == []
+    assert [name for name in STEP.keys if f"`{name}`" not in text] == []
 
 
 def test_the_page_of_keys_is_up_to_date() -> None:

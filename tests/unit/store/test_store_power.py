@@ -8,6 +8,7 @@ import pytest
 
 from graced.store import checkpoint
 from graced.store.db import Store
+from graced.store.opening import connect
 from tests.support.power import Disk, Recorder
 
 COMMITS = 260
@@ -26,7 +27,7 @@ def commit(store: Store, n: int) -> None:
 
 def killed_half_way(path: str) -> None:
     """A checkpoint whose worker is killed once everything is written back, before it has begun the WAL anew."""
-    with contextlib.closing(checkpoint.connect(path, "mode=rw")) as copier:
+    with contextlib.closing(connect(path, "mode=rw")) as copier:
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graced.config.load import read
-from graced.config.machine import machine_problems
+from graced.control.machine import machine_problems
 
 ENV = {"PATH": "/usr/bin:/bin"}
 

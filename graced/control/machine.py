@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from graced.config.load import Loaded
-from graced.members.launching import environment_of
+from graced.members.launching import surroundings
 from graced.posix.shebang import fault
 from graced.posix.spawn import SHELL_HINT, SHELL_WORDS, resolve
 from graced.posix.users import credentials
@@ -76,7 +76,7 @@ def _of_kernel(spec: Kernel, node: Node, environ: Mapping[str, str]) -> Iterator
     except OSError as error:
         yield ("user" if "user" in str(error.strerror) else "group"), _text(error), ""
     try:
-        env = environment_of(dict(environ), spec)
+        env = surroundings(dict(environ), spec)
     except (OSError, ValueError):
         return  # told by the reading of `env_file`
     written = node.get("command")

@@ -1,7 +1,6 @@
 """The parts of the engine by themselves."""
 
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path

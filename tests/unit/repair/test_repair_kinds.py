@@ -101,26 +101,62 @@ HABITS = [
     ),
 ]
 LEFTOVERS = [
-    ("tail", "def f(d, o):\n    dump(d, o, indent=2)\n    indent=2)\n    return o\n",
-     "def f(d, o):\n    dump(d, o, indent=2)\n    return o\n"),
-    ("commented call", "def f(a):\n    # log(\n        'x %s',\n        a,\n    )\n    return a\n", "def f(a):\n    return a\n"),
-    ("commented body", "try:\n    f()\nexcept OSError:\n    # log('x')\n\ng()\n", "try:\n    f()\nexcept OSError:\n    pass\n\ng()\n"),
-    ("import inside", "from a import (\nfrom b import c\n    d,\n    e,\n)\n", "from a import (\n    d,\n    e,\n)\nfrom b import c\n"),
-    ("lost try", "def f(p):\n    with open(p) as g:\n        return g\n    except OSError:\n        return 1\n",
-     "def f(p):\n    try:\n        with open(p) as g:\n            return g\n    except OSError:\n        return 1\n"),
-    ("margin", "def f(s):\n    try:\nx = g(s)\nh(x)\n        return x\n    except OSError:\n        return 1\n",
-     "def f(s):\n    try:\n        x = g(s)\n        h(x)\n        return x\n    except OSError:\n        return 1\n"),
+    (
+        "tail",
+        "def f(d, o):\n    dump(d, o, indent=2)\n    indent=2)\n    return o\n",
+        "def f(d, o):\n    dump(d, o, indent=2)\n    return o\n",
+    ),
+    (
+        "commented call",
+        "def f(a):\n    # log(\n        'x %s',\n        a,\n    )\n    return a\n",
+        "def f(a):\n    return a\n",
+    ),
+    (
+        "commented body",
+        "try:\n    f()\nexcept OSError:\n    # log('x')\n\ng()\n",
+        "try:\n    f()\nexcept OSError:\n    pass\n\ng()\n",
+    ),
+    (
+        "import inside",
+        "from a import (\nfrom b import c\n    d,\n    e,\n)\n",
+        "from a import (\n    d,\n    e,\n)\nfrom b import c\n",
+    ),
+    (
+        "lost try",
+        "def f(p):\n    with open(p) as g:\n        return g\n    except OSError:\n        return 1\n",
+        "def f(p):\n    try:\n        with open(p) as g:\n            return g\n    except OSError:\n        return 1\n",
+    ),
+    (
+        "margin",
+        "def f(s):\n    try:\nx = g(s)\nh(x)\n        return x\n    except OSError:\n        return 1\n",
+        "def f(s):\n    try:\n        x = g(s)\n        h(x)\n        return x\n    except OSError:\n        return 1\n",
+    ),
     ("letters before a word", "import os\n\njjdef f():\n    return os\n", "import os\n\ndef f():\n    return os\n"),
     ("a letter behind", "x = f()Y\nprint(x)\n", "x = f()\nprint(x)\n"),
     ("a commit's id", "R = f(__file__) 4f2c91ab\nprint(R)\n", "R = f(__file__)\nprint(R)\n"),
     ("the first marker alone", "import os\n<<<<<<< HEAD\n\nprint(os.name)\n", "import os\n\nprint(os.name)\n"),
-    ("a torn string", "def f(a):\n    t = \"\n\".join(a)\n    return t\n", 'def f(a):\n    t = "\\n".join(a)\n    return t\n'),
-    ("elif behind else", "if a:\n    f()\nelse:\n    g()\nelif b:\n    h()\n", "if a:\n    f()\nelif b:\n    h()\nelse:\n    g()\n"),
-    ("a quote twice", "log(\"\"started %s\", a)\n", 'log("started %s", a)\n'),
-    ("a docstring closed by two", "def f(a):\n    \"\"\"Says.\"\"\n    return a\n\n\ndef g(a):\n    \"\"\"Says more.\"\"\"\n    return a\n",
-     'def f(a):\n    """Says."""\n    return a\n\n\ndef g(a):\n    """Says more."""\n    return a\n'),
-    ("a condition that goes on", "while True:\n    if f(a)\n    < b < c:\n        g()\n", "while True:\n    if f(a) < b < c:\n        g()\n"),
-]  # fmt: skip
+    (
+        "a torn string",
+        'def f(a):\n    t = "\n".join(a)\n    return t\n',
+        'def f(a):\n    t = "\\n".join(a)\n    return t\n',
+    ),
+    (
+        "elif behind else",
+        "if a:\n    f()\nelse:\n    g()\nelif b:\n    h()\n",
+        "if a:\n    f()\nelif b:\n    h()\nelse:\n    g()\n",
+    ),
+    ("a quote twice", 'log(""started %s", a)\n', 'log("started %s", a)\n'),
+    (
+        "a docstring closed by two",
+        'def f(a):\n    """Says.""\n    return a\n\n\ndef g(a):\n    """Says more."""\n    return a\n',
+        'def f(a):\n    """Says."""\n    return a\n\n\ndef g(a):\n    """Says more."""\n    return a\n',
+    ),
+    (
+        "a condition that goes on",
+        "while True:\n    if f(a)\n    < b < c:\n        g()\n",
+        "while True:\n    if f(a) < b < c:\n        g()\n",
+    ),
+]
 CASES = [*BRACES, *PASTED, *HABITS, *LEFTOVERS]
 
 
@@ -134,11 +170,18 @@ def test_the_program_that_was_meant_comes_out(broken: str, meant: str) -> None:
 
 
 KEYWORDS = {
-    "import": "import os\n\nprint(os.name)\n", "return": "def f(w):\n    size = w * 2\n    return size\n",
-    "while": "n = 3\nwhile n > 0:\n    n -= 1\n", "elif": "if x:\n    a()\nelif y:\n    b()\n", "except": "try:\n    f()\nexcept OSError:\n    g()\n",
-    "global": "x = 1\n\ndef f():\n    global x\n    x = 2\n", "lambda": "f = sorted([1], key=lambda x: -x)\n", "class": "class A:\n    def f(self):\n        return 1\n",
-    "await": "async def f():\n    await g()\n", "match": "match x:\n    case 1:\n        print(1)\n", "case": "match x:\n    case 1:\n        print(1)\n",
-}  # fmt: skip
+    "import": "import os\n\nprint(os.name)\n",
+    "return": "def f(w):\n    size = w * 2\n    return size\n",
+    "while": "n = 3\nwhile n > 0:\n    n -= 1\n",
+    "elif": "if x:\n    a()\nelif y:\n    b()\n",
+    "except": "try:\n    f()\nexcept OSError:\n    g()\n",
+    "global": "x = 1\n\ndef f():\n    global x\n    x = 2\n",
+    "lambda": "f = sorted([1], key=lambda x: -x)\n",
+    "class": "class A:\n    def f(self):\n        return 1\n",
+    "await": "async def f():\n    await g()\n",
+    "match": "match x:\n    case 1:\n        print(1)\n",
+    "case": "match x:\n    case 1:\n        print(1)\n",
+}
 
 
 @pytest.mark.parametrize("word", KEYWORDS)

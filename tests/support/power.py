@@ -121,7 +121,7 @@ class Recorder:
         return sync
 
     def _on_open(self, _: int, name: int | None, file: int, flags: int, out: int) -> int:
-        """`name`: the address of the path. SQLite keeps it beyond this call, so it goes on as it came, not as a copy."""
+        """`name`: the address of the path. SQLite keeps it, so it goes on as it came, not as a copy."""
         path = os.fsdecode(c.string_at(name)) if name else ""
         there = os.path.exists(path)
         code = self._open(c.cast(self._below, c.c_void_p), name, file, flags, out)

@@ -140,11 +140,13 @@ def of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
 
 def _is_idle(value: ast.expr) -> bool:
     """An expression that does nothing as a statement, but is neither a text nor `...`."""
+    if isinstance(value, ast.Compare):
+        return True
     if isinstance(value, ast.Constant):
         return not isinstance(value.value, str) and value.value is not ...
     acts = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.ListComp, ast.JoinedStr)
     return not any(isinstance(node, acts) for node in ast.walk(value)) and isinstance(
-        value, ast.Name | ast.Compare | ast.Tuple | ast.BinOp | ast.BoolOp | ast.UnaryOp
+        value, ast.Name | ast.Tuple | ast.BinOp | ast.BoolOp | ast.UnaryOp
     )
 
 

@@ -65,11 +65,15 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 return Law("torn", "a call breaks off, and nobody knows how it went on")
             if step.rule == "missing_close" and _mixes(base, start):
                 return Law("made_up", "where a bracket of arithmetic ends, nobody knows")
-            if step.rule == "wrong_token" and base[start:end] == ":" and new.strip() != ":":
-                return Law("operator", "`:` was changed")
+            if step.rule == "wrong_token" and (base[start:end] == ":" or (base[start:end], new.strip()) == (",", ".")):
+                return Law("operator", f"`{base[start:end]}` was changed")
+            if step.rule == "restored" and _NAME.search(base[start:end]) and not _NAME.search(new):
+                return Law("word", "what the last change put in would be lost")
+            if step.rule == "missing_operator" and _TWO_WORDS.fullmatch(line.split("#")[0].strip()):
+                return Law("made_up", "two words that stand side by side may mean anything")
             if step.rule == "delete_token" and _NAME.fullmatch(base[start:end]):
                 return Law("word", f"`{base[start:end]}` was taken out")
-            if step.rule == "delete_token" and base[start:end] in ("$", "€", "£"):
+            if step.rule == "delete_token" and base[start:end] in ("$", "€", "£") and base[end : end + 1].isdigit():
                 return Law("literal", f"`{base[start:end]}` was taken out")
             if step.rule == "missing_comma" and new.strip() == "," and _makes_tuple(base, start, word):
                 return Law("made_up", "one value would become two")
@@ -85,6 +89,7 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
     return None
 
 
+_TWO_WORDS: Final = re.compile(r"[A-Za-z_]\w* +[A-Za-z_]\w*")
 _NAME: Final = re.compile(r"[^\W\d]\w{2,}")
 _CODE: Final = re.compile(
     r"[ \t]*(?:[\w.\[\]]+[ \t]*[-+*/]?=(?!=)|(?:if|elif|while|for|with|return|raise|assert|yield|await)\b.*[:()]"

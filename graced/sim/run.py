@@ -26,7 +26,7 @@ START_S: Final = 5.0  # a first start is over by then
 EXTRA_S: Final = 1.5  # for births, a cold spawner among them
 FACT_INTERVALS: Final = 12.0  # a stopped member takes four to be known, its watcher may be stopped too, and so on
 
-WORK_S: Final = 120.0  # for kernels' backoff and ladders, tasks with their trials, playbooks
+WORK_S: Final = 660.0  # for kernels' ladders, tasks with their trials, playbooks: a rung may take its ten minutes
 
 COLLECT_EVERY: Final = 100_000  # objects that are made and kept
 

@@ -1,5 +1,7 @@
 """`graced config`: exit 0, 78 a mistake, 65 one in a playbook."""
 
+import os
+
 import click
 
 from graced.cli.out import from_here, print_json
@@ -19,15 +21,27 @@ def command() -> None:
 @place_options
 @pass_place
 def check(place: Place, file: str | None, as_json: bool) -> None:
-    """Tell every mistake in FILE, or in the file that `start` would load, and in the playbooks it names."""
-    from graced.config.inert import inert_warnings
+    """Tell every mistake in FILE, or in the file that `start` would load, and in the playbooks it names.
+
+    It looks at this machine as well: are the programs, folders and users there that kernels (your programs) need?
+    """
+    from graced.config.inert import inert_warnings, refuse_unsafe
+    from graced.config.load import ConfigError
     from graced.control.keep import playbooks_of
+    from graced.control.machine import machine_problems
 
     if file is not None:
         place.config = file
     try:
         loaded = place.load()
         playbooks_of(loaded.config)  # `start` loads them too
+        try:
+            refuse_unsafe(loaded)
+            missing = machine_problems(loaded, os.environ)
+            if missing:
+                raise ConfigError(missing)
+        except ConfigError as error:
+            raise Mistakes(error) from None
     except Mistakes as error:
         if as_json:
             print_json({"ok": False, "problems": str(error).splitlines(), "warnings": []})
@@ -55,8 +69,16 @@ def show(place: Place, as_json: bool) -> None:
 
         print_json(msgspec.to_builtins(loaded.config))
         return
+    from graced.cli.out import wrapped
     from graced.config.show import show as shown
+    from graced.control.drift import drift
+    from graced.home.paths import Home
+    from graced.home.presence import anyone
 
+    home = Home(loaded.config.home)
+    other = drift(home, place.config) if anyone(home) else ""
+    for line in wrapped(f"this is not what runs: {other}", 100, "# ", "# ") if other else ():
+        click.echo(line)
     click.echo(shown(loaded), nl=False)
 
 

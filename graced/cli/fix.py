@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
 from graced.cli.fix_options import files, refuse_others, setting
@@ -18,6 +19,26 @@ if TYPE_CHECKING:
 BAR_FROM: Final = 20
 """Files from which on a progress bar is worth a look."""
 FORMATS: Final = ("text", "json", "github", "sarif")
+
+
+class Chosen(Struct, frozen=True):
+    """The options, as they are given."""
+
+    paths: tuple[str, ...]
+    check: bool
+    diff: bool
+    to_stdout: bool
+    interactive: bool
+    undo: bool
+    apply_below: bool
+    as_json: bool
+    form: str
+    force: bool
+    min_confidence: float | None
+
+    @property
+    def printed(self) -> str:
+        return "json" if self.as_json else self.form
 
 
 @click.command("fix")
@@ -34,20 +55,7 @@ FORMATS: Final = ("text", "json", "github", "sarif")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), metavar="X", help="else that of graced.yaml, or 0.9")
 @place_options
 @pass_place
-def command(
-    place: Place,
-    paths: tuple[str, ...],
-    check: bool,
-    diff: bool,
-    to_stdout: bool,
-    interactive: bool,
-    undo: bool,
-    apply_below: bool,
-    as_json: bool,
-    form: str,
-    force: bool,
-    min_confidence: float | None,
-) -> None:
+def command(place: Place, /, **given: Any) -> None:
     """Mend Python files that do not compile, in place. A folder is walked; .gitignore files are honoured, and what was
     installed, built or made for tests to read is passed over.
 
@@ -55,28 +63,29 @@ def command(
     graced.yaml `exclude`, `min_confidence`, `verify`, `backend` and the interpreters of `watch` and of kernels count,
     if it is your own; `apply` and `settle` are for the daemon alone.
     """
-    form = "json" if as_json else form
-    _consistent(diff=diff, stdout=to_stdout, undo=undo, interactive=interactive)
-    if interactive and (check or form != "text"):
+    chosen = Chosen(**given)
+    form, diff, to_stdout, interactive = chosen.printed, chosen.diff, chosen.to_stdout, chosen.interactive
+    _consistent(diff=diff, stdout=to_stdout, undo=chosen.undo, interactive=interactive)
+    if interactive and (chosen.check or form != "text"):
         raise click.UsageError("-i asks a person: neither --check nor another --format goes with it")
-    if undo:
-        _undo(paths)
+    if chosen.undo:
+        _undo(chosen.paths)
         return
-    if not force:
-        refuse_others(paths)
+    if not chosen.force:
+        refuse_others(chosen.paths)
     from graced.mending.backend import Asked
     from graced.mending.many import How
     from graced.mending.originals import Originals, folder_of_user
     from graced.mending.verify import Verifier
 
     agent, kernels, home, folder = setting(place)
-    named_files, named = files(paths, agent.exclude, home)
+    named_files, named = files(chosen.paths, agent.exclude, home)
     how = How(
-        write=not (check or diff or to_stdout or interactive),
-        min_confidence=agent.min_confidence if min_confidence is None else min_confidence,
-        apply_below=apply_below,
+        write=not (chosen.check or diff or to_stdout or interactive),
+        min_confidence=agent.min_confidence if chosen.min_confidence is None else chosen.min_confidence,
+        apply_below=chosen.apply_below,
         named=named,
-        forced=force,
+        forced=chosen.force,
         originals=folder_of_user(),
         backend=Asked(agent.backend, folder) if agent.backend is not None else None,
         watch=agent.watch,

@@ -14,7 +14,7 @@ from graced.control.errors import Refusal
 @click.option("--json", "as_json", is_flag=True, help="print the files written as JSON")
 @unplaced_options
 def command(folder: str, as_json: bool) -> None:
-    """Write a commented graced.yaml and two small kernels to try. Nothing is ever overwritten."""
+    """Write a commented graced.yaml and two small kernels (programs to keep running) to try. Overwrites nothing."""
     from graced.config.template import write_template
 
     try:

@@ -4,10 +4,14 @@ import os
 import sys
 import time
 
+LOCALE_OPTION = "graced_locale"
+"""Of `python -X`: this process was begun again in UTF-8 mode, in a locale with another encoding."""
+
 
 def main() -> None:
     """The entry point of the package."""
     _open_closed()
+    _speak_utf8()
     if sys.argv[1:] == ["--version"]:
         from graced import __version__
 
@@ -32,6 +36,21 @@ def main() -> None:
         if outer:
             _slow_down(end)
         raise
+
+
+def _speak_utf8() -> None:
+    """Names, arguments and environments are bytes to Linux, and what graced.yaml says of them is UTF-8.
+
+    In a locale with another encoding Python would read and write them in that one: then this process begins again in
+    UTF-8 mode (PEP 540), in which every byte comes out as it went in. What is printed stays in the locale's encoding.
+    """
+    if LOCALE_OPTION in sys._xoptions:
+        import locale
+
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding=locale.getencoding(), errors="replace")  # type: ignore[union-attr]
+    elif not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-X", LOCALE_OPTION, *sys.orig_argv[1:]])
 
 
 def _open_closed() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 WIDTH_MAX: Final = 120
-WIDTH_LEAST: Final = 60
+WIDTH_LEAST: Final = 30
 GAP: Final = "  "
 
 
@@ -66,6 +66,15 @@ def clip(text: str, columns: int) -> str:
     return line if len(line) <= columns else line[: max(0, columns - 1)] + "…"
 
 
+def middle(text: str, columns: int) -> str:
+    """The same, cut in its middle: of a path the end tells most."""
+    line = " ".join(text.split())
+    if len(line) <= columns:
+        return line
+    end = max(0, columns - 1) // 2 + max(0, columns - 1) % 2
+    return line[: max(0, columns - 1 - end)] + "…" + line[len(line) - end :]
+
+
 DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -76,11 +85,24 @@ def print_diff(diff: str) -> None:
         click.echo(click.style(line, bold=head, fg=None if head else DIFF_COLOURS.get(line[:1])), nl=False)
 
 
-class Column:
-    """One column of a table: its title, whether numbers stand to the right, the colours of some of its values."""
+def wrapped(text: str, columns: int, first: str, rest: str) -> list[str]:
+    """All of it, over as many lines as it takes; `first` and `rest` stand before them. columns 0: one line."""
+    line = " ".join(text.split())
+    if not columns or len(first) + len(line) <= columns:
+        return [first + line]
+    import textwrap
 
-    def __init__(self, title: str, right: bool = False, least: int = 0, most: int = 40) -> None:
-        self.title, self.right, self.least, self.most = title, right, least, most
+    return textwrap.wrap(line, max(columns, len(first) + 10), initial_indent=first, subsequent_indent=rest)
+
+
+class Column:
+    """One column of a table: its title, whether numbers stand to the right, how wide it is.
+
+    `rank`: on a terminal too narrow for all columns those of the highest rank are left out; 0 never is.
+    """
+
+    def __init__(self, title: str, right: bool = False, least: int = 0, most: int = 40, rank: int = 0) -> None:
+        self.title, self.right, self.least, self.most, self.rank = title, right, least, most, rank
 
 
 def lines_of(
@@ -92,13 +114,24 @@ def lines_of(
 ) -> list[str]:
     """The title line and one line for each row, aligned. `colours`: of the second cell of each row.
 
-    wide: the column `flexible` is cut so that no line is longer; 0 leaves it.
+    wide: columns are left out by their rank, and the column `flexible` is cut in its middle, so that no line is longer;
+    0 leaves all as it is.
     """
-    widths = [
-        min(column.most, max([column.least, len(column.title), *(len(row[i]) for row in rows)]))
-        for i, column in enumerate(columns)
-    ]
+    widths = _widths(columns, rows, wide)
     if wide:
+        shown = list(range(len(columns)))
+        flexible = flexible % len(columns)
+
+        def least() -> int:
+            return sum(len(columns[i].title) if i == flexible else widths[i] for i in shown) + len(GAP) * (
+                len(shown) - 1
+            )
+
+        while least() > wide and any(columns[i].rank for i in shown):
+            shown.remove(max(shown, key=lambda i: columns[i].rank))
+        columns, widths = [columns[i] for i in shown], [widths[i] for i in shown]
+        rows = [[row[i] for i in shown] for row in rows]
+        flexible = shown.index(flexible) if flexible in shown else 0
         over = sum(widths) + len(GAP) * (len(widths) - 1) - wide
         widths[flexible] = max(len(columns[flexible].title), widths[flexible] - max(0, over))
     found = [click.style(_line(columns, [column.title for column in columns], widths), dim=True)]
@@ -108,10 +141,17 @@ def lines_of(
     return found
 
 
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], wide: int) -> list[int]:
+    wanted = [
+        max([column.least, len(column.title), *(len(row[i]) for row in rows)]) for i, column in enumerate(columns)
+    ]
+    return [min(column.most, want) for column, want in zip(columns, wanted, strict=True)] if wide else wanted
+
+
 def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int], colour: str | None = None) -> str:
     padded = []
     for index, (column, cell, wide) in enumerate(zip(columns, cells, widths, strict=True)):
-        text = clip(cell, wide)
+        text = middle(cell, wide)
         text = text.rjust(wide) if column.right else text.ljust(wide)
         padded.append(click.style(text, fg=colour, bold=True) if colour and index == 1 else text)
     return GAP.join(padded).rstrip()

@@ -8,8 +8,9 @@ import click
 from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
+from graced.control.drift import drift
 from graced.control.errors import EX_FAILED, not_running
-from graced.control.names import expand
+from graced.control.names import known
 from graced.control.people import restart_kernels
 from graced.control.renew import restart_member
 from graced.home.kept import kept_config, running_kernels
@@ -27,7 +28,8 @@ def command(place: Place, name: tuple[str, ...], rolling: bool, as_json: bool) -
     """Restart kernels, or members, and wait until they are ready again."""
     home = place.home_dir()
     specs = running_kernels(kept_config(home))
-    names = expand(name, specs, MEMBERS)
+    other = drift(home, place.config)
+    names = known(name, specs, MEMBERS, other)
     if not anyone(home):
         raise not_running(home.root)
     kernels = [word for word in names if word in specs]
@@ -50,7 +52,9 @@ def command(place: Place, name: tuple[str, ...], rolling: bool, as_json: bool) -
         for word in done:
             click.echo(f"restarted {word}")
         for word in failed:
-            click.echo(f"graced: {word} is not ready again; `graced status {word}` tells why", err=True)
+            click.echo(f"graced: {word} is not ready again; `graced why {word}` tells why", err=True)
+    if other and kernels:
+        click.echo(f"graced: {other}", err=True)
     sys.exit(EX_FAILED if failed else 0)
 
 

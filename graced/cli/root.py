@@ -20,8 +20,9 @@ COMMANDS: Final = {
     "start": "start everything, or the kernels named",
     "stop": "stop everything, or the kernels named",
     "restart": "restart kernels or members",
-    "status": "who is alive, what is being healed",
-    "logs": "the logs of kernels and members",
+    "status": "what is wrong, and how your programs are",
+    "why": "why one is as it is, when it is tried next, what would change it",
+    "logs": "the logs of kernels (your programs) and members; without a name of all kernels",
     "incidents": "each failure: what, how it was found, what was done",
     "audit": "read the audit log, or verify its chain",
     "playbook": "list, show, validate and run playbooks",
@@ -172,6 +173,9 @@ def _module(name: str) -> str:
 @place_options
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Keeps processes running, mends the code that makes them crash, and keeps itself running."""
+    """Keeps processes running, mends the code that makes them crash, and keeps itself running.
+
+    A kernel is a program of yours, named under `kernels:` in graced.yaml; a member is one of graced's own processes.
+    """
     if os.environ.get("NO_COLOR"):
         ctx.color = False

@@ -1,5 +1,6 @@
 """`graced start`: exit 0, 1 not healthy in time, 78 a mistake in the configuration."""
 
+import contextlib
 import os
 import sys
 from typing import Any, Final, NoReturn
@@ -10,12 +11,15 @@ from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.cli.status import print_board
 from graced.control import start as starting
-from graced.control.errors import EX_FAILED
-from graced.control.names import expand
+from graced.control.drift import drift
+from graced.control.errors import EX_FAILED, Mistakes
+from graced.control.names import known
 from graced.control.people import start_kernels
 from graced.control.start import Outcome
 from graced.home.environment import for_spawner
 from graced.home.kept import kept_config, running_kernels
+from graced.home.launch import PYTHON
+from graced.home.loaded import note
 from graced.home.paths import Home
 from graced.home.presence import anyone
 from graced.posix import notify
@@ -45,7 +49,11 @@ def command(place: Place, name: tuple[str, ...], foreground: bool, as_json: bool
         _warn(loaded)
         lock = starting.prepare(home, loaded.config, name, os.environ, say)
     if lock is None:
-        _beside(home, name, foreground, as_json)
+        _beside(home, name, foreground, as_json, place.config)
+    with contextlib.suppress(OSError):
+        note(home, loaded.files)
+    if not loaded.files:
+        say("there is no graced.yaml here: only graced's own members are started, no kernel; see `graced init`")
     if foreground:
         _become_spawner(home, lock)
     limit_s = starting.in_time_s(loaded.config)
@@ -60,22 +68,30 @@ def say(text: str) -> None:
 
 
 def _warn(loaded: Any) -> None:
-    from graced.config.inert import inert_warnings
+    from graced.config.inert import inert_warnings, refuse_unsafe
+    from graced.config.load import ConfigError
 
+    try:
+        refuse_unsafe(loaded)
+    except ConfigError as error:
+        raise Mistakes(error) from None
     for problem in inert_warnings(loaded):
         click.echo(f"warning: {problem}", err=True)
 
 
-def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool) -> NoReturn:
+def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool, given: str | None) -> NoReturn:
     """It runs already."""
     if foreground and notify.outer():  # to a unit, another one that runs is its own or a failure, never a success
         from graced.members.succession import take_over
 
         sys.exit(take_over(home.root))
     specs = running_kernels(kept_config(home))
-    names = expand(name, specs)
+    other = drift(home, given)
+    names = known(name, specs, (), other)
     if not as_json:
         click.echo("already running")
+    if other:
+        say(other)
     with Bar("waiting for the end of the recovery") as bar:
         outcome = starting.await_recovery(home, lambda found: _advance(bar, found))
         late = start_kernels(home, specs, names) if names else []
@@ -104,5 +120,5 @@ def _become_spawner(home: Home, lock: Any) -> NoReturn:
     """The same process, with nothing in it but the spawner: every member is forked from it."""
     lock.close()
     sys.stdout.flush()
-    argv = [sys.executable, "-P", "-c", BE_SPAWNER, home.root]
+    argv = [*PYTHON, "-c", BE_SPAWNER, home.root]
     os.execve(sys.executable, argv, for_spawner(home, os.environ))

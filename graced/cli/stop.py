@@ -8,10 +8,13 @@ from graced.cli.out import print_json
 from graced.cli.place import Place, pass_place, place_options
 from graced.cli.progress import Bar
 from graced.control.errors import EX_NOTHING_RUNS, Refusal, not_running
+from graced.control.explain import foreign
 from graced.control.names import expand
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
 from graced.posix.clock import monotonic
+from graced.spec.config import Kernel
+from graced.status.now import status
 
 
 @click.command("stop")
@@ -60,8 +63,14 @@ def _stop_named(home: Home, name: tuple[str, ...]) -> tuple[list[str], list[str]
     for text in warnings:
         click.echo(f"warning: {text}", err=True)
     if left:
-        raise Refusal(f"not stopped in time: {', '.join(left)}")
+        raise Refusal("; ".join([f"not stopped in time: {', '.join(left)}", *_barred(home, specs, left)]))
     return ran, []
+
+
+def _barred(home: Home, specs: dict[str, Kernel], names: list[str]) -> list[str]:
+    """Of those whose processes are another user's, as `sudo` makes them: what can be done."""
+    rows = status(home, specs).kernels
+    return [text for name in names if (text := foreign(rows[name].pid or 0 if name in rows else 0))]
 
 
 def _listed(kernels: list[str], members: list[str]) -> str:

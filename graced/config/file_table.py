@@ -132,11 +132,15 @@ CODING_AGENT = Record(
         Key("exclude", ListOf(Text("a gitignore pattern", numbers=True)), "[]", "gitignore patterns; never mended"),
         Key("apply", Choice("fix", "suggest", "off"), "fix", "what the daemon does with a fix"),
         Key(
-            "min_confidence", Number(0, 1), "0.9",
+            "min_confidence",
+            Number(0, 1),
+            "0.9",
             "the probability that its author would accept the fix as it is; below it a fix is suggested, not applied",
         ),
         Key(
-            "settle", duration(), "5s",
+            "settle",
+            duration(),
+            "5s",
             "a file is mended once it was left alone for so long; at once when a kernel crashed over it",
         ),
         Key("probation", duration(), "10m", "a fix that does not hold for so long is taken back, byte for byte"),

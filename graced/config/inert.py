@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from graced.config.load import Loaded
+from graced.config.load import ConfigError, Loaded
 from graced.yaml_source.node import Node
 from graced.yaml_source.problem import Problem, join
 from graced.yaml_source.shape import is_null
@@ -22,28 +22,33 @@ def _other_than(*words: str) -> Callable[[Node], bool]:
 
 class Inert(Struct, frozen=True):
     """`path`: keys with dots between, under KERNEL for those of kernels and of `defaults`, with `[]` behind one that
-    holds a list, whose items are meant; `when`: for these values.
+    holds a list, whose items are meant; `when`: for these values. `unsafe`: what would happen if the key were passed
+    over, where that is not what its author may rely on: such a key is refused.
     """
 
     path: str
     when: Callable[[Node], bool] = _given
+    unsafe: str = ""
 
 
 KERNEL: Final = "KERNEL"
 
 TABLE: Final = (
     Inert("coding_agent.probation"),
-    Inert("KERNEL.schedule"),
+    Inert("KERNEL.schedule", unsafe="it would run at once, and again each time it ends; leave it to cron so far"),
     Inert("KERNEL.depends_on[].on_restart", _other_than("ignore")),
-    Inert("KERNEL.depends_on[].on_failure", _other_than("ignore")),
+    Inert(
+        "KERNEL.depends_on[].on_failure",
+        _other_than("ignore"),
+        "it would run on without what it depends on; take the key out if it may",
+    ),
     Inert("KERNEL.ready.when", _other_than("started", "exited")),
     Inert("KERNEL.health.kind", _other_than("none")),
     Inert("KERNEL.limits.memory"),
     Inert("KERNEL.limits.cpu"),
-    Inert("KERNEL.limits.open_files"),
     Inert("KERNEL.reload", _other_than("restart")),
     Inert("KERNEL.restart_mode", _other_than("stop_first")),
-    Inert("KERNEL.hooks.before_start"),
+    Inert("KERNEL.hooks.before_start", unsafe="it would run unprepared; make that a part of its `command` so far"),
     Inert("KERNEL.hooks.after_ready"),
     Inert("KERNEL.hooks.after_exit"),
     Inert("KERNEL.when_done", _other_than("keep")),
@@ -56,21 +61,33 @@ TABLE: Final = (
 
 
 def inert_warnings(loaded: Loaded) -> list[Problem]:
-    """A line for `start` of each key that is set and has no effect yet, in the order of the files.
+    """A line for `start` of each key that is set and may be passed over, in the order of the files.
 
     A key set in `defaults` is told there alone.
     """
+    return [problem for problem in _problems(loaded) if not problem.hint]
+
+
+def refuse_unsafe(loaded: Loaded) -> None:
+    """Raises ConfigError for keys without effect that change what is safe."""
+    refused = [problem for problem in _problems(loaded) if problem.hint]
+    if refused:
+        raise ConfigError(refused)
+
+
+def _problems(loaded: Loaded) -> list[Problem]:
     if loaded.root is None:
         return []
     found: dict[tuple[str, int, int], Problem] = {}
-    for path, key, message in _walk(loaded.root):
-        found.setdefault((key.file, key.line, key.column), Problem(key.file, key.line, key.column, path, message))
+    for path, key, unsafe in _walk(loaded.root):
+        problem = Problem(key.file, key.line, key.column, path, "has no effect yet", unsafe)
+        found.setdefault((key.file, key.line, key.column), problem)
     rank = {file: index for index, file in enumerate(loaded.files)}
     return sorted(found.values(), key=lambda p: (rank.get(p.file, len(rank)), p.line, p.column))
 
 
 def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
-    """(path, where, message); `defaults` first, so that what kernels have from there is told for it."""
+    """(path, where, unsafe); `defaults` first, so that what kernels have from there is told for it."""
     scopes = [("", root)]
     for name in ("defaults", "kernels"):
         node = root.get(name)
@@ -83,7 +100,7 @@ def _walk(root: Node) -> Iterator[tuple[str, Node, str]]:
                 continue
             for path, key, value in _find(node, parts[1:] if scope else parts, scope):
                 if entry.when(value):
-                    yield path, key, "has no effect yet"
+                    yield path, key, entry.unsafe
 
 
 def _find(node: Node, names: list[str], path: str) -> Iterator[tuple[str, Node, Node]]:

@@ -5,11 +5,13 @@ import os
 from typing import Final
 
 GRACED_YAML: Final = """\
-# graced.yaml: what is kept running here. Try:
+# graced.yaml: what is kept running here. Each entry under `kernels:` is a kernel: a program of yours. Try:
 #   graced start      everything below, in the background
-#   graced status     who is alive; kill -9 anything and look again
+#   graced status     what is wrong, and how your programs are; kill -9 anything and look again
+#   graced why clock  why one is as it is, and what would change it
 #   graced logs clock
 #   graced stop
+# After a change of this file: graced config check; graced stop; graced start
 # `graced config show` prints every key with its value, `graced config schema` a schema for your editor.
 version: 1
 

@@ -4,7 +4,7 @@ A process is of this home by any of these marks, or by being a descendant of one
   identity     the holder of a role, or the newest run of a kernel, by its record in the home
   session      the session that such a process leads, as long as it does
   environment  GRACED_HOME_ID is the id of this home (GRACED_KERNEL names the kernel)
-  output       stdout or stderr is a file in logs/
+  output       stdout or stderr is a file in logs/, or the pipe of a kernel's log
   title        `graced: MEMBER` (or a spawner in its first instants) with a file of this home open
 A title alone is no mark: every home has the same ones. The caller itself is never counted.
 """
@@ -53,9 +53,16 @@ class Census:
     """Looks at all of /proc, again and again; what leads a session when first seen is remembered."""
 
     def __init__(
-        self, home: Home, members: Iterable[Identity], kernels: Mapping[str, Identity], spared: Identity | None = None
+        self,
+        home: Home,
+        members: Iterable[Identity],
+        kernels: Mapping[str, Identity],
+        spared: Identity | None = None,
+        pipes: Mapping[int, str] | None = None,
     ) -> None:
+        """`pipes`: by the inode of a kernel's output its name."""
         self._spared = spared
+        self._pipes = {f"pipe:[{inode}]": name for inode, name in (pipes or {}).items()}
         self._root = os.path.realpath(home.root)
         self._logs = os.path.realpath(home.logs)
         self._tag = _home_tag(home)
@@ -127,7 +134,10 @@ class Census:
     def _output(self, pid: int) -> str | None:
         """Whose log it writes: a kernel's name, "" for a member's."""
         for fd in OUTPUTS:
-            folder, _, name = _link(f"/proc/{pid}/fd/{fd}").rpartition("/")
+            link = _link(f"/proc/{pid}/fd/{fd}")
+            if link in self._pipes:
+                return self._pipes[link]
+            folder, _, name = link.rpartition("/")
             if folder == self._logs and name.endswith(".log"):
                 stem = name.removesuffix(".log")
                 return "" if stem in MEMBERS else stem

@@ -16,9 +16,11 @@ from graced.home.kept import base_path, running_kernels
 from graced.home.kept_files import KEY_BYTES
 from graced.home.paths import Home
 from graced.home.stopping import make_spare
+from graced.members.logwriter import lock_path
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
 from graced.posix.files import create_once, write_whole
+from graced.posix.padded_record import open_slot
 from graced.spec.config import Config, to_json
 from graced.spec.playbook import Playbook
 
@@ -36,6 +38,7 @@ def keep(home: Home, config: Config, playbooks: Iterable[Playbook], environ: Map
     home.ensure()
     home.id()
     make_spare(home)
+    os.close(open_slot(lock_path(home)))  # on a disk that is full by then it could not be made
     write_whole(home.config, to_json(config))
     kept.write(home, playbooks)
     write_whole(home.environ, json.dumps(for_kernels(environ)).encode())

@@ -57,21 +57,21 @@ def offset_of_last(fd: int, size: int, lines: int) -> int:
     return 0
 
 
-def offset_since(fd: int, size: int, since: float) -> int:
-    """Where the lines from `since` (seconds since 1970) on begin.
+def offset_since(fd: int, size: int, since: float) -> tuple[int, bool]:
+    """Where the lines from `since` (seconds since 1970) on begin, and whether a line told a time.
 
     Lines without a time belong to the one before them. In a file without any, the file's own time speaks for all.
     """
     if os.fstat(fd).st_mtime < since:
-        return size
+        return size, True
     timed = False
     for offset, line in _lines(fd, size):
         at = time_in(line)
         if at is not None:
             if at >= since:
-                return offset
+                return offset, True
             timed = True
-    return size if timed else 0
+    return size if timed else 0, timed
 
 
 def _lines(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
@@ -104,6 +104,10 @@ class Reader:
         self._offset = 0
         self._size = 0
         self._mark = b""
+        self.shown = False
+        """Has anything been written out?"""
+        self.dated = True
+        """False when lines since a time were asked for, and none of them says its time."""
 
     def show(self, lines: int | None, since: float | None) -> bool:
         """The last `lines` (None: all) of those from `since` on; False when there is no file. Raises OSError."""
@@ -112,7 +116,7 @@ class Reader:
         size = os.fstat(self._fd).st_size
         self._offset = 0
         if since is not None:
-            self._offset = offset_since(self._fd, size, since)
+            self._offset, self.dated = offset_since(self._fd, size, since)
         if lines is not None:
             self._offset = max(self._offset, offset_of_last(self._fd, size, lines))
         self._size = size
@@ -153,6 +157,7 @@ class Reader:
             if not block:
                 return
             self._write(block)
+            self.shown = True
             self._offset += len(block)
             self._mark = (self._mark + block)[-MARK_BYTES:]
 

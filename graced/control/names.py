@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from graced.control.errors import unknown
+from graced.control.errors import Refusal, unknown
 from graced.spec.config import Kernel
 
 GLOB: Final = frozenset("*?[")
@@ -18,6 +18,16 @@ def expand(words: Sequence[str], kernels: Mapping[str, Kernel], members: Sequenc
     for word in words:
         found.update(dict.fromkeys(_meant(word, kernels, members)))
     return list(found)
+
+
+def known(words: Sequence[str], kernels: Mapping[str, Kernel], members: Sequence[str], drift: str) -> list[str]:
+    """As `expand`; a name that means nothing may be of a file that changed since: then `drift` is said too."""
+    try:
+        return expand(words, kernels, members)
+    except Refusal as error:
+        if drift:
+            raise Refusal(f"{error}; {drift}", error.code) from None
+        raise
 
 
 def _meant(word: str, kernels: Mapping[str, Kernel], members: Sequence[str]) -> list[str]:

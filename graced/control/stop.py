@@ -21,11 +21,12 @@ from graced.control.ending import KernelEnd, by_kernel
 from graced.control.errors import Refusal
 from graced.core.kernels import graph
 from graced.home.kept import kept_config, running_kernels
-from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.locks import LockRecord, RestartLock, holder, read_record, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
 from graced.home.slots import identity_of, stored_slots
 from graced.home.stopping import announce, conclude, other_stop
+from graced.members import logwriter
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
@@ -98,10 +99,12 @@ class _Stop:
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
         members = [presence.record.identity for presence in here.values() if presence.record is not None]
-        kernels = {name: identity_of(slot.run) for name, slot in stored_slots(home).items() if slot.run.pid > 0}
+        slots = stored_slots(home)
+        kernels = {name: identity_of(slot.run) for name, slot in slots.items() if slot.run.pid > 0}
+        pipes = {slot.log: name for name, slot in slots.items() if slot.log and slot.run.boot_id == proc.boot_id()}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
         self._mains = kernels
-        self.census = Census(home, members, kernels, beside)
+        self.census = Census(home, members, kernels, beside, pipes)
         self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
 
     def run(self, everyone: Sequence[Found]) -> None:
@@ -113,6 +116,7 @@ class _Stop:
         try:
             self._end_kernels(everyone)
             self._end_spawner()
+            self._end_log_writer()
             self._sweep()
         finally:
             if lock is not None:
@@ -181,6 +185,13 @@ class _Stop:
             # TERM first: a spawner in the foreground takes the members along and ends with a code that says so.
             end_all([here.record.identity], signal.SIGTERM, POLITE_S)
             end_all([here.record.identity], _force(here.record.identity), DEATH_S)
+
+    def _end_log_writer(self) -> None:
+        """It writes what the kernels said last, and ends."""
+        record = read_record(logwriter.lock_path(self.home))
+        awake = record is not None and proc.status(record.identity) not in ("stopped", "gone", "zombie")
+        if record is not None and awake and self._ours(record.identity):
+            end_all([record.identity], signal.SIGTERM, POLITE_S)
 
     def _sweep(self) -> None:
         """Kills whatever is left until two looks in a row find nobody, and no process of ours is being born."""

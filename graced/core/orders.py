@@ -5,7 +5,7 @@ out once, for that run only, and reports. So a kernel comes back in a millisecon
 The spawner decides nothing: where the order says report, or anything of the old tree is left, it reports.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,14 +13,20 @@ from msgspec.structs import replace
 from graced.core.vocabulary import Action
 from graced.spec.run import Run
 
+LEFT: Final = "it left {} behind, which graced ended with it: run it in the foreground, not as a daemon"
+
 Then = Literal["start", "report"]
 
 
 class Exit(Struct, frozen=True):
-    """How a run ended: exactly one of code and signal, or neither when nobody could know."""
+    """How a run ended: exactly one of code and signal, or neither when nobody could know.
+
+    `left`: the processes that it left behind when it ended well, as words; they were ended.
+    """
 
     code: int | None = None
     signal: int | None = None
+    left: str = ""
 
     @property
     def known(self) -> bool:
@@ -28,7 +34,7 @@ class Exit(Struct, frozen=True):
 
     def __str__(self) -> str:
         if self.code is not None:
-            return f"exit code {self.code}"
+            return f"exit code {self.code}" + (f"; {LEFT.format(self.left)}" if self.left else "")
         return f"signal {self.signal}" if self.signal is not None else "ended, nobody saw how"
 
 

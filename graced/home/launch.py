@@ -8,6 +8,9 @@ from graced.home.environment import OUTER_TAGS, for_spawner
 from graced.home.paths import Home
 from graced.posix.spawn import cold_start
 
+PYTHON: Final = (sys.executable, "-X", "utf8", "-P")
+"""In UTF-8 mode names, arguments and environments go through as the bytes that they are, whatever the locale."""
+
 SPAWNER_MODULE: Final = "graced.members.spawner"
 
 
@@ -20,5 +23,5 @@ def launch_spawner(home: Home, fresh: bool, as_child: bool) -> int:
     if fresh:  # of a shell that runs inside of somebody's service: that one does not look after us
         for name in OUTER_TAGS:
             environ.pop(name, None)
-    argv = [sys.executable, "-P", "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
+    argv = [*PYTHON, "-m", SPAWNER_MODULE, "--home", home.root, *(["--fresh"] if fresh else [])]
     return cold_start(argv, for_spawner(home, environ), home.log("spawner"), as_child=as_child)

@@ -18,9 +18,10 @@ SLOT_BYTES: Final = 512
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """What is stored of a kernel's newest run. Its `pid` 0: it was about to be born."""
+    """What is stored of a kernel's newest run. Its `pid` 0: it was about to be born; `log`: the inode of its output."""
 
     run: Run
+    log: int = 0
 
 
 class KernelSlots:

@@ -7,8 +7,8 @@ from typing import Final
 
 from graced.config.environment import environment_of
 from graced.home.paths import Home
-from graced.posix.files import make_dir
 from graced.posix.spawn import Launch, launch
+from graced.posix.users import login_environment
 from graced.spec.config import Config, Kernel
 from graced.spec.replicas import expand_replicas
 
@@ -42,23 +42,32 @@ def inherited(home: Home) -> dict[str, str]:
     return base
 
 
-class Launcher:
-    """Gives birth to kernels as the loaded configuration says; keeps their logs open."""
+def surroundings(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
+    """The whole environment of a kernel but for its marks. Raises OSError or ValueError for a bad `env_file`.
 
-    def __init__(self, home: Home, config: Config) -> None:
-        self._home = home
+    Of another user it is that user's. Python's output is not kept back in a buffer: in a log it would be late, and what
+    a program said last before a kill -9 would be missing. Both unless `env` or `env_file` say otherwise.
+    """
+    login = login_environment(kernel.user) if kernel.user else {}
+    return environment_of({**base, "PYTHONUNBUFFERED": "1", **login}, kernel)
+
+
+class Launcher:
+    """Gives birth to kernels as the loaded configuration says. `output`: gives a descriptor for fds 1 and 2."""
+
+    def __init__(self, home: Home, config: Config, output: Callable[[Kernel], int]) -> None:
+        self._home, self._output = home, output
         self.kernels: dict[str, Kernel] = expand_replicas(config)
-        self._logs: dict[str, int] = {}
         self._base = inherited(home)
 
     def environment(self, kernel: Kernel, run: int) -> dict[str, str]:
-        env = environment_of(self._base, kernel)
+        env = surroundings(self._base, kernel)
         env.update({"GRACED_HOME_ID": self._home.id(), "GRACED_KERNEL": kernel.name, "GRACED_RUN": str(run)})
         return env
 
     def unmarked(self, kernel: Kernel) -> dict[str, str]:
         """The kernel's environment without the marks of a run: for a command beside it."""
-        return environment_of(self._base, kernel)
+        return surroundings(self._base, kernel)
 
     def launch(self, name: str, run: int, give: Give) -> int:
         """The pid of run `run`. Raises OSError with a sentence in `strerror`."""
@@ -66,30 +75,14 @@ class Launcher:
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
         told, fds = give(kernel)
-        return launch(
-            Launch(
-                name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,
-                kernel.user, kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds),
-                keep_fd=fds,
-            )
-        )  # fmt: skip
-
-    def _log(self, name: str) -> int:
-        """The kernel's log, O_APPEND; opened again when its path is another file (a person moved or deleted it)."""
-        path = self._home.log(name)
-        fd = self._logs.get(name)
-        if fd is not None:
-            try:
-                here, there = os.fstat(fd), os.stat(path)
-                if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-                    return fd
-            except OSError:
-                pass
-            os.close(fd)
+        env = {**self.environment(kernel, run), **told}
+        output = self._output(kernel)
         try:
-            make_dir(self._home.logs, 0o700)  # a person may have deleted it
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._logs[name] = fd
-        return fd
+            return launch(
+                Launch(
+                    name, list(kernel.command), env, output, kernel.cwd, kernel.user, kernel.group, kernel.umask,
+                    kernel.nice, kernel.oom_score_adj, kernel.limits.open_files, bool(fds), fds,
+                )
+            )  # fmt: skip
+        finally:
+            os.close(output)

@@ -1,6 +1,7 @@
 """What the spawner tells self_healing of kernels, kept until somebody in that role has taken it."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from graced.bus.protocol import Reply, to_plain
@@ -12,11 +13,17 @@ if TYPE_CHECKING:
 
 NEWS_MAX: Final = 4096  # reports kept for a self_healing that is away; older ones are dropped, a sync tells the rest
 NEWS_TIMEOUT_S: Final = 1.0
+LOG_S: Final = 0.25
+"""For so long an exit is not told while the kernel's last words are on their way to its log, which is then read."""
+
+LOG_LOOK_S: Final = 0.002
 
 
 class News:
-    def __init__(self, shell: "Shell") -> None:
-        self._shell = shell
+    """`unread`: of a kernel, whether it has printed what is not in its log yet."""
+
+    def __init__(self, shell: "Shell", unread: Callable[[str], bool]) -> None:
+        self._shell, self._unread = shell, unread
         self._items: deque[dict[str, Any]] = deque(maxlen=NEWS_MAX)
         self._count = 0
         self._sent = 0
@@ -45,10 +52,17 @@ class News:
         if beat.member == "self_healing" and beat.incarnation != self._listener:
             self._sent = 0
 
-    def tend(self) -> None:
+    def _early(self, now: float) -> bool:
+        fresh = [item for item in self._items if item["n"] > self._sent and now - item["at"] < LOG_S]
+        return any(item["what"] == "exited" and self._unread(item["running"]["run"]["kernel"]) for item in fresh)
+
+    def tend(self, now: float) -> None:
         """Send what self_healing has not taken."""
         peer = self._shell.state.peers["self_healing"]
         if not self._items or self._sent >= self._count or peer.down or peer.incarnation != self._listener:
+            return
+        if self._early(now):
+            self._shell.after(LOG_LOOK_S, lambda: None)
             return
         self._sent = top = self._count
 

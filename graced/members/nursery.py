@@ -37,6 +37,7 @@ TREE_STEP_S: Final = 0.002
 LOOK_S: Final = 0.02  # between two looks for what a first process that ended has left
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+DAEMONS_SHOWN: Final = 3
 WANTS: Final = frozenset({
     errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
 })  # fmt: skip
@@ -69,6 +70,7 @@ class Nursery:
     def __init__(self, shell: "Shell", known: Callable[[], set[int]]) -> None:
         self.shell = shell
         self._processes, self._trees, self._slots = shell.processes, shell.outside.trees, shell.slots
+        self._outputs = shell.outside.outputs
         self.runs: Runs = {}
         self._known = known
         self._specs = expand_replicas(shell.config)
@@ -82,7 +84,7 @@ class Nursery:
         self._seen_runs: frozenset[tuple[str, str]] = frozenset()
         self._line: deque[Ending] = deque()  # adopted ones, whose steps are looks at all of /proc
         self._next_runs: dict[str, int] = {}  # asked for while the old tree was being ended
-        self.news = News(shell)
+        self.news = News(shell, self._outputs.unread)
 
     # --- adoption
 
@@ -96,10 +98,14 @@ class Nursery:
         for kernel, run in sorted(self._seen_runs):  # whose slot was lost, or is of an older run
             known = slots.get(kernel)
             if kernel in self._specs and run.isdigit() and int(run) > (known.run.run if known else 0):
-                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id))
+                log = known.log if known else 0
+                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id), log)
+        self._outputs.adopt(slots.values())
         for slot in slots.values():
             self._adopt_one(slot)
-        alive = (r for r in self.runs.values() if r.alive)
+        alive = [r for r in self.runs.values() if r.alive]
+        for each in alive:
+            self._outputs.adopt_of(each.kernel, each.run.pid)
         self.keeper.gather(given, [identity_of(r.run) for r in alive])
 
     def _adopt_one(self, slot: Slot) -> None:
@@ -184,7 +190,7 @@ class Nursery:
     def _launch(self, launch: Launch) -> None:
         kernel = launch.kernel
         run = Run(kernel, launch.run, boot_id=self.shell.identity.boot_id)
-        self._slots.store(Slot(run))
+        self._slots.store(Slot(run, self._outputs.number(kernel)))
         try:
             pid = self._trees.launch(kernel, run.run, self.keeper.give)
         except (OSError, ValueError) as error:  # ValueError: an env_file that was broken since, a NUL in a word
@@ -198,7 +204,7 @@ class Nursery:
         identity = self._processes.identify(pid)
         ticks = identity.start_ticks if identity is not None else 0
         born = msgspec.structs.replace(run, pid=pid, start_ticks=ticks, started=now)
-        self._slots.store(Slot(born))
+        self._slots.store(Slot(born, self._outputs.number(kernel)))
         self._pids[pid] = kernel
         self.runs, actions = orders.launched(self.runs, born, now)
         self._do(actions)
@@ -212,7 +218,8 @@ class Nursery:
             return
         kernel = self._pids.pop(pid, None)
         if kernel is None:
-            return  # an orphan of some kernel that ended by itself
+            self._outputs.reaped(pid)
+            return  # or an orphan of some kernel that ended by itself
         code = os.waitstatus_to_exitcode(wait_status)
         exit = Exit(code=code) if code >= 0 else Exit(signal=-code)
         ending = self._endings.get(kernel)
@@ -225,6 +232,8 @@ class Nursery:
     def _finish(self, running: Running, exit: Exit, *, scan: bool, witnessed: bool = True) -> None:
         """The first process of a run is dead: what it left behind goes first, then the order is carried out."""
         if scan or self._strays() or self._trees.in_leaf(running.kernel):
+            if exit.code == 0 and not scan:
+                exit = msgspec.structs.replace(exit, left=self._daemons(running))
             ending = self._endings[running.kernel] = Ending(running, witnessed=witnessed)
             ending.exit = exit
             self._advance(ending, self.shell.now())
@@ -235,6 +244,12 @@ class Nursery:
         """Children that are neither members nor first processes of runs: somebody's orphans, maybe this run's."""
         known = self._known().union(self._commands)
         return any(pid not in self._pids and pid not in known for pid in self._trees.children())
+
+    def _daemons(self, running: Running) -> str:
+        """What a first process that ended well has left, as words: a program that went into the background."""
+        named = [(pid, name) for pid in self._strays_of(running) if (name := self._trees.name(pid))]
+        shown = ", ".join(f"{name} (pid {pid})" for pid, name in named[:DAEMONS_SHOWN])
+        return shown + (f" and {len(named) - DAEMONS_SHOWN} more" if len(named) > DAEMONS_SHOWN else "")
 
     def _exited(self, running: Running, exit: Exit) -> None:
         now = self.shell.now()
@@ -428,10 +443,11 @@ class Nursery:
 
     def tend(self, now: float) -> None:
         self.keeper.tend(now)
-        self.news.tend()
+        self._outputs.tend(now)
+        self.news.tend(now)
 
     def wake_at(self) -> float:
-        return float("inf")
+        return self._outputs.wake_at()
 
 
 def _is_want(error: OSError | ValueError) -> bool:

@@ -4,7 +4,7 @@ There are two outsides: `graced.members.linux` is the real one, `graced.sim.outs
 for type checkers: nothing imports it at run time, so a birth does not pay for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 from typing import Any, Protocol
 
@@ -161,6 +161,9 @@ class Trees(Protocol):
 
     def facts(self, pid: int, kernel: str, run: int, session: int) -> Facts: ...
 
+    def name(self, pid: int) -> str:
+        """Of the program; "" of one that is dead or about to be."""
+
     def left(self, kernel: str, run: int, session: int) -> bool:
         """Does anything with its marks or in its session live?"""
 
@@ -170,6 +173,33 @@ class Trees(Protocol):
     def tree(
         self, root: Identity, kernel: str, run: int, session: int | None, subreaper: bool, spare: Callable[[int], bool]
     ) -> Tree: ...
+
+
+class Outputs(Protocol):
+    """What kernels print: a pipe each, kept across every death, and the process that empties it into the log."""
+
+    @property
+    def worker(self) -> int:
+        """pid of the log writer, a child; 0 without one."""
+
+    def adopt(self, slots: Iterable[Slot]) -> None:
+        """Find the pipes of kernels of an earlier spawner."""
+
+    def adopt_of(self, kernel: str, pid: int) -> None:
+        """Of a kernel that lives and whose slot was lost."""
+
+    def number(self, kernel: str) -> int:
+        """The inode of the kernel's pipe, for its slot; 0 when there can be none."""
+
+    def unread(self, kernel: str) -> bool:
+        """Has it printed what is not in its log yet?"""
+
+    def reaped(self, pid: int) -> bool:
+        """A child ended: was it the log writer?"""
+
+    def tend(self, now: float) -> None: ...
+
+    def wake_at(self) -> float: ...
 
 
 # --- what is kept
@@ -383,6 +413,9 @@ class Outside(Protocol):
 
     @property
     def trees(self) -> Trees: ...
+
+    @property
+    def outputs(self) -> Outputs: ...
 
     @property
     def locks(self) -> Locks: ...

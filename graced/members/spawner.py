@@ -72,7 +72,9 @@ class Spawner(Duty):
 
     def _known(self) -> set[int]:
         """Children that belong to no kernel."""
-        return {*self.roles, self._stopper, self.shell.syncer.worker, self.shell.supervisor.worker}
+        shell = self.shell
+        workers = (shell.syncer.worker, shell.supervisor.worker, shell.outside.outputs.worker)
+        return {*self.roles, self._stopper, *workers}
 
     # --- commands
 

@@ -93,6 +93,17 @@ def _listen(family: int, address: object, both: bool = False) -> socket.socket:
     return listener
 
 
+def file_of(wish: Wish) -> tuple[int, int] | None:
+    """(device, inode) of the socket file at the address; None for a port, and where no socket is."""
+    if wish.path is None:
+        return None
+    try:
+        found = os.lstat(wish.path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
+
+
 def is_it(fd: int, wish: Wish) -> bool:
     """Whether the descriptor is a listening socket at that address."""
     try:

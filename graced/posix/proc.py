@@ -333,6 +333,14 @@ def die_with_parent(sig: int) -> None:
     _prctl()(_PR_SET_PDEATHSIG, sig)
 
 
+def name(pid: int) -> str:
+    """The program's name, at most 15 bytes of it; "?" when there is no such process."""
+    try:
+        return slurp(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
+    except OSError:
+        return "?"
+
+
 def set_title(title: str) -> None:
     """The process title that ps shows, and its first 15 bytes as the name that top shows.
 

@@ -10,15 +10,26 @@ import resource
 import signal
 import struct
 from collections.abc import Callable, Mapping
-from typing import Never
+from typing import Final, Never
 
 import msgspec
 
 from graced.posix.descriptors import Action, ChildFds, close_all_but, seal_fds
 from graced.posix.forkexec import ALL_SIGNALS, Image, Step, failed, fork_exec
+from graced.posix.shebang import fault
 from graced.posix.users import Credentials, credentials
 
 __all__ = ["ALL_SIGNALS", "Launch", "close_all_but", "cold_start", "launch", "resolve", "seal_fds"]
+
+
+SHELL_WORDS: Final = frozenset(
+    {"cd", "export", "source", ".", "set", "unset", "ulimit", "umask", "exec", "eval", "trap", "if", "while", "for"}
+)
+"""Words that a shell carries out itself: no program is called so."""
+
+SHELL_HINT: Final = """write command: [sh, -c, '...']"""
+
+EXPLAINED: Final = (errno.ENOENT, errno.ENOEXEC, errno.EACCES)
 
 
 class Launch(msgspec.Struct):
@@ -68,7 +79,8 @@ def resolve(word: str, env: Mapping[str, str], cwd: str | None = None) -> str:
     if barred:
         raise PermissionError(errno.EACCES, f"command {word}: {barred} is not executable")
     where = "no such file" if "/" in word else "not found on PATH"
-    raise FileNotFoundError(errno.ENOENT, f"command {word}: {where}")
+    hint = f"; it is a command of the shell: {SHELL_HINT}" if word in SHELL_WORDS else ""
+    raise FileNotFoundError(errno.ENOENT, f"command {word}: {where}{hint}")
 
 
 def launch(wish: Launch) -> int:
@@ -85,12 +97,24 @@ def launch(wish: Launch) -> int:
         except OSError as error:  # said before a command that is relative to it is not found
             raise failed(f"cwd {wish.cwd}", error.errno) from None
     path = resolve(wish.argv[0], wish.env, wish.cwd)
-    if wish.needs_fork:
-        steps = _steps(wish, credentials(wish.user, wish.group))
-        with ChildFds(wish.log_fd, wish.keep_fd) as fds:
-            return fork_exec(Image(path, wish.argv, dict(wish.env), wish.listen_pid), steps, fds)
-    with ChildFds(wish.log_fd, wish.keep_fd) as fds, _Inside(wish.cwd):
-        return _posix_spawn(path, wish.argv, wish.env, fds.actions())
+    try:
+        if wish.needs_fork:
+            steps = _steps(wish, credentials(wish.user, wish.group))
+            with ChildFds(wish.log_fd, wish.keep_fd) as fds:
+                return fork_exec(Image(path, wish.argv, dict(wish.env), wish.listen_pid), steps, fds)
+        with ChildFds(wish.log_fd, wish.keep_fd) as fds, _Inside(wish.cwd):
+            return _posix_spawn(path, wish.argv, wish.env, fds.actions())
+    except OSError as error:
+        raise _explained(error, path, wish) from None
+
+
+def _explained(error: OSError, path: str, wish: Launch) -> OSError:
+    """execve(2) says "No such file or directory" of a file that is there when its interpreter is not."""
+    text = str(error.strerror)
+    if error.errno not in EXPLAINED or not text.startswith(f"command {wish.argv[0]}: "):
+        return error
+    wrong = fault(path, wish.env).replace("FILE", path)
+    return OSError(error.errno, f"command {wish.argv[0]}: {wrong}") if wrong else error
 
 
 def cold_start(

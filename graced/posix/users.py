@@ -53,3 +53,17 @@ def _group(group: str) -> int:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         raise OSError(errno.EINVAL, f"group {group}: there is no such group") from None
+
+
+UNKNOWN_HOME = "/"
+"""Of a uid without an entry, as container runtimes have it: never the folder of whoever started graced."""
+
+
+def login_environment(user: str) -> dict[str, str]:
+    """HOME, USER, LOGNAME and SHELL of a user, by name or number; {} where there is none, which the birth tells."""
+    try:
+        entry = _user(user)
+    except OSError:
+        return {}
+    home, name, shell = (UNKNOWN_HOME, user, "") if entry is None else (entry.pw_dir, entry.pw_name, entry.pw_shell)
+    return {"HOME": home or UNKNOWN_HOME, "USER": name, "LOGNAME": name, "SHELL": shell or "/bin/sh"}

@@ -7,6 +7,10 @@ MAX_CHARS: Final = 3_000_000
 """Characters compiled for one file: about as many as a second allows on a slow machine."""
 MAX_CHECKS: Final = 2_500
 """Texts compiled for one file."""
+LONG_CHARS: Final = 500
+"""A candidate in a longer statement counts as many times more."""
+CLOCK_EVERY: Final = 16
+"""The clock is looked at once in so many candidates."""
 MAX_CANDIDATES: Final = 12_000
 """Candidates whose plausibility is computed for one file."""
 
@@ -35,5 +39,8 @@ class Budget:
         if time.monotonic() > self.deadline:
             raise OutOfTime
 
-    def scored(self) -> None:
-        self.candidates -= 1
+    def scored(self, chars: int) -> None:
+        """Counts one candidate for a statement of so many characters. Raises OutOfTime."""
+        self.candidates -= 1 + chars // LONG_CHARS
+        if not self.candidates % CLOCK_EVERY and time.monotonic() > self.deadline:
+            raise OutOfTime

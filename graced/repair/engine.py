@@ -17,7 +17,7 @@ from graced.repair.features import features_of
 from graced.repair.laws import Law, broken_law
 from graced.repair.newer import F_STRING, newer_syntax
 from graced.repair.past import Hints, Past, past_of
-from graced.repair.prune import pruned
+from graced.repair.prune import in_sequence, pruned
 from graced.repair.search import Check, State, search
 from graced.repair.text import Decoded, decode
 
@@ -108,6 +108,8 @@ def explained(
         best = _searched(plain, check, budget, earlier, errors)
         if best is not None and len(best.steps) > 1 and not budget.spent:
             steps, text = pruned(plain, best.steps, check)
+            if steps is not best.steps:
+                steps = in_sequence(steps)
             best = best._replace(text=text, steps=steps)
         fixed = decoded.encode(best.text) if best is not None else source
         if best is None or fixed == source or fault_in(fixed) is not None:

@@ -14,6 +14,8 @@ from graced.repair.site import Site
 
 _PREFIX: Final = re.compile(r"(?:[fF][rR]?|[rR][fF])(\"\"\"|'''|\"|')")
 _FIELD_END: Final = re.compile(r"[\w\])\"']")
+NEAR: Final = 40
+"""Tokens around the fault among which f-strings are looked at."""
 PLACES: Final = 12
 """Places tried for one missing brace."""
 
@@ -21,7 +23,8 @@ PLACES: Final = 12
 def candidates(site: Site) -> Iterator[Candidate]:
     if not any(token.kind == STRING and token.text[:1] in "fFrR" for token in site.tokens):
         return
-    near = [t for t in site.tokens if t.kind == STRING and _PREFIX.match(t.text)]
+    close = site.tokens[max(0, site.here - NEAR) : site.there + NEAR]
+    near = [t for t in close if t.kind == STRING and _PREFIX.match(t.text)]
     if not (site.said("f-string") or any(_broken(t.text) for t in near)):
         return
     for token in near:

@@ -265,7 +265,7 @@ def _elif_last(site: Site) -> Iterator[Candidate]:
     moved, stays = src.text[start:middle], src.text[middle:stop]
     if not stays.endswith("\n"):
         stays += newline_of(src.text)
-    yield Candidate("clause_order", -1.0, ((start, stop, stays + moved.rstrip("\r\n") + newline_of(src.text)),), 0.0)
+    yield Candidate("clause_order", -8.0, ((start, stop, stays + moved.rstrip("\r\n") + newline_of(src.text)),), 0.0)
 
 
 def _inner_quotes(site: Site) -> Iterator[Candidate]:

@@ -1,6 +1,6 @@
 """Undoes what a repair turned out not to need: a guess at one fault that the mend of the next made superfluous."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from graced.repair.check import Fault
 from graced.repair.edits import Candidate, Edit, applied, merged
@@ -39,6 +39,20 @@ def in_origin(steps: tuple[Candidate, ...]) -> list[Candidate] | None:
         done = sorted([*done, *edits])
         out.append(step._replace(edits=tuple(edits)))
     return out
+
+
+def in_sequence(steps: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Steps whose offsets are those of the first text, with the offsets that they have one after the other."""
+    done: list[Edit] = []
+    out: list[Candidate] = []
+    for step in steps:
+        edits = []
+        for start, end, new in step.edits:
+            shift = sum(len(put) - (high - low) for low, high, put in done if high <= start)
+            edits.append((start + shift, end + shift, new))
+        done += step.edits
+        out.append(step._replace(edits=tuple(edits)))
+    return tuple(out)
 
 
 def _moved(done: list[Edit], start: int, end: int) -> tuple[int, int] | None:

@@ -247,6 +247,7 @@ def _progress(state: State, source: Source, candidate: Candidate, fault: Fault |
 def _candidates(fault: Fault, source: Source, scorer: Scorer, budget: Budget) -> Iterator[tuple[float, Candidate]]:
     """All candidates with their costs in nats."""
     site = Site(source, fault, scorer)
+    size = source.lines[site.high].next - source.lines[site.low].start
     for candidate in py2.candidates(source, fault):
         yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate
     for family in FAMILIES:
@@ -254,5 +255,5 @@ def _candidates(fault: Fault, source: Source, scorer: Scorer, budget: Budget) ->
             if budget.spent:
                 return
             if candidate.edits:
-                budget.scored()
+                budget.scored(size)
                 yield candidate.cost + WEIGHT * scorer.delta(source, candidate, site.at), candidate

@@ -68,7 +68,8 @@ def _arguments(site: Site) -> Iterator[Candidate]:
                         end = tokens[last + 1].end if last + 1 < len(tokens) else tokens[last].end
                         edit = (tokens[first].start, end, "")
                     values = {site.text[tokens[a].start : tokens[b].end] for a, b in names}
-                    rule = "repeated_argument" if len(values) > 1 else "doubled_argument"
+                    same = len(values) == 1 and site.said("repeated")
+                    rule = "doubled_argument" if same else "repeated_argument"
                     yield Candidate(rule, 0.5 + order, (edit,))
     if site.said("positional argument follows", "non-default argument", "parameter without a default"):
         for part in _call_parts(tokens, site):

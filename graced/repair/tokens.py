@@ -151,7 +151,8 @@ def _singles(site: Site, indices: list[int], balanced: bool) -> Iterator[Candida
         if token.kind == BADSTR or "\n" in token.text:
             continue
         weight = 3.5 if token.kind in (OP, BAD) else 6.0
-        weight += 6.0 * (token.text in ("[", "{") and not balanced)
+        if token.kind == OP and (token.text in OPENS or token.text in CLOSES):
+            continue  # which bracket is too many is for the rules of brackets to say
         weight -= token.kind == BAD or (token.kind == NAME and len(token.text) == 1)
         weight -= _litter(text, tokens, index, scorer.names[token.text])
         if token.kind == OP and index and tokens[index - 1].text == token.text and token.text in ",.:;=+":

@@ -18,7 +18,7 @@ from graced.posix.proc import Identity, Status
 from graced.sim.attempts import Attempts
 from graced.sim.disk import Audit, Books, Files, Slots
 from graced.sim.machine import Process
-from graced.sim.trees import Trees
+from graced.sim.trees import Outputs, Trees
 from graced.sim.workers import Workers
 
 if TYPE_CHECKING:
@@ -285,6 +285,7 @@ class Simulated:
         self.timers = Timers(self.now)
         self.bus = member.bus
         self.processes, self.trees, self.locks = Processes(member), Trees(member), Locks(member)
+        self.outputs = Outputs()
         self.audit, self.store = Audit(member), Books(member)
         self.slots, self.files, self.syncer = Slots(member), Files(member), Syncer()
         self.workers, self.attempts, self.supervisor = Workers(member), Attempts(member), Supervisor()

@@ -1,9 +1,10 @@
 """The processes of kernels, as the spawner meets them in the simulator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from graced.core.trees import Facts
+from graced.home.slots import Slot
 from graced.members.outside import Give
 from graced.posix.proc import Identity
 from graced.sim.machine import TICKS_A_SECOND, Process
@@ -60,6 +61,30 @@ class Tree:
         return [p for p in everyone if p.marks == self._marks or (self._session and p.session == self._session)]
 
 
+class Outputs:
+    """Of simulated kernels, which print nothing."""
+
+    worker = 0
+
+    def adopt(self, slots: Iterable[Slot]) -> None: ...
+
+    def adopt_of(self, kernel: str, pid: int) -> None: ...
+
+    def number(self, kernel: str) -> int:
+        return 0
+
+    def unread(self, kernel: str) -> bool:
+        return False
+
+    def reaped(self, pid: int) -> bool:
+        return False
+
+    def tend(self, now: float) -> None: ...
+
+    def wake_at(self) -> float:
+        return float("inf")
+
+
 class Trees:
     def __init__(self, member: "Member") -> None:
         self._member, self._machine = member, member.world.machine
@@ -106,6 +131,10 @@ class Trees:
         if process.marks is not None:
             return Facts(marks=process.marks)
         return Facts(in_session=process.session == session)
+
+    def name(self, pid: int) -> str:
+        process = self._machine.processes.get(pid)
+        return "simulated" if process is not None and process.alive else ""
 
     def in_leaf(self, kernel: str) -> bool:
         return False  # the simulated machine has no cgroups

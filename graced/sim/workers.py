@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from graced.members.mender import LookAt, Mend, Settle, TakeBack
+from graced.members.mending_work import LookAt, Mend, Settle, TakeBack
 from graced.members.retrying import LookBarred as LookAllBarred
 from graced.members.rungs import LookBarred, Restore, TakeSnapshot
 from graced.members.scanning import ScanTrees, WatchTrees

@@ -23,13 +23,15 @@ OVER: Final = frozenset({"failed", "exited", "scheduled"})
 """States of a kernel without a process that stay true while nobody starts any."""
 
 ENDED: Final = "its process has just ended"
+FROZEN: Final = "its process is stopped by a signal, it does nothing; `kill -CONT {pid}` lets it go on"
 NEVER: Final = KernelView(Run(""), "stopped", "", 0, None, False, None, False, False, 0.0)
 
 
 def kernels_now(g: Gathered) -> dict[str, KernelView]:
-    """Every kernel as it is at this moment, in the order of the configuration, then what else is known, by name."""
+    """Every kernel as it is at this moment, in the order of the configuration, then others that still run, by name."""
     told = told_kernels(g)
-    names = [*g.specs, *sorted(name for name in told if name not in g.specs)]
+    removed = sorted(name for name in told if name not in g.specs)
+    names = [*g.specs, *(name for name in removed if _newest(g, name, told[name]) is not None)]
     anyone = any(presence.alive for presence in g.presences.values())
     return {name: _now(g, name, told.get(name), anyone) for name in names}
 
@@ -57,7 +59,10 @@ def _now(g: Gathered, name: str, told: KernelView | None, anyone: bool) -> Kerne
         known = same and "self_healing" in g.views  # what is stored is as it was at the run's birth
         if state == "starting" and not known and _has_stayed_up(g, spec, newest):
             state = "ready"
-        return replace(kernel, state=state, reason=kernel.reason if same else "", run=newest)
+        reason = kernel.reason if same else ""
+        if newest.pid in g.frozen:
+            state, reason = "unhealthy", FROZEN.format(pid=newest.pid)
+        return replace(kernel, state=state, reason=reason, run=newest)
     run = Run(name, max(kernel.run.run, g.slots[name].run.run if name in g.slots else 0))
     if g.stopping or not anyone:  # self_healing means to start it again should the stop die midway: it does not now
         state = kernel.state if kernel.state in OVER else "stopped"

@@ -27,7 +27,8 @@ class RunFact(Struct, frozen=True):
 
 class Gathered(Struct, frozen=True):
     """`views`: of the members that answered in time. `slots`, `stored`: the kernels by the disk; `living`: (pid, start
-    ticks) of every kernel process named in views or on disk that was alive. `usages` by pid. `base`: each member's
+    ticks) of every kernel process named in views or on disk that was alive; `frozen`: pids of those that a
+    signal stopped. `usages` by pid. `base`: each member's
     incarnation before the last `start` from nothing. `unfinished`: targets of the playbook runs that the store holds
     as unfinished, by executor. `stopping`: a `graced stop` of everything is at work, or done.
     """
@@ -42,6 +43,7 @@ class Gathered(Struct, frozen=True):
     slots: dict[str, RunFact] = {}
     stored: dict[str, KernelView] = {}
     living: frozenset[tuple[int, int]] = frozenset()
+    frozen: frozenset[int] = frozenset()
     base: dict[str, int] = {}
     unfinished: dict[str, tuple[str, ...]] = {}
     recoveries: Recoveries = Recoveries()

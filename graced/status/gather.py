@@ -23,6 +23,9 @@ from graced.status import disk
 from graced.status.facts import Clocks, Gathered
 from graced.status.structs import Code
 
+STOPPED_STATE: Final = "T"
+"""Of a process in /proc/PID/stat, proc_pid_stat(5)."""
+
 ASK_TIMEOUT_S: Final = 0.4
 """For all members together. An idle one answers in 2 ms; one that hangs never does."""
 
@@ -72,6 +75,7 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
         slots=facts,
         stored=stored.kernels,
         living=living,
+        frozen=_frozen(pids),
         base=read_base(home),
         unfinished=stored.unfinished,
         recoveries=stored.recoveries,
@@ -86,6 +90,12 @@ def gather(home: Home, specs: dict[str, Kernel] | None = None) -> Gathered:
 
 def _living(identities: Iterable[proc.Identity]) -> frozenset[tuple[int, int]]:
     return frozenset((i.pid, i.start_ticks) for i in identities if proc.alive(i))
+
+
+def _frozen(pids: Iterable[int]) -> frozenset[int]:
+    """Those that a signal (SIGSTOP, SIGTSTP) keeps from running; a debugger's stop is none."""
+    stats = (proc.read_stat(pid) for pid in pids)
+    return frozenset(stat.pid for stat in stats if stat is not None and stat.state == STOPPED_STATE)
 
 
 def _usages(here: dict[str, Presence], kernel_pids: set[int]) -> dict[int, Usage]:

@@ -191,5 +191,3 @@ def test_default_excludes_keep_a_watched_project_safe(make: Make) -> None:
     assert {Path(task["path"]).name for task in tasks(one)} == {"a.py", "off.py"}
     assert all((folder / name).read_bytes() == BROKEN for name in names)
     one.stop_and_prove()
-
-

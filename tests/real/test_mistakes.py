@@ -21,6 +21,8 @@ MISTAKES: Final = {
         "timing:\n  heartbeat_interval: 1s\n  heartbeat_timeout: 2s\n" + KERNEL, "3:22: timing.heartbeat_timeout", "",
     ),
     "the name of a member": ("kernels:\n  watchdog:\n    command: x\n", "2:3: kernels.watchdog", ""),
+    "a schedule": (KERNEL + "    schedule: '@daily'\n", "4:5: kernels.web.schedule", "it would run at once"),
+    "a preparation": (KERNEL + "    hooks: {before_start: x}\n", "4:13: kernels.web.hooks", "it would run unprepared"),
     "no YAML": ("kernels: [\n", "", ""),
 }  # fmt: skip
 

@@ -16,13 +16,13 @@ __all__ = ["copy"]
 
 def kill_run(one: Graced, name: str) -> int:
     """The number of the run that is killed."""
-    run = one.slot(name)["run"]
+    run = one.slot(name)
     os.kill(run["pid"], signal.SIGKILL)
     return int(run["run"])
 
 
 def is_newer(one: Graced, name: str, run: int) -> bool:
-    slot = one.slot(name)["run"]
+    slot = one.slot(name)
     return bool(slot["run"] > run and slot["pid"])
 
 
@@ -36,7 +36,7 @@ def test_trigger_starts_a_critical_kernel_while_both_healers_are_out(make: Make,
     for name in ("one", "two"):  # this end is answered by the standing order, if there is one left
         kill_run(one, name)
     for _ in range(2):  # and these by trigger alone, as self_healing has left no order for them
-        until(lambda: one.slot("one")["run"]["pid"], RUN_S, one.story)
+        until(lambda: one.slot("one")["pid"], RUN_S, one.story)
         run = kill_run(one, "one")
         until(lambda run=run: is_newer(one, "one", run), RUN_S, one.story)
     for name, text in texts.items():

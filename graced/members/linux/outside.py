@@ -17,6 +17,7 @@ from graced.members.birth import Newborn
 from graced.members.linux.attempts import Attempts
 from graced.members.linux.files import Files
 from graced.members.linux.loop import Loop
+from graced.members.linux.outputs import Outputs
 from graced.members.linux.place import Locks
 from graced.members.linux.processes import Processes
 from graced.members.linux.shelf import Shelf, Taken
@@ -53,7 +54,6 @@ class Linux:
         self.loop = Loop()
         self.bus = Bus(home, role)
         self.processes = Processes(home, self.loop, bear)
-        self.trees = Trees(home, config)
         self.locks = Locks(home, role, self.identity, lock)
         self.audit = AuditLog(home.audit, role, self.identity.pid, incarnation)
         self.audit.deferred = True
@@ -61,6 +61,9 @@ class Linux:
             self.audit.told = journal.Journal(role, home.root).tell
         self.store = Store(home.db, deferred=True)
         self.slots = KernelSlots(home)
+        interval_s = config.timing.heartbeat_interval_s
+        self.outputs = Outputs(home, self.loop, self.timers, self.store, self.audit, self.locks, interval_s)
+        self.trees = Trees(home, config, self.outputs)
         self.syncer = Syncer(role, self.audit, self.store)
         if role == "watchdog" and config.audit.anchor is not None:  # one teller is enough
             self.syncer.tell_head = anchor.teller(config.audit.anchor, home)

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 
+from graced.home.launch import PYTHON, launch_spawner
 from graced.home.paths import Home
 from graced.members.birth import Newborn
 from graced.members.linux.loop import Loop
@@ -74,12 +74,10 @@ class Processes:
         return pid
 
     def launch_spawner(self, as_child: bool) -> int:
-        from graced.home.launch import launch_spawner
-
         return launch_spawner(self._home, fresh=False, as_child=as_child)
 
     def stop_everything(self) -> int:
-        argv = [sys.executable, "-P", "-m", "graced", "stop", "--home", self._home.root, "--beside", str(os.getpid())]
+        argv = [*PYTHON, "-m", "graced", "stop", "--home", self._home.root, "--beside", str(os.getpid())]
         # Without the home's mark: the stop looks for processes that carry it, and must not find itself.
         environ = {name: value for name, value in os.environ.items() if name != HOME_TAG}
         return cold_start(argv, environ, self._home.log("spawner"))

@@ -8,19 +8,20 @@ from graced.home import stop_command
 from graced.home.paths import Home
 from graced.members.launching import Give, Launcher
 from graced.members.linux.looking import Look, look
+from graced.members.linux.outputs import Outputs
 from graced.posix import proc
 from graced.posix.cgroup import Leaves, delegated
 from graced.posix.clock import boottime, monotonic
 from graced.posix.proc import Identity
-from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
+from graced.posix.tree import TreeKill, members_of
 from graced.spec.config import Config
 
 
 class Trees:
     """Made in every member, used in the spawner alone: what costs something is made at its first use."""
 
-    def __init__(self, home: Home, config: Config) -> None:
-        self._home, self._config = home, config
+    def __init__(self, home: Home, config: Config, outputs: Outputs) -> None:
+        self._home, self._config, self._outputs = home, config, outputs
         self._launcher: Launcher | None = None
         self._leaves: Leaves | None = None
         self.children = proc.own_children
@@ -45,7 +46,7 @@ class Trees:
 
     def _launcher_of(self) -> Launcher:
         if self._launcher is None:
-            self._launcher = Launcher(self._home, self._config)
+            self._launcher = Launcher(self._home, self._config, self._outputs.open)
         return self._launcher
 
     def look(self) -> Look:
@@ -70,7 +71,11 @@ class Trees:
             return Facts(marks=(environ.get("GRACED_KERNEL", ""), environ.get("GRACED_RUN", "")))
         if session and proc.session_of(pid) == session:
             return Facts(in_session=True)
-        return Facts(writes_log=pid in find_by_log(inode_of(self._home.log(kernel)) or (0, 0), (pid,)))
+        return Facts(writes_log=self._outputs.writes(kernel, pid))
+
+    def name(self, pid: int) -> str:
+        stat = proc.read_stat(pid)
+        return "" if stat is None or stat.dead or stat.exiting else proc.name(pid)
 
     def left(self, kernel: str, run: int, session: int) -> bool:
         return bool(members_of(self._tags(kernel, run), session))

@@ -47,16 +47,22 @@ def broken_law(raw: str, before: str, text: str, steps: Sequence[Candidate]) -> 
         base = applied(base, todo.pop(0).edits)
     if "marker" in rules and len({line[:1] for line in before.splitlines() if _MARKER.match(line)}) > 1:
         return Law("conflict", "what is left of a merge conflict is for a person to decide")
-    if not todo:
-        return None
-    exempt = all(step.rule in SPELT for step in todo)
     if does_nothing(text):
         return Law("made_up", "nothing in it would do anything")
-    for check in (of_tokens, of_lines, of_conditions, of_reach, of_annotations):
-        if not (exempt and check is of_tokens):
-            law = check(base, text, todo)
+    if not todo:
+        return None
+    start = base
+    for step in todo:
+        changed = applied(base, step.edits)
+        if step.rule not in SPELT:
+            law = of_tokens(base, changed)
             if law is not None:
                 return law
+        base = changed
+    for check in (of_lines, of_conditions, of_reach, of_annotations):
+        law = check(start, text, todo)
+        if law is not None:
+            return law
     return None
 
 

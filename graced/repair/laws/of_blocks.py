@@ -12,7 +12,7 @@ from graced.repair.edits import Candidate
 from graced.repair.laws.law import Law
 from graced.repair.lex import Source
 
-CONDITIONS: Final = frozenset(("if", "elif", "else", "while", "except", "finally", "case", "unless", "until"))
+CONDITIONS: Final = frozenset(("if", "elif", "else", "while", "try", "except", "finally", "case", "unless", "until"))
 """Headers that decide whether what is below them runs."""
 
 
@@ -122,6 +122,8 @@ def of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
     changed = set(_changed_lines(before, after))
     if not changed:
         return None
+    if any(isinstance(node, ast.Expr) and node.lineno in changed and _is_idle(node.value) for node in ast.walk(tree)):
+        return Law("made_up", "a statement would do nothing")
     low, high = min(changed) - 1, max(changed) + 1
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody", "handlers"):
@@ -134,6 +136,18 @@ def of_reach(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 if low <= getattr(second, "lineno", 0) <= high or low <= first.lineno <= high:
                     return Law("unreachable", "code would never be reached")
     return None
+
+
+def _is_idle(value: ast.expr) -> bool:
+    """An expression that does nothing as a statement, but is neither a text nor `...`."""
+    if isinstance(value, ast.Compare):
+        return True
+    if isinstance(value, ast.Constant):
+        return not isinstance(value.value, str) and value.value is not ...
+    acts = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.ListComp, ast.JoinedStr)
+    return not any(isinstance(node, acts) for node in ast.walk(value)) and isinstance(
+        value, ast.Name | ast.Tuple | ast.BinOp | ast.BoolOp | ast.UnaryOp
+    )
 
 
 def _changed_lines(before: str, after: str) -> Iterator[int]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from graced.repair.edits import Candidate, applied
 from graced.repair.laws.law import Law
-from graced.repair.lex import NAME, OP, Token, all_tokens
+from graced.repair.lex import NAME, NUMBER, OP, Token, all_tokens
 
 GUESSED: Final = frozenset(("missing_operator", "missing_word", "wrong_token"))
 DECIDING: Final = frozenset(
@@ -57,6 +57,28 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 and (_depth(base, start) or not _ends_line(line, end - at))
             ):
                 return Law("operator", "`:` was taken out")
+            if (
+                step.rule == "missing_close"
+                and base[:start].rstrip()[-1:] in ("(", "[", "{")
+                and not base[start:stop].strip()
+            ):
+                return Law("torn", "a call breaks off, and nobody knows how it went on")
+            if step.rule == "missing_close" and _mixes(base, start):
+                return Law("made_up", "where a bracket of arithmetic ends, nobody knows")
+            if step.rule == "wrong_token" and (base[start:end] == ":" or (base[start:end], new.strip()) == (",", ".")):
+                return Law("operator", f"`{base[start:end]}` was changed")
+            if step.rule == "restored" and _NAME.search(base[start:end]) and not _NAME.search(new):
+                return Law("word", "what the last change put in would be lost")
+            if step.rule == "missing_operator" and _TWO_WORDS.fullmatch(line.split("#")[0].strip()):
+                return Law("made_up", "two words that stand side by side may mean anything")
+            if step.rule == "delete_token" and _NAME.fullmatch(base[start:end]):
+                return Law("word", f"`{base[start:end]}` was taken out")
+            if step.rule == "delete_token" and base[start:end] in ("$", "€", "£") and base[end : end + 1].isdigit():
+                return Law("literal", f"`{base[start:end]}` was taken out")
+            if step.rule == "missing_comma" and new.strip() == "," and _makes_tuple(base, start, word):
+                return Law("made_up", "one value would become two")
+            if step.rule == "prose" and _CODE.match(line):
+                return Law("silenced", "code would no longer run")
             if step.rule == "missing_close" and _CALLED_TWICE.search(line):
                 return Law("made_up", "a bracket is missing, or a call stands twice")
             if step.rule == "missing_close" and _swallows(base, start):
@@ -65,6 +87,50 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 return Law("made_up", "either of two brackets may be the wrong one")
         base = applied(base, step.edits)
     return None
+
+
+_TWO_WORDS: Final = re.compile(r"[A-Za-z_]\w* +[A-Za-z_]\w*")
+_NAME: Final = re.compile(r"[^\W\d]\w{2,}")
+_CODE: Final = re.compile(
+    r"[ \t]*(?:[\w.\[\]]+[ \t]*[-+*/]?=(?!=)|(?:if|elif|while|for|with|return|raise|assert|yield|await)\b.*[:()]"
+    r"|[\w.]+\()"
+)
+LISTING: Final = frozenset(
+    ("for", "import", "from", "global", "nonlocal", "assert", "del", "with", "raise", "print", "except", "lambda")
+)
+"""Words whose statements have commas outside brackets."""
+TYPES: Final = frozenset(("int", "float", "double", "str", "bool", "char", "long", "bytes", "list", "dict", "object"))
+
+
+def _makes_tuple(text: str, at: int, word: str) -> bool:
+    """Would a comma at `at` make one value two: outside brackets, between numbers, behind a type of a parameter?"""
+    left = [token for token in all_tokens(text) if token.end <= at][-1:]
+    right = [token for token in all_tokens(text) if token.start >= at][:1]
+    if left and right and (left[0].kind == right[0].kind == NUMBER or (word == "def" and left[0].text in TYPES)):
+        return True
+    return word not in LISTING and not _depth(text, at)
+
+
+def _mixes(text: str, at: int) -> bool:
+    """Are sums and products both in the bracket that closes at `at`, which is no call's?"""
+    opened: list[tuple[Token, Token | None]] = []
+    last: Token | None = None
+    for token in all_tokens(text):
+        if token.start >= at:
+            break
+        if token.kind == OP and token.text in "([{":
+            opened.append((token, last))
+        elif token.kind == OP and token.text in ")]}" and opened:
+            opened.pop()
+        last = token
+    if not opened:
+        return False
+    opener, owner = opened[-1]
+    if opener.text != "(" or (owner is not None and owner.end == opener.start and owner.kind == NAME):
+        return False
+    stop = text.find("\n", at)
+    inside = {t.text for t in all_tokens(text) if opener.end <= t.start < (stop if stop >= 0 else len(text))}
+    return bool(inside & {"+", "-"}) and bool(inside & {"*", "/", "//", "%", "**"})
 
 
 def _depth(text: str, at: int) -> int:

@@ -1,12 +1,10 @@
 """Laws of tokens: no string, operator, literal or word is deleted or changed, none is made up."""
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
-from graced.repair.edits import Candidate
 from graced.repair.laws.difference import changes, content, gone, raw
-from graced.repair.laws.law import MADE_UP, SPELT, Law
+from graced.repair.laws.law import MADE_UP, Law
 from graced.repair.lex import BADSTR, KEYWORDS, NAME, NUMBER, OP, STRING, Token
 
 OPERATORS: Final = frozenset(
@@ -40,14 +38,13 @@ OPERATORS: Final = frozenset(
 )
 MARKS: Final = frozenset(("=", ".", "->", ":="))
 """Marks that say what is meant as operators do."""
-WORDS: Final = KEYWORDS - {"pass", "as", "from", "import"}
+WORDS: Final = KEYWORDS - {"pass"}
 """Keywords that say what a program does."""
 _SWALLOWED: Final = re.compile(r"[\"']\s*[+%]\s*[\w(\"']|\w\s*\+\s*\\?[\"']|[\"'],\s*[\w\"'(]|[\"']\)\s*$")
 
 
-def of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
+def of_tokens(before: str, after: str) -> Law | None:
     """What was deleted or changed, and was not put in again beside it or stands there twice."""
-    spelt = {step.rule for step in steps} & SPELT
     for old, new, left, right in changes(before, after):
         lost = gone(old, new) if raw(old) != raw(new) else ()  # the same letters, in other quotes
         for index, token in lost:
@@ -59,27 +56,27 @@ def of_tokens(before: str, after: str, steps: Sequence[Candidate]) -> Law | None
             }
             if token.text in around:
                 continue
-            if token.kind in (STRING, BADSTR) and not spelt:
+            if token.kind in (STRING, BADSTR):
                 was, now = content(old), content(new)
                 if was != now and not (token.kind == BADSTR and raw(new) and raw(old).startswith(raw(new))):
                     return Law("text", "the content of a string changed")
-            if token.kind == NUMBER and not spelt:
+            if token.kind == NUMBER:
                 return Law("literal", f"`{token.text}` was taken out or changed")
             if token.text == "." and any(t.text == "," for t in new):
                 continue
             if (
                 token.kind == OP
                 and token.text in OPERATORS | MARKS
-                and not spelt
                 and not any(token.text in t.text or t.text in token.text for t in new)
             ):
                 return Law("operator", f"`{token.text}` was taken out or changed")
-            if token.kind == NAME and token.text in WORDS and not spelt:
+            if token.kind == NAME and token.text in WORDS:
                 return Law("word", f"`{token.text}` was taken out or changed")
         for token in new:
             if token.kind == STRING and _SWALLOWED.search(token.text[1:-1]) and any(t.kind == BADSTR for t in old):
                 return Law("text", "code would become a part of a string")
-        if not spelt and (law := _of_inserted(old, new, left)) is not None:
+        law = _of_inserted(old, new, left)
+        if law is not None:
             return law
     return None
 

@@ -1,6 +1,8 @@
 """The status table, from status objects that are made up."""
 
 import copy
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -9,7 +11,9 @@ import pytest
 
 from graced.cli.board import board, headline
 from graced.cli.out import size, span
-from graced.cli.status import narrowed
+from graced.cli.status import code_of, narrowed
+from graced.control.explain import Explanation
+from graced.control.log_notes import local
 from graced.spec.roles import MEMBERS
 from graced.status.structs import Status
 
@@ -87,17 +91,99 @@ def test_one_syntax_error_is_singular() -> None:
     assert "`graced tasks`" in text(found)
 
 
-def test_no_line_but_the_first_is_wider_than_the_terminal() -> None:
-    found = with_kernel("a-kernel-with-a-very-long-name-indeed", state="failed", reason="exit code 1; " * 30, pid=None)
-    assert max(len(line) for line in text(found).splitlines()[1:]) <= 80
+REASON = "exit code 1; restarted 5 times within 60 s; " * 4 + "the end of the reason"
+PATH = "/a/very/long/path/" * 8 + "end.py"
 
 
-def test_trouble_stands_first_with_why_and_what_to_do() -> None:
-    lines = text(with_kernel("worst", state="failed", reason="exit code 1; restarted 5 times", pid=None)).splitlines()
-    table = lines[next(i for i, line in enumerate(lines) if line.startswith("KERNEL")) :]
-    assert table[1].startswith("worst") and "failed" in table[1]
-    assert "exit code 1; restarted 5 times" in table[2]
-    assert "`graced logs worst`" in table[3]
+def explained(name: str, **changes: Any) -> Explanation:
+    why = Explanation(
+        name=name, kind="kernel", state="failed", since="2026-01-01T03:00:00.000Z", reason=REASON, exit={"code": 1},
+        log=("Traceback (most recent call last):", f'  File "{PATH}", line 3'), waits_for=(), rung="notify",
+        next_try="2026-01-01T03:00:30.000Z", incident=f"{name}-run3", told="nobody outside: `notify` is empty",
+        commands=(),
+    )  # fmt: skip
+    return msgspec.structs.replace(why, **changes)
+
+
+@pytest.mark.parametrize("columns", [120, 80, 60, 40])
+def test_no_line_but_the_first_is_wider_than_the_terminal_and_the_reason_is_whole(columns: int) -> None:
+    name = "a-kernel-with-a-very-long-name-indeed"
+    found = with_kernel(name, state="failed", reason=REASON, pid=None, started_at=None)
+    shown = click.unstyle(board(typed(found), columns, why={name: explained(name)}))
+    lines = [line for line in shown.splitlines()[1:] if not line.startswith((f"{name} is failed", "    more: "))]
+    assert max(map(len, lines)) <= columns, [line for line in lines if len(line) > columns]
+    assert " ".join(REASON.split()) in " ".join(shown.split()), "never cut"
+    assert "end.py" in shown, "a path is cut in its middle"
+
+
+def test_off_a_terminal_nothing_is_cut() -> None:
+    name = "a-kernel-with-a-very-long-name-indeed-longer-than-any-column-may-be"
+    found = with_kernel(name, state="failed", reason=REASON, pid=None)
+    found["kernels"].update({f"k{n}": kernel() for n in range(100)})
+    shown = click.unstyle(board(typed(found), 0, why={name: explained(name)}))
+    assert REASON in shown and PATH in shown and "…" not in shown
+    assert any(line.startswith(f"{name}  failed") for line in shown.splitlines())
+    assert "k99" in shown
+
+
+def test_what_is_wrong_comes_before_the_kernels_and_they_before_the_members() -> None:
+    found = with_kernel("worst", state="failed", reason="exit code 1", pid=None)
+    shown = click.unstyle(board(typed(found), 80, why={"worst": explained("worst", reason="exit code 1")}))
+    places = [
+        shown.index(part)
+        for part in (
+            "worst is failed since", "exit code 1", "tried next at", "told: nobody outside", "last lines of its log",
+            "`graced why worst`", "KERNEL", "graced itself: 7 members healthy",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+    table = shown[shown.index("KERNEL") :].splitlines()
+    assert table[0].split()[:3] == ["KERNEL", "STATE", "PID"]
+    assert table[1].startswith("worst")
+
+
+def test_members_that_are_well_are_one_line_unless_they_are_asked_for() -> None:
+    found = status()
+    assert "watchdog" not in text(found)
+    assert all(name in click.unstyle(board(typed(found), 80, all_members=True)) for name in MEMBERS)
+    found["members"]["trigger"] = member(state="down", pid=None, detail={"evidence": "exit"})
+    shown = text(found)
+    assert "watchdog" not in shown and "6 of 7 members healthy" in shown
+    assert shown.index("trigger is down:") < shown.index("its process has ended") < shown.index("KERNEL")
+
+
+def test_times_are_local_with_their_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        now = datetime.now(UTC).replace(microsecond=0)
+        found = status(kernels={"web": kernel(started_at=now.isoformat().replace("+00:00", ".000Z"))})
+        shown = text(found)
+        assert "SINCE IST" in shown
+        assert f"{now.astimezone():%H:%M:%S}" in shown
+        assert local("2001-01-01T00:00:00.000Z") == "2001-01-01 05:30:00 IST"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        ((), 1),
+        (("web",), 0),
+        (("bad",), 1),
+        (("web", "bad"), 1),
+        (("quiet",), 0),
+        (("watchdog",), 0),
+        (("trigger",), 1),
+    ],
+)
+def test_with_names_the_trouble_of_others_does_not_count(names: tuple[str, ...], code: int) -> None:
+    found = with_kernel("bad", state="failed", pid=None)
+    found["kernels"]["quiet"] = kernel(state="stopped", pid=None)
+    found["members"]["trigger"] = member(state="suspect")
+    assert code_of(typed(found), names) == code
 
 
 def test_many_kernels_are_folded_but_never_one_in_trouble() -> None:
@@ -110,7 +196,7 @@ def test_many_kernels_are_folded_but_never_one_in_trouble() -> None:
 
 def test_what_a_person_stopped_is_no_trouble() -> None:
     lines = text(with_kernel("quiet", state="stopped", reason="signal 15", pid=None, exit={"signal": 15})).splitlines()
-    assert lines[-3].startswith("quiet") or any(line.startswith("quiet") for line in lines)
+    assert any(line.startswith("quiet") for line in lines)
     assert not any(line.strip() == "signal 15" for line in lines)
 
 
@@ -152,7 +238,7 @@ def test_delegations_and_a_degraded_audit_are_told() -> None:
     lease = {"agent": "architect", "powers": ["deploy_fix"], "incident": "x", "expires_at": "2026-01-01T00:00:05.000Z"}
     found = status(delegations=[lease], audit={"records": 1, "head": "", "degraded": True}, approvals=2)
     shown = text(found)
-    assert "architect may deploy_fix until 2026-01-01T00:00:05.000Z" in shown
+    assert f"architect may deploy_fix until {local('2026-01-01T00:00:05.000Z')}" in shown
     assert "make room on the disk" in shown
     assert "2 wait for your word" in shown
 
@@ -162,7 +248,8 @@ def test_a_member_of_which_nothing_could_be_measured() -> None:
     found["members"]["trigger"] = member(
         pid=None, state="down", uptime_s=None, heartbeat_age_s=None, rss_bytes=None, pss_bytes=None, loop_lag_s=None
     )
-    line = next(line for line in text(found).splitlines() if line.startswith("trigger"))
+    lines = click.unstyle(board(typed(found), 80, all_members=True)).splitlines()
+    line = next(line for line in lines if line.startswith("trigger  "))
     assert line.split()[1:] == ["down", "-", "-", "-", "-", "-", "0"]
 
 

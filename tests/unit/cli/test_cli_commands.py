@@ -90,7 +90,7 @@ def test_mistakes_are_lines_with_places_and_exit_78(folder: Path) -> None:
 
 
 def test_a_file_of_ones_own_is_checked(folder: Path) -> None:
-    (folder / "other.yaml").write_text("kernels: {a: {command: x, hooks: {after_exit: y}}}\n")
+    (folder / "other.yaml").write_text("kernels: {a: {command: sleep 1, hooks: {after_exit: y}}}\n")
     found = run("config", "check", "other.yaml")
     assert "other.yaml: no mistakes, 1 kernel\n" in found.stdout
     assert "has no effect yet" in found.stderr

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from test_config_values import FULL
 
-from graced.config.inert import TABLE, inert_warnings
+from graced.config.inert import TABLE, inert_warnings, refuse_unsafe
 from graced.config.kernel_table import KERNEL
-from graced.config.load import load, read
+from graced.config.load import ConfigError, load, read
 from graced.config.show import json_schema, show
 from graced.config.template import write_template
 
@@ -74,33 +74,54 @@ def test_the_schema_is_of_every_key() -> None:
 
 
 def test_keys_without_effect_are_told_where_they_are_set(tmp_path: pathlib.Path) -> None:
-    found = inert_warnings(
-        loaded(
-            tmp_path,
-            "notify: ['json://x']\ncoding_agent: {verify: null, min_confidence: 0.9, apply: off}\n"
-            "defaults: {log: {keep: 3, to: file}}\n"
-            "kernels:\n  a: {command: x, ready: {when: exited}, health: {kind: none},"
-            " reload: restart, sockets: [], limits: {cpu: null}}\n"
-            "  b: {command: x, ready: {when: notify}, reload: {signal: HUP},"
-            " ladder: [fix_source, healer_mutual_restart, notify], schedule: '@daily'}\n",
-        )
+    there = loaded(
+        tmp_path,
+        "notify: ['json://x']\ncoding_agent: {verify: null, min_confidence: 0.9, apply: off}\n"
+        "defaults: {log: {keep: 3, to: file}}\n"
+        "kernels:\n  a: {command: x, ready: {when: exited}, health: {kind: none},"
+        " reload: restart, sockets: [], limits: {cpu: null}}\n"
+        "  b: {command: x, ready: {when: notify}, reload: {signal: HUP},"
+        " ladder: [fix_source, healer_mutual_restart, notify], schedule: '@daily'}\n",
     )
-    assert [problem.path for problem in found] == [
-        "defaults.log.keep", "kernels.b.ready.when", "kernels.b.reload", "kernels.b.schedule",
-    ]  # fmt: skip
+    found = inert_warnings(there)
+    assert [problem.path for problem in found] == ["defaults.log.keep", "kernels.b.ready.when", "kernels.b.reload"]
     assert str(found[0]) == f"{tmp_path}/graced.yaml:3:18: defaults.log.keep: has no effect yet"
 
 
 def test_keys_without_effect_are_found_in_the_items_of_a_list(tmp_path: pathlib.Path) -> None:
     text = (
         "kernels:\n  a: {command: x}\n  b: {command: x}\n"
-        "  c:\n    command: x\n    depends_on:\n      - a\n      - {name: b, on_failure: stop, on_restart: ignore}\n"
+        "  c:\n    command: x\n    depends_on:\n      - a\n      - {name: b, on_failure: ignore, on_restart: restart}\n"
         "  d: {command: x, depends_on: [{name: a, on_restart: restart}]}\n"
     )
     assert [str(problem) for problem in inert_warnings(loaded(tmp_path, text))] == [
-        f"{tmp_path}/graced.yaml:8:19: kernels.c.depends_on[1].on_failure: has no effect yet",
+        f"{tmp_path}/graced.yaml:8:39: kernels.c.depends_on[1].on_restart: has no effect yet",
         f"{tmp_path}/graced.yaml:9:42: kernels.d.depends_on[0].on_restart: has no effect yet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "where", "why"),
+    [
+        ("schedule: '@daily'", "2:19: kernels.a.schedule", "it would run at once"),
+        ("hooks: {before_start: migrate}", "2:27: kernels.a.hooks.before_start", "it would run unprepared"),
+        ("depends_on: [{name: b, on_failure: stop}]", "2:42: kernels.a.depends_on[0].on_failure", "run on without"),
+    ],
+)
+def test_a_key_without_effect_that_changes_what_is_safe_is_refused(
+    tmp_path: pathlib.Path, kernel: str, where: str, why: str
+) -> None:
+    there = loaded(tmp_path, f"kernels:\n  a: {{command: x, {kernel}}}\n  b: {{command: x}}\n")
+    with pytest.raises(ConfigError) as refused:
+        refuse_unsafe(there)
+    assert str(refused.value).startswith(f"{tmp_path}/graced.yaml:{where}: has no effect yet; ")
+    assert why in str(refused.value)
+    assert inert_warnings(there) == [], "told once"
+
+
+@pytest.mark.parametrize("kernel", ["schedule: null", "hooks: {before_start: null}", "hooks: {after_exit: x}"])
+def test_what_is_no_danger_is_not_refused(tmp_path: pathlib.Path, kernel: str) -> None:
+    refuse_unsafe(loaded(tmp_path, f"kernels:\n  a: {{command: x, {kernel}}}\n"))
 
 
 def test_the_table_of_keys_without_effect_names_keys_that_exist() -> None:

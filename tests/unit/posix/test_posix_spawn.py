@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -210,7 +211,10 @@ def test_a_file_that_cannot_be_executed_is_an_error_of_exec(tmp_path, wish) -> N
     script.chmod(0o755)
     with pytest.raises(OSError, match="Exec format") as caught:
         spawn.launch(spawn.Launch(name="k", argv=["./script"], env={}, log_fd=1, cwd=str(tmp_path), **wish))
-    assert caught.value.strerror == "command ./script: Exec format error"
+    assert caught.value.errno == errno.ENOEXEC
+    assert caught.value.strerror == (
+        "command ./script: it has no #! line that names its interpreter, and is no program itself"
+    )
 
 
 def test_the_path_of_the_kernel_is_searched_not_ours(tmp_path) -> None:

@@ -40,7 +40,6 @@ def test_a_rule_that_nobody_has_seen_counts_as_such() -> None:
         "def f(a, b)\n    return a + b\n",
         "import os\n\n\ndef names(folder):\n    return sorted(os.listdir(folder)\n\n\nprint(names('.'))\n",
         "improt os\n\n\ndef home():\n    return os.environ['HOME']\n",
-        "def f(a):\n    for b in a:\n        print(b)\n      print(a)\n    return a\n",
         "```python\nimport os\n\n\ndef home():\n    return os.environ['HOME']\n\n\nprint(home())\n```\n",
         'import os\n\npath = f"{os.sep}/{os.getcwd()"\nprint(path)\n',
     ],

@@ -73,7 +73,8 @@ def test_an_edited_program_is_told_the_truth_about(changes: list[tuple[int, int,
         assert compiles(found.fixed) is None
         assert found.errors
         assert 0.0 <= found.confidence <= 1.0
-        assert (found.state == "fixed") == (found.confidence >= 0.5)
+        assert found.state == "suggested" or found.confidence >= 0.9
+        assert bool(found.why) == (found.state == "suggested")
         assert repair(found.fixed).state == "intact"
 
 

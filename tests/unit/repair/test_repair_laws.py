@@ -42,6 +42,11 @@ HELD = [
     ("a value that is being typed", "def f(price):\n    total = price +\n    print(total)\n"),
     ("a text that is being typed", 'def f():\n    name = "ann\n    print(name)\n'),
     ("an entry that is being typed", "S = {\n    'host': 'a',\n    'port': \n    'debug': False,\n}\n"),
+    ("two bare words", "import os\nfiles location\nprint(os.name)\n"),
+    ("one value that becomes two", "HOST = 10.0.0.1\n"),
+    ("a bracket of arithmetic", "def f(a, b, c):\n    return g(1) + (a + b * c\n"),
+    ("a comparison as a statement", "f() = 3\n"),
+    ("an alias", "import numpy as\nprint(1)\n"),
     ("a lost class", "import os\n\n    def __init__(self, link):\n        self.link = link\n"),
 ]
 

@@ -49,7 +49,8 @@ class _Vfs(c.Structure):
     ]
 
 
-_OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.c_void_p, c.c_int, c.c_void_p)
+# The name is a pointer that SQLite keeps: passed on as it is, never as a copy.
+_OPEN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_void_p, c.c_int, c.c_void_p)
 _DELETE = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.c_int)
 _WRITE = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_int, c.c_int64)
 _TRUNCATE = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_int64)
@@ -120,8 +121,8 @@ class Recorder:
 
         return sync
 
-    def _on_open(self, _: int, name: bytes | None, file: int, flags: int, out: int) -> int:
-        path = os.fsdecode(name) if name else ""
+    def _on_open(self, _: int, name: int | None, file: int, flags: int, out: int) -> int:
+        path = os.fsdecode(c.string_at(name)) if name else ""
         there = os.path.exists(path)
         code = self._open(c.cast(self._below, c.c_void_p), name, file, flags, out)
         if code == 0 and path.startswith(self._folder):

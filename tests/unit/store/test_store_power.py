@@ -21,7 +21,9 @@ CRASHES = 250
 def commit(store: Store, n: int) -> None:
     """One row that names the commit, and some that are overwritten again and again."""
     fillers = [(f"filler-{(n * 7 + i) % 400}", f"{n}", "y" * 900) for i in range(12)]
-    store.write("INSERT OR REPLACE INTO scanned VALUES (?, ?, ?, 1)", [(f"{n}", "k", "x"), *fillers])
+    store.write(
+        "INSERT OR REPLACE INTO scanned (path, key, sha256, ok) VALUES (?, ?, ?, 1)", [(f"{n}", "k", "x"), *fillers]
+    )
     assert store.flush()
 
 

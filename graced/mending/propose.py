@@ -72,13 +72,13 @@ def _unless_newer(source: bytes, found: Proposal, checker: Checker) -> Proposal:
 def _by_engine(path: str, source: bytes, error: str, checker: Checker, min_confidence: float) -> Proposal:
     from graced.repair import repair
 
-    python = checker.version if checker.foreign else None
+    python = checker.version if checker.python is not None else None
     made = repair(source, filename=path, python=python, min_confidence=min_confidence, budget_s=BUDGET_S)
     errors = made.errors or (error,)
     if made.fixed is None or made.state == "intact":
-        why = made.notes[0] if made.notes and made.state != "intact" else "no repair was found"
+        why = made.why or "no repair was found"
         return Proposal("not_fixed", errors, 0, 0.0, made.ms, None, why)
-    low = f"its confidence {made.confidence:.2f} is below {min_confidence:g}" if made.state != "fixed" else ""
+    low = made.why
     return _gated(source, made.fixed, Proposal(made.state, errors, made.edits, made.confidence, made.ms, None, low),
                   checker)  # fmt: skip
 

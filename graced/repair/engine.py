@@ -13,7 +13,7 @@ from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
-from graced.repair.features import features_of
+from graced.repair.features import features_of, without_past
 from graced.repair.laws import Law, broken_law
 from graced.repair.newer import F_STRING, newer_syntax
 from graced.repair.past import Hints, Past, past_of
@@ -125,11 +125,14 @@ def explained(
         law = ENCODING_LAW
     features = features_of(plain, best, law, fault, earlier, _characters(decoded, plain))
     confidence = confidence_of(features)
+    if features.get("past:inside"):  # to know where the fault must lie makes no mend less likely that lies there
+        confidence = max(confidence, confidence_of(without_past(features)))
     edits = int(plain != decoded.text) + bool(decoded.note) + sum(len(step.edits) for step in best.steps)
     if law is not None:
         return result("suggested", fixed, edits, confidence, law.why), features
     if confidence < min_confidence:
-        return result("suggested", fixed, edits, confidence, "it is not sure enough"), features
+        low = f"its confidence {confidence:.2f} is below {min_confidence:g}"
+        return result("suggested", fixed, edits, confidence, low), features
     return result("fixed", fixed, edits, confidence), features
 
 

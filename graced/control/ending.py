@@ -12,7 +12,7 @@ from graced.control.deaths import Deaths
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
-from graced.posix.scan import HOME_TAG
+from graced.posix.scan import HOME_TAG, Spare
 from graced.posix.spawn import Launch, launch
 from graced.posix.tree import STUCK_S, TreeKill
 from graced.spec.config import Dependency, Kernel
@@ -55,10 +55,17 @@ class KernelEnd:
     """
 
     def __init__(
-        self, census: Census, home_id: str, specs: Mapping[str, Kernel], environ: Mapping[str, str], report: Report
+        self,
+        census: Census,
+        home_id: str,
+        specs: Mapping[str, Kernel],
+        environ: Mapping[str, str],
+        report: Report,
+        spare: Spare | None = None,
     ) -> None:
         self._census, self._home_id = census, home_id
         self._specs, self._environ, self._report = specs, environ, report
+        self._spare = spare
         self._deaths = Deaths()
         self._commands: dict[str, Identity] = {}
         self._asked_at: dict[str, float] = {}
@@ -119,7 +126,8 @@ class KernelEnd:
         for identity in processes:
             self._deaths.send(identity, signal.SIGKILL)
         # A tree that forks faster than it can be listed needs more than a list.
-        kill = self._kills.setdefault(name, TreeKill(None, {HOME_TAG: self._home_id, "GRACED_KERNEL": name}))
+        tags = {HOME_TAG: self._home_id, "GRACED_KERNEL": name}
+        kill = self._kills.setdefault(name, TreeKill(None, tags, spare=self._spare))
         kill.step(monotonic())
 
     def _command(self, kernel: Kernel, processes: Sequence[Identity]) -> None:

@@ -19,7 +19,7 @@ from graced.home.launch import KERNEL_TAGS
 from graced.home.paths import Home
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
-from graced.posix.files import create_once, write_whole
+from graced.posix.files import create_once, write_over
 from graced.posix.scan import HOME_TAG
 from graced.spec.config import Config, to_json
 from graced.spec.playbook import Playbook
@@ -44,10 +44,10 @@ def keep(home: Home, config: Config, playbooks: Iterable[Playbook], environ: Map
     home.ensure()
     home.id()
     make_spare(home)
-    write_whole(home.config, to_json(config))
+    write_over(home.config, to_json(config))
     kept.write(home, playbooks)
     inherited = {name: value for name, value in environ.items() if name not in NOT_FOR_KERNELS}
-    write_whole(home.environ, json.dumps(inherited).encode())
+    write_over(home.environ, json.dumps(inherited).encode())
     if not os.path.exists(home.key) or os.path.getsize(home.key) < KEY_BYTES:
         if os.path.exists(home.key):
             os.unlink(home.key)
@@ -56,11 +56,20 @@ def keep(home: Home, config: Config, playbooks: Iterable[Playbook], environ: Map
 
 def keep_base(home: Home, incarnations: Mapping[str, int]) -> None:
     """Before a start from nothing: each member's last incarnation, so that `restarts` counts from there."""
-    write_whole(base_path(home), json.dumps(dict(incarnations)).encode(), durable=False)
+    write_over(base_path(home), json.dumps(dict(incarnations)).encode(), durable=False)
 
 
 def only(config: Config, names: Sequence[str]) -> Config:
     """The same with just these kernels to be started by themselves; replicas one by one."""
     kernels = running_kernels(config)
     chosen = {name: replace(kernel, replicas=1, autostart=name in names) for name, kernel in kernels.items()}
-    return replace(config, kernels=chosen)
+    left_out = tuple(name for name, kernel in kernels.items() if kernel.autostart and name not in names)
+    return replace(config, kernels=chosen, left_out=left_out)
+
+
+def autostarting(config: Config) -> list[str]:
+    """The kernels that a start without names is for, whatever the start of this configuration was for."""
+    kernels = running_kernels(config)
+    return [
+        n for n, kernel in kernels.items() if (kernel.autostart or n in config.left_out) and kernel.schedule is None
+    ]

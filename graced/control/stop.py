@@ -6,8 +6,6 @@ its announcement is void and healing goes on.
 """
 
 import contextlib
-import json
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +18,8 @@ from graced.control.deaths import Deaths, end_all
 from graced.control.ending import KernelEnd, by_kernel, waves
 from graced.control.errors import Refusal
 from graced.home.announce import announce, conclude, other_stop
-from graced.home.kept import kept_config, running_kernels
+from graced.home.foreign import Foreign
+from graced.home.kept import kept_config, kept_environ, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.paths import Home
 from graced.home.presence import presences
@@ -99,11 +98,12 @@ class _Stop:
         self.home, self._progress, self._beside = home, progress, beside
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
-        members = [presence.record.identity for presence in here.values() if presence.record is not None]
+        members = [found.record.identity for found in here.values() if found.record is not None and found.alive]
         kernels = {name: slot.identity for name, slot in disk.slots(home).items() if slot.pid > 0}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
         self.census = Census(home, members, kernels, beside)
-        self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
+        self._id = home.known_id() or "none"  # nobody ever carried it
+        self._foreign = Foreign(home)
 
     def run(self, everyone: Sequence[Found]) -> None:
         with contextlib.suppress(OSError):
@@ -163,16 +163,9 @@ class _Stop:
             self._progress(done, len(names), "kernels")
 
         self._progress(0, len(names), "kernels")
-        environ = self._kept_environ()
+        environ = kept_environ(self.home) or {}
         for wave in waves(self.specs, names):
-            KernelEnd(self.census, self._id, self.specs, environ, ended).run(wave)
-
-    def _kept_environ(self) -> dict[str, str]:
-        try:
-            with open(self.home.environ, "rb") as file:
-                return {str(key): str(value) for key, value in json.load(file).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
+            KernelEnd(self.census, self._id, self.specs, environ, ended, self._foreign).run(wave)
 
     def _end_spawner(self) -> None:
         here = presences(self.home, ("spawner",))["spawner"]
@@ -204,7 +197,7 @@ class _Stop:
             deaths.wait(DEATH_S / 4)
             deaths.close()
         waits = 0 if self._beside is None else self._beside.pid
-        rest = TreeKill(None, {HOME_TAG: self._id}, spare=lambda pid: pid == waits)
+        rest = TreeKill(None, {HOME_TAG: self._id}, spare=lambda pid: pid == waits or self._foreign(pid))
         while not rest.step(monotonic()):
             if rest.stuck(monotonic()) or monotonic() >= deadline + SWEEP_S:
                 raise Refusal(f"cannot be ended: {_told([Found(identity) for identity in rest.survivors()])}")

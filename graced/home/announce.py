@@ -14,7 +14,7 @@ from graced.control.errors import Refusal
 from graced.home.paths import Home
 from graced.home.stopping import Announcement, read
 from graced.posix import proc
-from graced.posix.files import write_whole
+from graced.posix.files import write_over
 from graced.posix.padded_record import open_slot, write_slot
 
 SPARE: Final = "stopping.spare"
@@ -52,7 +52,7 @@ def retract(home: Home) -> None:
 def other_stop(home: Home) -> proc.Identity | None:
     """The process of a stop that is at work now, if it is not this one."""
     found = read(home)
-    if found is None or found.done or found.pid == os.getpid():
+    if found is None or found.done or found.pid == os.getpid() or not home.is_ours():  # in a copy: a stop of the other
         return None
     identity = proc.Identity(found.pid, found.start_ticks, found.boot_id)
     return identity if proc.alive(identity) else None
@@ -62,7 +62,7 @@ def _write(home: Home, done: bool) -> bool:
     me = proc.me()
     data = msgspec.json.encode(Announcement(me.pid, me.start_ticks, me.boot_id, done))
     with contextlib.suppress(OSError):
-        write_whole(home.stopping, data, durable=False)
+        write_over(home.stopping, data, durable=False)
         return True
     spare = os.path.join(home.run, SPARE)
     for path in (spare, home.stopping):  # the second: it was written in place of the first before

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from graced.home.paths import Home
-from graced.posix.files import write_whole
+from graced.posix.files import read_small, write_over
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.playbook import Playbook
 from graced.spec.roles import EMERGENCY_PLAYBOOK, MUTUAL_PLAYBOOK
@@ -18,14 +18,13 @@ NEEDED = (MUTUAL_PLAYBOOK, EMERGENCY_PLAYBOOK)
 
 def write(home: Home, playbooks: Iterable[Playbook]) -> None:
     """Raises OSError."""
-    write_whole(home.playbooks, msgspec.json.encode(list(playbooks)))
+    write_over(home.playbooks, msgspec.json.encode(list(playbooks)))
 
 
 def read(home: Home) -> dict[str, Playbook]:
     """By name; the shipped ones, from their YAML, where nothing fit was kept."""
     try:
-        with open(home.playbooks, "rb") as file:
-            found = {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
+        found = {p.name: p for p in msgspec.json.decode(read_small(home.playbooks), type=list[Playbook])}
     except (OSError, *UNDECODABLE):
         found = {}
     if all(name in found for name in NEEDED):

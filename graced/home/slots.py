@@ -49,9 +49,22 @@ class KernelSlots:
         except UNDECODABLE:
             return None
 
+    def close(self) -> None:
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
             fd = self._fds.get(slot.kernel)
             if fd is None:
                 fd = self._fds[slot.kernel] = open_slot(self._home.slot(slot.kernel))
             write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+
+
+def forget_processes(home: Home) -> None:
+    """Keeps the number of each kernel's newest run, and nothing of its process."""
+    slots = KernelSlots(home)
+    for slot in slots.stored():
+        slots.store(Slot(slot.kernel, slot.run, 0, 0, ""))
+    slots.close()

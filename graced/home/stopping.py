@@ -1,12 +1,16 @@
 """`graced stop` announces itself in run/stopping before it touches anything; everybody else obeys it."""
 
 import os
+from typing import Final
 
 import msgspec
 
 from graced.home.paths import Home
 from graced.posix import proc
+from graced.posix.files import read_small
 from graced.posix.undecodable import UNDECODABLE
+
+ANNOUNCEMENT_BYTES: Final = 4096
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -21,8 +25,7 @@ class Announcement(msgspec.Struct, frozen=True):
 def read(home: Home) -> Announcement | None:
     """The announcement as it stands; None without one or when it cannot be read."""
     try:
-        with open(home.stopping, "rb") as file:
-            return msgspec.json.decode(file.read(4096), type=Announcement)
+        return msgspec.json.decode(read_small(home.stopping, ANNOUNCEMENT_BYTES), type=Announcement)
     except (OSError, *UNDECODABLE):
         return None
 

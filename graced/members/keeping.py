@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from graced.core.vocabulary import Beat
-from graced.home.locks import read_record
+from graced.home.presence import presence
 from graced.members import shelf
 from graced.posix import notify, passing, proc
 from graced.spec.config import Kernel, Socket
@@ -64,8 +64,8 @@ class Keeper:
         self._told = 0
 
     def _take_from(self, runs: Iterable[proc.Identity]) -> None:
-        record = read_record(self._shell.home.lock("watchdog"))
-        holders = [*([record.identity] if record is not None else []), *runs]
+        here = presence(self._shell.home, "watchdog")
+        holders = [*([here.record.identity] if here.record is not None and here.alive else []), *runs]
         for identity in holders:
             for number in passing.sockets_of(identity.pid):
                 missing = self._missing()

@@ -1,9 +1,18 @@
 """One look at all of /proc for a whole home, instead of one for each of its kernels."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from graced.posix import proc
 from graced.posix.tree import members_of
+
+RUN_DIGITS: Final = 15
+"""So many digits a run has at most: more is no number of ours."""
+
+
+def run_number(text: str) -> int:
+    """The run that a mark names; 0 for what is none (`isdigit` holds for `²` as well, and int() refuses 5,000
+    digits)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= RUN_DIGITS else 0
 
 
 class Look(NamedTuple):

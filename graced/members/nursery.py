@@ -15,11 +15,12 @@ from graced.bus.protocol import Ask, Reply, to_plain
 from graced.core import orders
 from graced.core.orders import EndTree, Exit, Launch, Order, Report, Running, Runs
 from graced.core.vocabulary import Action, Beat
+from graced.home.foreign import Foreign
 from graced.home.slots import KernelSlots, Slot
 from graced.home.stopping import announced
 from graced.members.keeping import Keeper
 from graced.members.launching import Launcher
-from graced.members.looking import look
+from graced.members.looking import look, run_number
 from graced.members.news import News
 from graced.posix import proc
 from graced.posix.clock import monotonic
@@ -56,6 +57,7 @@ class Nursery:
         self.shell = shell
         self.runs: Runs = {}
         self._known = known
+        self._foreign = Foreign(shell.home)
         self.keeper = Keeper(shell, expand_replicas(shell.config))
         self._launcher = Launcher(shell.home, shell.config, self.keeper.give)
         self._pids: dict[int, str] = {}
@@ -78,10 +80,10 @@ class Nursery:
         """
         self._seen_runs = look(self.shell.home.id()).runs
         slots = {slot.kernel: slot for slot in self._slots.stored()}
-        for kernel, run in self._seen_runs:  # whose slot was lost, or is of an older run
-            known = slots.get(kernel)
-            if kernel in self._launcher.kernels and run.isdigit() and int(run) > (known.run if known else 0):
-                slots[kernel] = Slot(kernel, int(run), 0, 0, self.shell.identity.boot_id)
+        for kernel, run in self._seen_runs:  # whose slot was lost, or is of the run before
+            number = run_number(run)
+            if kernel in self._launcher.kernels and _may_be(number, slots.get(kernel)):
+                slots[kernel] = Slot(kernel, number, 0, 0, self.shell.identity.boot_id)
         for slot in slots.values():
             self._adopt_one(slot)
         alive = (r for r in self.runs.values() if r.alive)
@@ -318,7 +320,9 @@ class Nursery:
         strays = [] if running.adopted else self._strays_of(running)
         tops = [root, *(i for pid in strays if (i := proc.identify(pid)) is not None)]
         # All of it is looked up before the first signal: a dead parent's children are found below it no more.
-        below = [proc.identify(pid) for top in tops if proc.alive(top) for pid in proc.descendants(top.pid)]
+        below = [
+            proc.identify(pid) for top in tops if proc.alive(top) for pid in proc.descendants(top.pid, self._foreign)
+        ]
         everyone = [*tops, *(identity for identity in below if identity is not None)]
         for identity in everyone:
             proc.signal_identity(identity, number)
@@ -341,6 +345,8 @@ class Nursery:
         stat = proc.read_stat(pid)
         if stat is None or (stat.exiting and stat.threads <= 1):
             return False  # it bears no marks any more, and to kill it harms nobody; its children come to us
+        if self._foreign(pid):
+            return True
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self.shell.home.id():
             return (environ.get("GRACED_KERNEL"), environ.get("GRACED_RUN")) != (running.kernel, str(running.run))
@@ -354,7 +360,7 @@ class Nursery:
         """Is anything left of a run whose first process is dead?"""
         if not running.adopted:
             return bool(self._strays_of(running))
-        return bool(members_of(self._tags(running.kernel, running.run), running.pid))
+        return bool(members_of(self._tags(running.kernel, running.run), running.pid, spare=self._foreign))
 
     def _tags(self, kernel: str, run: int) -> dict[str, str]:
         return {"GRACED_HOME_ID": self.shell.home.id(), "GRACED_KERNEL": kernel, "GRACED_RUN": str(run)}
@@ -378,6 +384,14 @@ class Nursery:
 
     def wake_at(self) -> float:
         return float("inf")
+
+
+def _may_be(run: int, known: Slot | None) -> bool:
+    """May a mark in an environment be believed? Any process can write one: never against a slot whose process lives,
+    and where there is a slot only of the run that comes next."""
+    if known is None:
+        return run > 0
+    return run == known.run + 1 and not proc.alive(proc.Identity(known.pid, known.start_ticks, known.boot_id))
 
 
 def _started(identity: proc.Identity) -> float:

@@ -19,6 +19,7 @@ import msgspec
 from graced.core.intensity import Policy
 from graced.core.state import new_state
 from graced.core.vocabulary import Resumed, RunNote, Timing
+from graced.home import titles
 from graced.home.locks import LockRecord, RoleLock, read_record
 from graced.home.paths import Home
 from graced.members import effects, leasing
@@ -28,8 +29,7 @@ from graced.members.told import emergency_left
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.descriptors import close_all_but
-from graced.posix.undecodable import UNDECODABLE
-from graced.spec.config import Config, Restarts, from_json
+from graced.spec.config import Config, Restarts
 from graced.spec.playbook import Playbook
 from graced.spec.roles import HEALERS, others
 from graced.store import tables
@@ -52,15 +52,6 @@ def policy_of(restarts: Restarts) -> Policy:
     return Policy(restarts.max_restarts, restarts.window_s, b.immediate, b.initial_s, b.factor, b.max_s, b.jitter)
 
 
-def kept_config(home: Home) -> Config:
-    """The configuration that `graced start` left in the home; the defaults when it is gone."""
-    try:
-        with open(home.config, "rb") as file:
-            return from_json(file.read())
-    except (OSError, *UNDECODABLE):
-        return Config(home=home.root)
-
-
 def open_output(home: Home, name: str) -> None:
     """Standard output and error to logs/NAME.log; on a full disk what is there is kept."""
     with contextlib.suppress(OSError):
@@ -71,6 +62,8 @@ def open_output(home: Home, name: str) -> None:
             os.close(fd)
 
 
+HELD_ELSEWHERE: Final = "the role of the {role} of {home} is held by another process: nothing was started"
+
 Taken = tuple[RoleLock, int]
 
 
@@ -80,6 +73,8 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
     fd: the lock, where it is held already.
     """
     try:
+        if fd is not None:
+            os.set_inheritable(fd, False)  # it came through an exec
         lock = RoleLock.take(home.lock(role)) if fd is None else RoleLock(home.lock(role), fd)
     except FileNotFoundError:  # run/ was deleted, and nobody has made it again yet
         home.ensure()
@@ -101,7 +96,8 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
 class Newborn(msgspec.Struct, frozen=True):
     """What a newborn is given. `floor`: its incarnation is above; `fresh`: it is born in a first start.
 
-    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all.
+    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all; `home_id`
+    likewise.
     """
 
     role: str
@@ -109,18 +105,19 @@ class Newborn(msgspec.Struct, frozen=True):
     fresh: bool
     playbooks: dict[str, Playbook]
     config: Config
+    home_id: str
 
 
 def newborn(home_root: str, birth: Newborn, make: Callable[[], DutyFor]) -> Never:
     """Everything after the fork of a member, to its end. `make` imports and gives its Duty."""
     code = CRASH_EXIT
     try:
-        proc.set_title(f"graced {birth.role} (starting)")
+        proc.set_title(titles.of_newborn(home_root, birth.role))
         close_all_but(())
         os.setsid()  # a Ctrl-C for a spawner in the foreground is the spawner's alone
         signal.set_wakeup_fd(-1)
         effects.forget()
-        home = Home(home_root)
+        home = Home(home_root, birth.home_id)
         open_output(home, birth.role)
         code = be(home, birth, make())
     except BaseException:
@@ -137,9 +134,10 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
     role, config = birth.role, birth.config
     taken = taken or take_role(home, role, birth.floor)
     if taken is None:
+        print(HELD_ELSEWHERE.format(role=role, home=home.root), file=sys.stderr, flush=True)
         return LOST_EXIT
     lock, incarnation = taken
-    proc.set_title(f"graced: {role}")
+    proc.set_title(titles.of_member(home.root, role))
     proc.set_subreaper()
     timing, policy = timing_of(config), policy_of(config.restarts)
     state = new_state(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from graced.home import titles
 from graced.members import workers
 from graced.members.targets import targets
 from graced.mending.events import tell_changes
@@ -109,7 +110,8 @@ class Scanning:
     def _watch_events(self) -> None:
         roots, barred = tuple(w.path for w in self._watch), self._barred
         try:
-            _, self._events = workers.start(self._shell.me, lambda fd: tell_changes(roots, barred, fd))
+            title = titles.of_worker(self._shell.home.root, self._shell.me)
+            _, self._events = workers.start(title, lambda fd: tell_changes(roots, barred, fd))
         except OSError:
             return
         self._shell.add_reader(self._events, self._event)

@@ -32,9 +32,11 @@ from graced.core.vocabulary import (
     Stopping,
     Tick,
 )
+from graced.home import titles
 from graced.home.kept_files import KeptFiles
-from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.locks import LockRecord, RoleLock
 from graced.home.paths import Home
+from graced.home.presence import presence
 from graced.home.stopping import announced
 from graced.members import viewing
 from graced.members.duty import Duty
@@ -76,7 +78,7 @@ class Shell:
             self.audit.told = journal.Journal(me, home.root).tell
         self.store = Store(home.db, deferred=True)
         self.kept = KeptFiles(home)
-        self.syncer = Syncer(me)
+        self.syncer = Syncer(titles.of_worker(home.root, me))
         self.polls = PollSet()
         self.after = self.polls.after
         self.add_reader = self.polls.add
@@ -312,10 +314,11 @@ class Shell:
 
     def found(self, name: str) -> Found:
         """What a role's lock file and /proc say of it now."""
-        record = read_record(self.home.lock(name))
+        here = presence(self.home, name)
+        record = here.record
         if record is None:
             return Found(name, 0, 0, 0, "gone")
-        return Found(name, record.pid, record.start_ticks, record.incarnation, proc.status(record.identity))
+        return Found(name, record.pid, record.start_ticks, record.incarnation, here.status)
 
     # --- commands
 

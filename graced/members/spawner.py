@@ -22,8 +22,11 @@ from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.outer import Wish
 from graced.core.vocabulary import Action, Beat, Birth, Born, Died, Event, Unborn
 from graced.home import playbooks as kept
-from graced.home.locks import read_record
+from graced.home import titles
+from graced.home.claim import claim
+from graced.home.kept import kept_config
 from graced.home.paths import Home
+from graced.home.presence import presence
 from graced.members import process
 from graced.members.duty import Duty
 from graced.members.logtail import last_lines
@@ -158,7 +161,7 @@ class Spawner(Duty):
             self.shell.act(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
             return
         if pid == 0:
-            birth = process.Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config)
+            birth = process.Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config, shell.home.id())
             process.newborn(shell.home.root, birth, lambda: load_duty(role))
         self.roles[pid] = role
         self.starts = births.forked(self.starts, role, pid, monotonic())
@@ -266,20 +269,33 @@ def _words(wait_status: int) -> str:
     return f"exit code {os.waitstatus_to_exitcode(wait_status)}"
 
 
-def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_fd: int | None = None) -> int:
+def main(
+    home_root: str,
+    *,
+    fresh: bool | None,
+    foreground: bool = False,
+    role_fd: int | None = None,
+    home_id: str | None = None,
+    ready_said: bool = False,
+) -> int:
     """Be the spawner of a home until the end. Returns its exit code; LOST_EXIT when the role is held.
 
-    fresh: start everyone; None: if nobody is there. role_fd: the role lock, where it is held already, and READY said.
+    fresh: start everyone; None: if nobody is there. role_fd: the role lock, where it is held already. home_id: as the
+    home's members know it. ready_said: the outer supervisor has been told READY.
     """
-    home = Home(home_root)
+    home = Home(home_root, home_id)
     began = monotonic()
-    taken = None if role_fd is None else process.take_role(home, "spawner", 0, role_fd)
+    taken = process.take_role(home, "spawner", 0, role_fd)
+    if taken is None:
+        print(f"graced: {process.HELD_ELSEWHERE.format(role='spawner', home=home.root)}", file=sys.stderr, flush=True)
+        return _ended(LOST_EXIT, began)
+    claim(home)
     given = notify.received()
     for name in STRIPPED_AT_ONCE:  # of this process alone, not of those it starts
         os.environ.pop(name, None)
-    proc.set_title("graced spawner (starting)")
+    proc.set_title(titles.of_newborn(home.root, "spawner"))
     if fresh is None:
-        fresh = not any(_lives(home, role) for role in DUTIES)
+        fresh = not any(presence(home, role).alive for role in DUTIES)
     preload()
     playbooks = kept.read(home)
     gc.collect()
@@ -289,10 +305,14 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     def duty(shell: Shell) -> Duty:
         spawner = Spawner(shell)
         spawner.fresh, spawner.foreground = fresh, foreground or spawner.foreground
-        spawner.given, spawner.took_over = given, taken is not None
+        spawner.given, spawner.took_over = given, ready_said
         return spawner
 
-    code = process.be(home, process.Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty, taken)
+    birth = process.Newborn("spawner", 0, fresh, playbooks, kept_config(home), home.id())
+    return _ended(process.be(home, birth, duty, taken), began)
+
+
+def _ended(code: int, began: float) -> int:
     if code and notify.outer():
         from graced.members.succession import slow_down
 
@@ -300,17 +320,14 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     return code
 
 
-def _lives(home: Home, role: str) -> bool:
-    record = read_record(home.lock(role))
-    return record is not None and proc.alive(record.identity)
-
-
 def _command_line(words: list[str]) -> int:
-    """--home ROOT [--fresh]; argparse would cost a tenth of the cold start."""
-    if len(words) < 2 or words[0] != "--home":
-        print("usage: python -m graced.members.spawner --home ROOT [--fresh]", file=sys.stderr)
+    """As `graced.home.launch` writes it; argparse would cost a tenth of the cold start."""
+    given = {option: words[n + 1] for n, option in enumerate(words[:-1]) if option in ("--home", "--id", "--role-fd")}
+    if "--home" not in given:
+        print("usage: python -m graced.members.spawner --home ROOT [--id ID] [--role-fd N] [--fresh]", file=sys.stderr)
         return USAGE_EXIT
-    return main(words[1], fresh="--fresh" in words[2:])
+    role_fd = int(given["--role-fd"]) if "--role-fd" in given else None
+    return main(given["--home"], fresh="--fresh" in words, role_fd=role_fd, home_id=given.get("--id"))
 
 
 if __name__ == "__main__":

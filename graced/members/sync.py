@@ -20,8 +20,9 @@ QUIET_S: Final = 0.25  # after the last write: a recovery under way is not distu
 class Syncer:
     """One worker at a time, forked by whoever wrote."""
 
-    def __init__(self, member: str) -> None:
-        self._member = member
+    def __init__(self, title: str) -> None:
+        """title: of the worker's process."""
+        self._title = title
         self.worker = 0
         self._last = 0.0
         self._due = float("inf")
@@ -43,14 +44,14 @@ class Syncer:
         self._last = now
         paths = audit.sync_target() + store.sync_target()
         if paths:
-            self.worker = _fork_sync(self._member, paths)
+            self.worker = _fork_sync(self._title, paths)
 
     def reaped(self, pid: int) -> None:
         if pid == self.worker:
             self.worker = 0
 
 
-def _fork_sync(member: str, paths: list[str]) -> int:
+def _fork_sync(title: str, paths: list[str]) -> int:
     try:
         pid = os.fork()
     except OSError:
@@ -58,7 +59,7 @@ def _fork_sync(member: str, paths: list[str]) -> int:
     if pid:
         return pid
     try:
-        set_title(f"graced: {member} worker")
+        set_title(title)
         close_all_but(())
         for path in paths:
             with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from graced.core.vocabulary import Perform
+from graced.home import titles
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
 from graced.posix.undecodable import UNDECODABLE
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 1 << 20
 
 
-def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
-    """Fork a worker that calls `work(fd)` and ends; what it writes to fd is read from the descriptor returned.
+def start(title: str, work: Callable[[int], None]) -> tuple[int, int]:
+    """Fork a worker of this process title that calls `work(fd)` and ends; what it writes to fd is read from the
+    descriptor returned.
 
     The worker dies with its member: it is told so by the kernel (PR_SET_PDEATHSIG). Returns (pid, fd); raises OSError.
     """
@@ -32,7 +34,7 @@ def start(member: str, work: Callable[[int], None]) -> tuple[int, int]:
         os.set_blocking(reader, False)
         return pid, reader
     try:
-        proc.set_title(f"graced: {member} worker")
+        proc.set_title(title)
         signal.set_wakeup_fd(-1)
         close_all_but((writer,))
         _die_with(parent)
@@ -95,7 +97,7 @@ def answer(fd: int, result: Any) -> None:
 def run(shell: "Shell", work: Callable[[int], None], timeout: float, done: Callable[[bytes], None]) -> bool:
     """Start a worker whose answer goes to `done` (empty when it gave none); False when it cannot be forked."""
     try:
-        pid, fd = start(shell.me, work)
+        pid, fd = start(titles.of_worker(shell.home.root, shell.me), work)
     except OSError:
         return False
     collect(shell, pid, fd, timeout, done)

@@ -42,5 +42,8 @@ def read_slot(path: str) -> bytes | None:
 
 
 def open_slot(path: str) -> int:
-    """A descriptor (O_CLOEXEC) to write the slot by; the file is made 0600 when missing. Raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor (O_CLOEXEC) to write the slot by; the file is made 0600 when missing. Raises OSError.
+
+    A FIFO in its place does not make it wait.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)

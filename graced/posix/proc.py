@@ -217,6 +217,28 @@ def _children_files() -> bool:
     return os.path.exists("/proc/thread-self/children")
 
 
+def has_open(pid: int, path: str) -> bool | None:
+    """Whether the process has the file open that `path` names now; None where that may not be looked at.
+
+    The lowest descriptors are looked at first: a lock is among the first things that its holder opens.
+    """
+    try:
+        there = os.stat(path)
+        fds = sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
+    except PermissionError:
+        return None
+    except OSError:
+        return False
+    for fd in fds:
+        try:
+            here = os.stat(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if (here.st_ino, here.st_dev) == (there.st_ino, there.st_dev):
+            return True
+    return False
+
+
 def all_pids() -> list[int]:
     """Every pid that /proc shows, zombies included."""
     return [int(name) for name in os.listdir("/proc") if name[0] in "123456789"]
@@ -254,13 +276,16 @@ def own_children() -> list[int]:
     return [int(child) for child in slurp(f"/proc/{pid}/task/{pid}/children").split()]
 
 
-def descendants(pid: int) -> list[int]:
-    """Children, their children and so on, parents before children; `pid` itself is not in it."""
+def descendants(pid: int, spare: Callable[[int], bool] = lambda pid: False) -> list[int]:
+    """Children, their children and so on, parents before children; `pid` itself is not in it.
+
+    spare: of which pids neither they nor what hangs below them is wanted.
+    """
     found: list[int] = []
     seen = {pid}
     layer = [pid]
     while layer:
-        layer = [child for parent in layer for child in children(parent) if child not in seen]
+        layer = [c for parent in layer for c in children(parent) if c not in seen and not spare(c)]
         seen.update(layer)
         found += layer
     return found

@@ -54,7 +54,11 @@ def reader(home: Home) -> Store:
 
 
 def slots(home: Home) -> dict[str, Slot]:
-    """The newest run of every kernel that ever was, by name; what cannot be read is left out."""
+    """The newest run of every kernel that ever was, by name; what cannot be read is left out.
+
+    In a copy of a home they are runs of the other: only their numbers are told.
+    """
+    ours = home.is_ours()
     try:
         names = sorted(os.listdir(home.kernels))
     except OSError:
@@ -65,7 +69,7 @@ def slots(home: Home) -> dict[str, Slot]:
         if data is not None:
             with contextlib.suppress(*UNDECODABLE):
                 slot = msgspec.json.decode(data, type=Slot)
-                found[slot.kernel] = slot
+                found[slot.kernel] = slot if ours else Slot(slot.kernel, slot.run, 0, 0, "")
     return found
 
 
@@ -87,6 +91,7 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         runs = tables.open_runs(store)
     finally:
         store.close()
+    ours = home.is_ours()
     unfinished: dict[str, tuple[str, ...]] = {}
     for run in runs:
         unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
@@ -95,7 +100,7 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         {
             name: proc.Identity(row.pid, row.start_ticks or 0, row.boot_id)
             for name, row in rows.items()
-            if row.pid is not None and row.pid > 0
+            if ours and row.pid is not None and row.pid > 0
         },
         unfinished,
         Recoveries(*(counts.get(f"recoveries.{kind}", 0) for kind in ("mutual", "emergency", "kernel"))),

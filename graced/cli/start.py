@@ -77,9 +77,9 @@ def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool) 
     specs = running_kernels(kept_config(home))
     names = expand(name, specs) if name else starting.left_behind(home, specs)
     if not as_json:
-        click.echo(
-            f"already running; starting {listed(names)}" if names else "already running; there is nothing to start"
-        )
+        click.echo("already running")
+        if names:
+            click.echo(f"starting {listed(names)}")
     with Bar("waiting for the end of the recovery") as bar:
         outcome = starting.await_recovery(home, lambda found: _advance(bar, found))
         late = start_kernels(home, specs, names) if names else []

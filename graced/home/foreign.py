@@ -16,13 +16,18 @@ from graced.posix.scan import HOME_TAG
 _TAG = HOME_TAG.encode() + b"="
 
 
+NOBODY_S = "-"
+"""No id is like this."""
+
+
 class Foreign:
     """Says of a pid whether it must be left alone when what is ours is ended (a `Spare` of graced.posix.scan)."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._root = os.path.realpath(home.root)
-        self._id = (home.known_id() or "").encode()
+        # In a copy whatever bears a mark is of another home; where the id cannot be read there is no telling.
+        self._id = (home.known_id() or ("" if home.is_ours() else NOBODY_S)).encode()
 
     def __call__(self, pid: int) -> bool:
         return self.is_another_home_s(pid) or self.is_stopper(pid)

@@ -31,7 +31,7 @@ def running(make: Make) -> Graced:
 
 
 def start(copy: Graced) -> str:
-    """Starts a copy; what the command said. It is witnessed from then on: before, the id that is kept in it is the first's."""
+    """Starts a copy; what the command said. Only then is it witnessed: before, the id in it is that of the first."""
     said = copy.ok("start").err
     copy.witness = Witness(copy.home)
     return said
@@ -114,7 +114,8 @@ def test_a_home_that_is_moved_away_under_its_members_is_theirs_no_more(make: Mak
     moved.ok("stop")
     assert all(procs.alive(identity) for identity in before)
     shop.await_healthy(WELL_S)
-    shop.ok("stop")
+    shop.yaml = moved.yaml
+    shop.ok("--home", str(shop.home), "stop")
 
 
 def test_a_copied_announcement_of_a_stop_stops_nobody(make: Make) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from graced.core import duty, engine
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run, without
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record, refusal
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, closings, recovery_record, refusal, target_of
 from graced.core.vocabulary import (
     Action,
     Bump,
@@ -24,6 +24,7 @@ from graced.core.vocabulary import (
     StepDone,
 )
 from graced.playbooks import expression
+from graced.spec.playbook import Step as PlaybookStep
 
 
 def advance(state: State, now: float) -> Stepped:
@@ -84,12 +85,19 @@ def _forget_restart(state: State, run: Run, index: int) -> State:
     return replace(state, restarts={t: r for t, r in state.restarts.items() if t not in over})
 
 
+def _late(state: State, run: Run, spec: PlaybookStep, limit_s: float) -> str:
+    """Why there is no result yet, as far as the attempt to restart knows."""
+    attempt = state.restarts.get(target_of(run, spec))
+    why = f": {attempt.text}" if attempt is not None and attempt.text else ""
+    return f"no result within {limit_s:g} s{why}"
+
+
 def _poll(state: State, run: Run, index: int, now: float) -> Stepped:
     spec, progress = run.playbook.steps[index], run.steps[index]
     core = CORE_STEPS.get(spec.uses)
     verdict = core[1](state, run, spec, now) if core else None
     if verdict is None and now >= progress.deadline:
-        verdict = (False, f"no result within {progress.deadline - progress.at:g} s")
+        verdict = (False, _late(state, run, spec, progress.deadline - progress.at))
     if verdict is None:
         return state, ()
     return _settle(state, run, index, *verdict, now)

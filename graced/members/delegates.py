@@ -7,6 +7,7 @@ from graced.core import leases
 from graced.core.vocabulary import LeaseGiven, LeaseTaken
 from graced.members import leasing
 from graced.members.duty import Duty
+from graced.members.logtail import last_lines
 from graced.posix.clock import monotonic, wall_iso
 from graced.spec.roles import DELEGATES, POWERS
 from graced.store import tables
@@ -58,8 +59,6 @@ class Architect(Delegate):
     def lent(self, incident: str) -> None:
         if not self.may("analyze_failure", incident):
             return
-        from graced.members.logtail import last_lines
-
         for name in ("self_healing", "coding_agent"):
             lines = last_lines(self.shell.home.log(name), LAST_LINES)
             text = f"{name} said last: " + (" | ".join(lines) if lines else "nothing")

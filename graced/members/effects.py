@@ -29,6 +29,7 @@ from graced.core.vocabulary import (
     Record,
     SaveRun,
     Seen,
+    SendBeat,
     SendGrant,
     SendRevoke,
     TakeLock,
@@ -39,9 +40,11 @@ from graced.core.vocabulary import (
     VoteCast,
     Watch,
 )
+from graced.home.launch import launch_spawner
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.stopping import announced
-from graced.members import leasing
+from graced.members import leasing, workers
+from graced.members.troubles import words
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic, wall_iso
 from graced.spec.roles import DELEGATES
@@ -91,9 +94,10 @@ def _take_lock(shell: Shell, a: TakeLock) -> None:
     path = shell.home.restart_lock(a.target)
     try:
         lock = take_now(path, LockRecord.of(shell.identity))
-    except OSError:  # run/ is gone: it is made again with the next heartbeat
-        shell.take(LockBusy(a.target))
+    except OSError as error:
+        shell.take(LockBusy(a.target, shell.troubles.meet(f"lock of {a.target}", error)))
         return
+    shell.troubles.over(f"lock of {a.target}")
     if lock is None:
         _kill_stopped_holder(shell, a.target, path)
         shell.take(LockBusy(a.target))
@@ -202,12 +206,10 @@ def _head_start(shell: Shell, a: Birth, until: float) -> None:
 
 
 def _launch_spawner(shell: Shell, a: Birth, as_child: bool) -> None:
-    from graced.home.launch import launch_spawner
-
     try:
         pid = launch_spawner(shell.home, fresh=False, as_child=as_child)
     except OSError as error:
-        shell.take(Unborn("spawner", f"cannot be started: {error.strerror}", monotonic() + shell.interval))
+        shell.take(Unborn("spawner", f"cannot be started: {words(error)}", monotonic() + shell.interval))
         return
     _born(shell, "spawner", pid or 0)
 
@@ -284,8 +286,6 @@ def _tell_run(shell: Shell, a: TellRun) -> None:
 
 
 def _perform(shell: Shell, a: Perform) -> None:
-    from graced.members import workers
-
     workers.perform(shell, a)
 
 
@@ -349,3 +349,39 @@ EFFECTS: Final[dict[type[Action], Callable[[Shell, Any], None]]] = {
     CloseIncident: _close_incident,
     Bump: _bump,
 }
+
+
+# --- what becomes of an action that could not be done
+
+
+def again(shell: Shell, a: Action, why: str) -> None:
+    """Done once more after an interval: it has no answer that could say that it failed."""
+    shell.after(shell.interval, lambda: shell.attempt(a))
+
+
+def _unlocked(shell: Shell, a: TakeLock, why: str) -> None:
+    shell.take(LockBusy(a.target, why))
+
+
+def _unborn(shell: Shell, a: Birth, why: str) -> None:
+    shell.take(Unborn(a.target, why, monotonic() + shell.interval))
+
+
+def _undone(shell: Shell, a: Perform, why: str) -> None:
+    shell.step_done(a.run, a.step, a.attempt, False, why, {})
+
+
+def _forget(shell: Shell, a: Action, why: str) -> None:
+    """It comes again by itself, as long as there is need."""
+
+
+FAILED: Final[dict[type[Action], Callable[[Shell, Any, str], None]]] = {
+    TakeLock: _unlocked,
+    Birth: _unborn,
+    Perform: _undone,
+    Look: _forget,
+    Probe: _forget,
+    SendBeat: _forget,
+    AskVote: _forget,
+}
+"""What is not in it is done `again`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from graced.core.vocabulary import Beat
 from graced.home.presence import presence
 from graced.members import shelf
-from graced.posix import notify, passing, proc
+from graced.posix import listening, notify, passing, proc
 from graced.spec.config import Kernel, Socket
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ class Keeper:
 
     def _take(self, name: str, fd: int) -> None:
         """A descriptor that somebody kept under that name: ours now, unless it is not what it says or one too many."""
-        from graced.posix import listening
-
         wish = self._wanted.get(name)
         if wish is None or name in self._fds or not listening.is_it(fd, wish):
             os.close(fd)
@@ -76,8 +74,6 @@ class Keeper:
                     self._sort(fd, missing)
 
     def _sort(self, fd: int, missing: Mapping[str, Socket]) -> None:
-        from graced.posix import listening
-
         for name, wish in missing.items():
             if listening.is_it(fd, wish):
                 self._take(name, fd)
@@ -90,8 +86,6 @@ class Keeper:
         """(environment, (our descriptor, its number in the kernel) each). Raises OSError with a sentence."""
         if not kernel.sockets:
             return {}, ()
-        from graced.posix import listening
-
         names = [listening.name_of(wish) for wish in kernel.sockets]
         fresh = {}
         for name, wish in zip(names, kernel.sockets, strict=True):
@@ -131,6 +125,4 @@ def _by_name(kernels: Iterable[Kernel]) -> dict[str, Socket]:
     wishes = [wish for kernel in kernels for wish in kernel.sockets]
     if not wishes:
         return {}
-    from graced.posix import listening
-
     return {listening.name_of(wish): wish for wish in wishes}

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from graced.config.env_file import read_env_file
 from graced.home.kept import kept_environ
 from graced.home.paths import Home
 from graced.posix.files import make_dir
@@ -41,8 +42,6 @@ def environment_of(base: dict[str, str], kernel: Kernel) -> dict[str, str]:
     """What the configuration makes of the inherited one. Raises OSError or ValueError for a bad `env_file`."""
     env = dict(base)
     if kernel.env_file:
-        from graced.config.env_file import read_env_file
-
         env.update(read_env_file(kernel.env_file))
     env.update(kernel.env)
     return env

@@ -23,7 +23,7 @@ from graced.members.launching import Launcher
 from graced.members.looking import look, run_number
 from graced.members.news import News
 from graced.posix import proc
-from graced.posix.clock import monotonic
+from graced.posix.clock import boottime, monotonic
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 from graced.spec.replicas import expand_replicas
 
@@ -396,6 +396,4 @@ def _may_be(run: int, known: Slot | None) -> bool:
 
 def _started(identity: proc.Identity) -> float:
     """When it began, in seconds of CLOCK_MONOTONIC as near as the ticks tell."""
-    from graced.posix.clock import boottime
-
     return monotonic() - (boottime() - identity.start_ticks / os.sysconf("SC_CLK_TCK")) if identity.start_ticks else 0.0

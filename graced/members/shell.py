@@ -8,6 +8,7 @@ import gc
 import os
 import select
 import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -40,9 +41,10 @@ from graced.home.presence import presence
 from graced.home.stopping import announced
 from graced.members import viewing
 from graced.members.duty import Duty
-from graced.members.effects import EFFECTS, ballot
+from graced.members.effects import EFFECTS, FAILED, again, ballot
 from graced.members.pollset import PollSet
 from graced.members.sync import Syncer
+from graced.members.troubles import PASSING, PAUSE_S, Troubles
 from graced.posix import journal, proc
 from graced.posix.clock import monotonic
 from graced.spec.config import Config
@@ -99,6 +101,7 @@ class Shell:
         self._retrying = False
         self._behind = 0.0  # when the audit log had last taken everything
         self._stopping = False
+        self.troubles = Troubles(self._tell_trouble, 2 * self.interval)
         self.bus.poller.register(self.polls.fileno(), select.POLLIN)
         self.polls.on_signals(self._signalled)
 
@@ -123,8 +126,16 @@ class Shell:
         self.take(Ready())
         gc.enable()
         while self.exit_code is None:
-            self._turn()
+            try:
+                self._turn()
+            except PASSING as error:  # of no action in particular; whatever was to be done is due still
+                self.troubles.meet("loop", error)
+                time.sleep(PAUSE_S)
         return self.exit_code
+
+    def _tell_trouble(self, text: str) -> None:
+        os.write(2, f"{self.me}: {text}\n".encode(errors="replace"))
+        self.audit.append("escalated", {"incident": "home", "subject": self.home.root, "text": f"{self.me}: {text}"})
 
     def _turn(self) -> None:
         now = monotonic()
@@ -180,9 +191,22 @@ class Shell:
         while self._events:
             event = self._events[0]
             self.state, actions = member.step(self.state, event, monotonic())
-            for action in actions:
-                self.act(action)
-            self._events.popleft()
+            try:
+                for action in actions:
+                    self.attempt(action)
+            finally:
+                self._events.popleft()
+
+    def attempt(self, action: Action) -> None:
+        """A trouble that passes ends no member: the core is told, or the action is done again."""
+        what = type(action).__name__
+        try:
+            self.act(action)
+        except PASSING as error:
+            failed = FAILED.get(type(action), again)
+            failed(self, action, self.troubles.meet(what, error))
+        else:
+            self.troubles.over(what)
 
     def act(self, action: Action) -> None:
         match action:
@@ -213,6 +237,7 @@ class Shell:
             self._keep_place()
             self.bus.tend(now)
             self._look_for_stop()
+            self.troubles.tend()
             if not newborn:
                 self._look_at_files()
         self._beat_wanted = False

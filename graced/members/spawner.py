@@ -34,11 +34,16 @@ from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DutyFor
 from graced.members.shell import LOST_EXIT, Shell
+from graced.members.succession import slow_down
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
+from graced.posix.limits import raise_open_files
 from graced.posix.scan import HOME_TAG
 from graced.posix.spawn import cold_start
 from graced.spec.roles import MEMBERS, START_ORDER
+
+LATE: Final = ("ctypes", "array", "traceback", "setproctitle", "graced.members.shelf")
+"""Imported inside of functions, because a command or the first milliseconds of a spawner have no need of them."""
 
 USAGE_EXIT: Final = 64  # EX_USAGE
 STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there
@@ -65,7 +70,13 @@ def load_duty(role: str) -> DutyFor:
 
 
 def preload() -> None:
-    """Import all members here, so that a fork has them; one that cannot be imported is left to its own child."""
+    """Import all members here, so that a fork has them; one that cannot be imported is left to its own child.
+
+    And whatever a recovery imports late, so that it needs no file of the installation: that may be gone by then.
+    """
+    for module in LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     for role in DUTIES:
         try:
             load_duty(role)
@@ -285,6 +296,7 @@ def main(
     """
     home = Home(home_root, home_id)
     began = monotonic()
+    raise_open_files()
     taken = process.take_role(home, "spawner", 0, role_fd)
     if taken is None:
         print(f"graced: {process.HELD_ELSEWHERE.format(role='spawner', home=home.root)}", file=sys.stderr, flush=True)
@@ -314,8 +326,6 @@ def main(
 
 def _ended(code: int, began: float) -> int:
     if code and notify.outer():
-        from graced.members.succession import slow_down
-
         slow_down(began)
     return code
 

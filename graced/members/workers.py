@@ -10,6 +10,7 @@ import msgspec
 
 from graced.core.vocabulary import Perform
 from graced.home import titles
+from graced.members.troubles import PASSING, words
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
 from graced.posix.undecodable import UNDECODABLE
@@ -41,6 +42,8 @@ def start(title: str, work: Callable[[int], None]) -> tuple[int, int]:
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         work(writer)
+    except PASSING as error:
+        os.write(2, f"{title}: {words(error)}\n".encode(errors="replace"))
     except BaseException:
         import traceback
 

@@ -24,6 +24,7 @@ from graced.posix import proc
 from graced.posix.clock import boottime
 from graced.posix.proc import Identity, Stat
 from graced.posix.scan import HOME_TAG
+from graced.posix.shortage import unless_short
 from graced.spec.roles import MEMBERS
 
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -209,7 +210,8 @@ def _environ_of_newborn(pid: int) -> bytes:
 def _read(path: str) -> bytes:
     try:
         return proc.slurp(path)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return b""
 
 

@@ -12,6 +12,7 @@ from graced.home.stopping import read as read_announcement
 from graced.home.titles import parse
 from graced.posix import proc
 from graced.posix.scan import HOME_TAG
+from graced.posix.shortage import unless_short
 
 _TAG = HOME_TAG.encode() + b"="
 
@@ -54,5 +55,6 @@ class Foreign:
 def _slurp(path: str) -> bytes:
     try:
         return proc.slurp(path)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return b""

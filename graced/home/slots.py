@@ -26,11 +26,10 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class KernelSlots:
-    """home/kernels/NAME.slot, each open from its first write on."""
+    """home/kernels/NAME.slot. None is kept open: a kernel more costs no descriptor more."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._fds: dict[str, int] = {}
 
     def stored(self) -> list[Slot]:
         names: list[str] = []
@@ -49,17 +48,13 @@ class KernelSlots:
         except UNDECODABLE:
             return None
 
-    def close(self) -> None:
-        for fd in self._fds.values():
-            os.close(fd)
-        self._fds.clear()
-
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
-            fd = self._fds.get(slot.kernel)
-            if fd is None:
-                fd = self._fds[slot.kernel] = open_slot(self._home.slot(slot.kernel))
-            write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+            fd = open_slot(self._home.slot(slot.kernel))
+            try:
+                write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+            finally:
+                os.close(fd)
 
 
 def forget_processes(home: Home) -> None:
@@ -67,4 +62,3 @@ def forget_processes(home: Home) -> None:
     slots = KernelSlots(home)
     for slot in slots.stored():
         slots.store(Slot(slot.kernel, slot.run, 0, 0, ""))
-    slots.close()

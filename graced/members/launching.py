@@ -8,6 +8,7 @@ from graced.config.env_file import read_env_file
 from graced.home.kept import kept_environ
 from graced.home.paths import Home
 from graced.posix.files import make_dir
+from graced.posix.limits import is_scarce
 from graced.posix.spawn import Launch, launch
 from graced.spec.config import Config, Kernel
 from graced.spec.replicas import expand_replicas
@@ -67,13 +68,18 @@ class Launcher:
         if kernel is None:
             raise OSError(2, f"no kernel {name} in the configuration")
         told, fds = self._give(kernel)
-        return launch(
-            Launch(
-                name, list(kernel.command), {**self.environment(kernel, run), **told}, self._log(name), kernel.cwd,
-                kernel.user, kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds),
-                keep_fd=fds,
-            )
-        )  # fmt: skip
+        log = self._log(name)
+        try:
+            return launch(
+                Launch(
+                    name, list(kernel.command), {**self.environment(kernel, run), **told}, log, kernel.cwd, kernel.user,
+                    kernel.group, kernel.umask, kernel.nice, kernel.oom_score_adj, listen_pid=bool(fds), keep_fd=fds,
+                )
+            )  # fmt: skip
+        finally:
+            if is_scarce(log):  # opened anew at the next birth
+                del self._logs[name]
+                os.close(log)
 
     def _log(self, name: str) -> int:
         """The kernel's log, O_APPEND; opened again when its path is another file (a person moved or deleted it)."""

@@ -24,6 +24,7 @@ from graced.members.looking import look, run_number
 from graced.members.news import News
 from graced.posix import proc
 from graced.posix.clock import boottime, monotonic
+from graced.posix.limits import is_scarce
 from graced.posix.tree import TreeKill, find_by_log, inode_of, members_of
 from graced.spec.replicas import expand_replicas
 
@@ -63,6 +64,8 @@ class Nursery:
         self._pids: dict[int, str] = {}
         self._slots = KernelSlots(shell.home)
         self._pidfds: dict[str, int] = {}  # of adopted kernels, which are not our children
+        self._unheld: dict[str, proc.Identity] = {}  # adopted ones without a pidfd, looked at every interval
+        self._unheld_at = 0.0
         self._endings: dict[str, Ending] = {}
         self._scheduled = False
         self._rest_until = 0.0
@@ -99,8 +102,8 @@ class Nursery:
         running = Running(
             slot.kernel, slot.run, identity.pid, identity.start_ticks, _started(identity), alive=False, adopted=True
         )
-        fd = proc.open_pidfd(identity) if identity.pid else None
-        if fd is None:  # its first process died while nobody was its parent: what it left must go before the next run
+        if not (identity.pid and proc.alive(identity)):
+            # Its first process died while nobody was its parent: what it left must go before the next run.
             self.runs[slot.kernel] = running = msgspec.structs.replace(running, exit=Exit())
             if slot.boot_id == self.shell.identity.boot_id and (slot.kernel, str(slot.run)) in self._seen_runs:
                 self._finish(running, Exit(), scan=True, witnessed=False)
@@ -108,13 +111,34 @@ class Nursery:
         self.runs[slot.kernel] = msgspec.structs.replace(running, alive=True)
         if slot.pid == 0:
             self._slots.store(Slot(slot.kernel, slot.run, identity.pid, identity.start_ticks, identity.boot_id))
-        self._pidfds[slot.kernel] = fd
-        self.shell.add_reader(fd, lambda: self._adopted_died(slot.kernel, fd))
+        self._unheld[slot.kernel] = identity
+        self._hold(slot.kernel)
 
-    def _adopted_died(self, kernel: str, fd: int) -> None:
-        self.shell.drop_reader(fd)
-        os.close(fd)
-        self._pidfds.pop(kernel, None)
+    def _hold(self, kernel: str) -> None:
+        """Be told of the death of an adopted kernel by a pidfd; where descriptors are scarce, look at it instead."""
+        identity = self._unheld[kernel]
+        fd = proc.open_pidfd(identity)
+        if fd is None:
+            del self._unheld[kernel]
+            self._adopted_died(kernel)
+        elif is_scarce(fd):
+            os.close(fd)
+        else:
+            del self._unheld[kernel]
+            self._pidfds[kernel] = fd
+            self.shell.add_reader(fd, lambda: self._adopted_died(kernel))
+
+    def _look_at_unheld(self, now: float) -> None:
+        if self._unheld and now >= self._unheld_at:
+            self._unheld_at = now + self.shell.interval
+            for kernel in tuple(self._unheld):
+                self._hold(kernel)
+
+    def _adopted_died(self, kernel: str) -> None:
+        fd = self._pidfds.pop(kernel, None)
+        if fd is not None:
+            self.shell.drop_reader(fd)
+            os.close(fd)
         self.shell.reap()  # it may have become our child after all
         running = self.runs[kernel]
         if running.alive and kernel not in self._endings:
@@ -381,9 +405,10 @@ class Nursery:
     def tend(self, now: float) -> None:
         self.keeper.tend(now)
         self.news.tend()
+        self._look_at_unheld(now)
 
     def wake_at(self) -> float:
-        return float("inf")
+        return self._unheld_at if self._unheld else float("inf")
 
 
 def _may_be(run: int, known: Slot | None) -> bool:

@@ -11,7 +11,8 @@ from typing import Final
 import zmq
 
 from graced.posix.clock import monotonic
-from graced.posix.limits import OUT_OF_FILES, Reserve
+from graced.posix.limits import Reserve
+from graced.posix.shortage import OUT_OF_FILES
 
 PASSING: Final = (OSError, ImportError, MemoryError, zmq.ZMQError)
 """Errors of the world, not of ours. An ImportError: the installation is being replaced, or was removed."""

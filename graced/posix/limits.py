@@ -5,7 +5,6 @@ closes all descriptors up to its limit, or waits by select(2), counts on.
 """
 
 import contextlib
-import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ OPEN_FILES: Final = 65536
 RESERVE: Final = 6
 """Kept back: a pidfd, a lock, a log, a file of /proc, two for a birth."""
 
-OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
+HEADROOM: Final = 12
+"""Descriptors below the limit that what could be done without is not to take: the reserve, and as many for work."""
 
 _given: list[int] = []
 
@@ -49,6 +49,12 @@ def as_given() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def is_scarce(fd: int) -> bool:
+    """Is this one, the lowest that was free, so near to the limit that only what must be open may be?"""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft != resource.RLIM_INFINITY and fd >= soft - HEADROOM
 
 
 class Reserve:

@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from graced.posix.shortage import unless_short
+
 Status = Literal["running", "stopped", "traced", "zombie", "blocked", "gone"]
 
 _STATUS_OF_STATE: dict[str, Status] = {
@@ -91,10 +93,11 @@ def boot_id() -> str:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """/proc/PID/stat, or None when there is no such process."""
+    """/proc/PID/stat, or None when there is no such process. Raises OSError only for a shortage of ours."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return None
     try:
         line = os.read(fd, 4096)
@@ -220,6 +223,8 @@ def _children_files() -> bool:
 def has_open(pid: int, path: str) -> bool | None:
     """Whether the process has the file open that `path` names now; None where that may not be looked at.
 
+    Raises OSError only for a shortage of ours.
+
     The lowest descriptors are looked at first: a lock is among the first things that its holder opens.
     """
     try:
@@ -227,7 +232,8 @@ def has_open(pid: int, path: str) -> bool | None:
         fds = sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
     except PermissionError:
         return None
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return False
     for fd in fds:
         try:
@@ -255,12 +261,14 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return found
     for tid in tasks:
         try:
             found += map(int, slurp(f"/proc/{pid}/task/{tid}/children").split())
-        except OSError:
+        except OSError as error:
+            unless_short(error)
             continue
     return found
 
@@ -295,7 +303,8 @@ def environ(pid: int) -> dict[str, str]:
     """The first environment of a process, as its last exec got it; {} when it may not be read or is gone."""
     try:
         block = slurp(f"/proc/{pid}/environ")
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return {}
     entries = (entry.partition(b"=") for entry in block.split(b"\0") if entry)
     return {os.fsdecode(key): os.fsdecode(value) for key, equals, value in entries if equals}

@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from graced.posix.proc import Identity, Stat, all_pids, boot_id, read_stat, slurp, stat_of
+from graced.posix.shortage import unless_short
 
 HOME_TAG = "GRACED_HOME_ID"
 """Of the tags, the one that says whose numbering of kernels and runs the others are in."""
@@ -131,7 +132,8 @@ def _environment(pid: int) -> bytes:
     """The first environment with a NUL on both sides of every entry; b"" when it may not be read."""
     try:
         return b"\0" + slurp(f"/proc/{pid}/environ") + b"\0"
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return b""
 
 

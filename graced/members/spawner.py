@@ -33,9 +33,10 @@ from graced.members.logtail import last_lines
 from graced.members.nursery import Nursery
 from graced.members.outer import Outer
 from graced.members.process import DutyFor
+from graced.members.saying import Saying
 from graced.members.shell import LOST_EXIT, Shell
 from graced.members.succession import slow_down
-from graced.posix import notify, proc
+from graced.posix import journal, notify, proc
 from graced.posix.clock import monotonic
 from graced.posix.limits import raise_open_files
 from graced.posix.scan import HOME_TAG
@@ -98,6 +99,7 @@ class Spawner(Duty):
         self._stopper = 0
         self.given: dict[str, list[int]] = {}  # descriptors that systemd kept
         self.outer = Outer(shell)
+        self.saying = Saying(shell)
         self.starts: Starts = {}
         self.roles: dict[int, str] = {}
         self.nursery = Nursery(shell, self._known)
@@ -105,6 +107,8 @@ class Spawner(Duty):
         self._policy = shell.state.policy
 
     def setup(self) -> None:
+        if self.foreground and not journal.at_hand():  # which has entries of its own
+            self.saying.begin(monotonic())
         self.nursery.adopt(self.given)
         self.outer.setup(monotonic(), self.fresh and not self.took_over)
         if os.getpid() == INIT_PID:
@@ -252,13 +256,14 @@ class Spawner(Duty):
 
     def tend(self, now: float) -> None:
         self.outer.tend(now)
+        self.saying.tend(now)
         self.starts, actions = births.overdue(self.starts, self.shell.interval, now)
         for action in actions:
             self.shell.act(action)
         self.nursery.tend(now)
 
     def wake_at(self) -> float:
-        return min(self.nursery.wake_at(), self.outer.wake_at())
+        return min(self.nursery.wake_at(), self.outer.wake_at(), self.saying.due)
 
     def detail(self) -> dict[str, Any]:
         return {"failing": births.failing(self.starts)} if self.starts else {}

@@ -1,4 +1,4 @@
-"""What a recovery needs is loaded at birth: an import in the middle of one finds no file of the installation, one day."""
+"""What a recovery needs is loaded at birth: an import in the midst of one finds no file of the installation one day."""
 
 import ast
 import json
@@ -49,7 +49,7 @@ def _modules(node: ast.AST) -> list[str]:
 
 def test_what_is_imported_late_is_loaded_in_the_spawner_before_it_forks() -> None:
     code = (
-        "import json, sys; from graced.members import spawner; spawner.preload(); print(json.dumps(list(sys.modules)))"
+        "import json, sys\nfrom graced.members.spawner import preload\npreload()\nprint(json.dumps(list(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))

@@ -26,7 +26,7 @@ YOUNG_S: Final = 5.0
 AGAIN_S: Final = 0.3
 """Before two of a role count as two: the fork of a member carries its title until it sets its own."""
 
-_ROLE: Final = re.compile(r"graced: (\w+)$")
+_ROLE: Final = re.compile(r"graced: (\w+) \[.*\]$")
 _OURS: Final = re.compile(r"graced[: ]|.*-m graced\.members\.spawner")
 
 
@@ -104,7 +104,7 @@ class Witness:
             role = _ROLE.match(title)
             if role is not None:
                 return Mark(role.group(1))
-            return Mark("worker" if title.endswith(" worker") else "starting")
+            return Mark("worker" if " worker [" in title else "starting")
         environ = procs.environ(pid)
         if environ.get("GRACED_HOME_ID", "") == self._id() != "":
             kernel = environ.get("GRACED_KERNEL")

@@ -20,7 +20,7 @@ from support.procs import Identity, Stat
 ROLES: Final = ("spawner", "watchdog", "self_healing", "coding_agent", "trigger", "parliament", "architect")
 LOOK_S: Final = 0.05
 ZOMBIE_S: Final = 3.0
-YOUNG_S: Final = 5.0
+YOUNG_S: Final = 30.0
 """What a process is may change by exec or a new title while it is so young; then it is taken as known."""
 
 AGAIN_S: Final = 0.3

@@ -7,7 +7,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,11 +240,10 @@ def test_a_child_that_bears_the_mark_of_another_home_is_no_member_of_a_tree() ->
         parent.wait()
 
 
-def test_a_trouble_is_told_once_when_it_lasts_and_again_after_it_was_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trouble_is_told_once_when_it_lasts_and_again_after_it_was_over() -> None:
     now = [0.0]
-    monkeypatch.setattr("graced.members.troubles.monotonic", lambda: now[0])
     told: list[str] = []
-    troubles = Troubles(told.append, 2.0, time.monotonic, Reserve())
+    troubles = Troubles(told.append, 2.0, lambda: now[0], Reserve())
     refused = PermissionError(errno.EACCES, "Permission denied", "/h/run/x.lock")
     for now[0] in (0.0, 1.0, 2.0, 3.0, 4.0):
         assert troubles.meet("lock of x", refused) == "lock of x: Permission denied: /h/run/x.lock"

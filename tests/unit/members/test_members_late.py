@@ -12,7 +12,8 @@ import graced
 ROOT: Final = Path(graced.__file__).parent
 OF_MEMBERS: Final = ("members", "home", "posix", "core", "audit", "store", "bus", "spec")
 IN_WORKERS: Final = {
-    "graced.mending.apply", "graced.playbooks.actions", "graced.playbooks.perform", "subprocess",
+    "graced.members.targets", "graced.mending.apply", "graced.playbooks.actions", "graced.playbooks.perform",
+    "graced.playbooks.web", "subprocess",
 }  # fmt: skip
 """Imported by a worker alone, which tells of it and is tried again."""
 

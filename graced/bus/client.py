@@ -9,9 +9,8 @@ from typing import Any, Final
 import zmq
 
 from graced.bus.protocol import MAX_MESSAGE_BYTES, Ask, Reply, decode_reply, encode
-from graced.home.locks import read_record
 from graced.home.paths import Home
-from graced.posix import proc
+from graced.home.presence import presence
 from graced.posix.clock import monotonic
 
 SENDER: Final = "cli"
@@ -59,8 +58,7 @@ def _context() -> "zmq.Context[Any]":
 
 def listens(home: Home, member: str) -> bool:
     """Whether the holder of the role can answer at this moment, by its lock file and /proc."""
-    record = read_record(home.lock(member))
-    return record is not None and proc.status(record.identity) not in MUTE
+    return presence(home, member).status not in MUTE
 
 
 def _exchange(home: Home, asks: dict[str, Ask], deadline: float) -> dict[str, Reply]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from graced.control.errors import EX_CONFIG, EX_USAGE, Mistakes, Refusal, about
+from graced.control.owner import act_as_owner
 from graced.home.paths import Home
 
 if TYPE_CHECKING:
@@ -25,13 +26,18 @@ class Place:
     def home_dir(self) -> Home:
         """The home. Of the configuration only `home` is read; other mistakes in it do not matter.
 
-        Raises Refusal, also for a home of another user: it would look like one where nothing runs.
+        Root acts as the owner of the home from here on. Raises Refusal, also for a home of another user: it would
+        look like one where nothing runs.
         """
         home = Home(self._root())
+        command = click.get_current_context(silent=True)
         try:
+            act_as_owner(home, (command.info_name or "" if command is not None else ""))
             os.listdir(home.run)
         except PermissionError as error:
             raise about(error, f"cannot look into {home.root}") from None
+        except NotADirectoryError as error:
+            raise about(error, f"cannot use {home.root} as home") from None
         except OSError:  # there is none yet; whoever needs it will say so
             pass
         return home

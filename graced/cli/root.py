@@ -33,13 +33,15 @@ COMMANDS: Final = {
     "fix": "mend Python files that do not compile, without a daemon",
     "config": "check and show the configuration",
     "service": "the systemd units: install, uninstall",
+    "ls": "the homes that run on this machine",
     "doctor": "what this machine offers, and what graced does without",
+    "help": "what a command does",
 }
 """In the order of the help. Each is the click command `command` of graced.cli.NAME (`fix` of graced.cli.fix, …)."""
 
 NO_FOLDER: Final = "the current folder does not exist any more: cd elsewhere, or give --config"
 
-MODULE: Final = {"init": "init_", "config": "config_"}
+MODULE: Final = {"init": "init_", "config": "config_", "help": "help_"}
 """Where the module is not called as the command."""
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import click
@@ -27,7 +28,8 @@ from graced.status.now import status
 from graced.status.structs import IDLE, WELL, Status
 
 BE_SPAWNER: Final = (
-    "import sys; from graced.members.spawner import main; sys.exit(main(sys.argv[1], fresh=True, foreground=True))"
+    "import sys; from graced.members.spawner import main; home, id, fd = sys.argv[1:]; "
+    "sys.exit(main(home, fresh=True, foreground=True, role_fd=int(fd), home_id=id))"
 )
 
 
@@ -43,22 +45,23 @@ def command(place: Place, name: tuple[str, ...], foreground: bool, as_json: bool
     With NAME: only these kernels and what they depend on; while graced runs, they are started beside the others.
     """
     home = place.home_dir()
-    lock = None
+    turn = None
+    starting.await_stop(home, say)
     if not anyone(home):
         loaded = place.load()
         _warn(loaded)
-        lock = starting.prepare(home, loaded.config, name, os.environ, say)
-    if lock is None:
+        turn = starting.prepare(home, loaded.config, name, os.environ, say)
+    if turn is None:
         _beside(home, name, foreground, as_json, place.config)
     with contextlib.suppress(OSError):
         note(home, loaded.files)
     if not loaded.files:
         say("there is no graced.yaml here: only graced's own members are started, no kernel; see `graced init`")
     if foreground:
-        _become_spawner(home, lock)
+        _become_spawner(home, turn)
     limit_s = starting.in_time_s(loaded.config)
     with Bar("starting") as bar:
-        starting.launch(home, lock)
+        starting.launch(home, turn)
         outcome = starting.await_healthy(home, limit_s, lambda found: _advance(bar, found))
     _finish(outcome, as_json)
 
@@ -87,9 +90,11 @@ def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool, 
         sys.exit(take_over(home.root))
     specs = running_kernels(kept_config(home))
     other = drift(home, given)
-    names = known(name, specs, (), other)
+    names = known(name, specs, (), other) if name else starting.left_behind(home, specs)
     if not as_json:
         click.echo("already running")
+        if names:
+            click.echo(f"starting {listed(names)}")
     if other:
         say(other)
     with Bar("waiting for the end of the recovery") as bar:
@@ -100,6 +105,15 @@ def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool, 
     elif names:
         outcome = Outcome(status(home), True, outcome.why)
     _finish(outcome, as_json)
+
+
+LISTED_MAX: Final = 8
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for people, cut where there are many."""
+    more = f" and {len(names) - LISTED_MAX} more" if len(names) > LISTED_MAX else ""
+    return ", ".join(names[:LISTED_MAX]) + more
 
 
 def _finish(outcome: Outcome, as_json: bool) -> NoReturn:
@@ -116,9 +130,11 @@ def _advance(bar: Bar, found: Status) -> None:
     bar.update(sum(members) + sum(kernels), len(members) + len(kernels))
 
 
-def _become_spawner(home: Home, lock: Any) -> NoReturn:
+def _become_spawner(home: Home, turn: starting.Turn) -> NoReturn:
     """The same process, with nothing in it but the spawner: every member is forked from it."""
-    lock.close()
+    fd = os.dup(turn.role.fileno())
+    os.set_inheritable(fd, True)
+    turn.close()
     sys.stdout.flush()
-    argv = [*PYTHON, "-c", BE_SPAWNER, home.root]
+    argv = [*PYTHON, "-c", BE_SPAWNER, home.root, home.id(), str(fd)]
     os.execve(sys.executable, argv, for_spawner(home, os.environ))

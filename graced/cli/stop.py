@@ -1,5 +1,6 @@
 """`graced stop`: exit 0, 3 nothing was running, 4 no such name."""
 
+import contextlib
 import sys
 
 import click
@@ -27,16 +28,45 @@ def command(place: Place, name: tuple[str, ...], as_json: bool, beside: int | No
     """Stop everything; nothing of graced or its kernels is left running. With NAME: only these kernels, until a person
     starts them again."""
     home = place.home_dir()
+    if name or beside:
+        sys.exit(_stop(home, name, as_json, beside))
+    from graced.control.inside import carry_out, is_inside
+
+    sys.exit(carry_out(home, lambda: _from_inside(home, as_json)) if is_inside(home) else _stop(home, name, as_json))
+
+
+def _from_inside(home: Home, as_json: bool) -> int:
+    """In a process of its own; who waits for its words may be dead at the end of it."""
+    try:
+        code = _stop(home, (), as_json)
+        sys.stdout.flush()
+        return code
+    except Refusal as error:
+        from graced.cli.root import tell
+
+        with contextlib.suppress(OSError):
+            tell(error)
+        return error.code
+
+
+def _stop(home: Home, name: tuple[str, ...], as_json: bool, beside: int | None = None) -> int:
+    """The exit code."""
     began = monotonic()
     kernels, members = _stop_named(home, name) if name else _stop_all(home, beside)
     took_s = monotonic() - began
+    code = 0 if kernels or members else EX_NOTHING_RUNS
+    with contextlib.suppress(BrokenPipeError):  # done is done, whoever reads of it
+        _tell(kernels, members, took_s, as_json)
+    return code
+
+
+def _tell(kernels: list[str], members: list[str], took_s: float, as_json: bool) -> None:
     if as_json:
         print_json({"kernels": kernels, "members": members, "duration_s": round(took_s, 3)})
     elif kernels or members:
         click.echo(f"stopped {_listed(kernels, members)} in {took_s:.1f} s")
     else:
         click.echo("nothing was running")
-    sys.exit(0 if kernels or members else EX_NOTHING_RUNS)
 
 
 def _stop_all(home: Home, beside: int | None) -> tuple[list[str], list[str]]:

@@ -6,7 +6,8 @@ A process is of this home by any of these marks, or by being a descendant of one
   environment  GRACED_HOME_ID is the id of this home (GRACED_KERNEL names the kernel)
   output       stdout or stderr is a file in logs/, or the pipe of a kernel's log
   title        `graced: MEMBER` (or a spawner in its first instants) with a file of this home open
-A title alone is no mark: every home has the same ones. The caller itself is never counted.
+A title without a home is no mark. The caller itself is never counted; nor is who says by environment or title that it
+is of another home, or what hangs below that one, whoever its ancestors are: a kernel may have started another graced.
 """
 
 import os
@@ -16,12 +17,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from graced.home.foreign import Foreign
 from graced.home.launch import SPAWNER_MODULE
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.posix.clock import boottime
 from graced.posix.proc import Identity, Stat
 from graced.posix.scan import HOME_TAG
+from graced.posix.shortage import unless_short
 from graced.spec.roles import MEMBERS
 
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -66,13 +69,17 @@ class Census:
         self._root = os.path.realpath(home.root)
         self._logs = os.path.realpath(home.logs)
         self._tag = _home_tag(home)
+        self._foreign = Foreign(home)
+        self._others: set[Identity] = set()
         self._marked: dict[Identity, str] = {}
+        self._recorded: frozenset[Identity] = frozenset()
         self._strangers: set[Identity] = set()
         self._sessions: dict[int, tuple[Identity, str]] = {}
         for identity in members:
             self._remember(identity, "")
         for name, identity in kernels.items():
             self._remember(identity, name)
+        self._recorded = frozenset(self._marked)
 
     def _remember(self, identity: Identity, kernel: str) -> None:
         stat = proc.stat_of(identity)
@@ -100,7 +107,8 @@ class Census:
                 owners[pid] = owner
             elif grown:
                 nobodys.append(identity)
-        _inherit(owners, stats)
+        barred = {identity.pid for identity in self._others}
+        _inherit(owners, {pid: stat for pid, stat in stats.items() if pid not in barred})
         # Only now: a child of ours may show no mark of its own, and is ours after its parent's death as well.
         self._strangers.update(identity for identity in nobodys if identity.pid not in owners)
         found: list[Found] = []
@@ -114,9 +122,15 @@ class Census:
 
     def _owner(self, identity: Identity, stat: Stat, grown: bool) -> str | None:
         """The kernel's name, "" for graced's own, None for a stranger."""
-        if identity in self._marked:
+        if identity in self._recorded or (grown and identity in self._marked):
             return self._marked[identity]
         environ = _read(f"/proc/{identity.pid}/environ") if grown else _environ_of_newborn(identity.pid)
+        if self._foreign.says_so(environ, _read(f"/proc/{identity.pid}/cmdline")):
+            self._others.add(identity)
+            return None
+        self._others.discard(identity)
+        if identity in self._marked:
+            return self._marked[identity]
         if self._tag and self._tag in environ.split(b"\0"):
             return _value(environ, KERNEL_TAG)
         session = self._sessions.get(stat.session)
@@ -159,12 +173,9 @@ class Census:
 
 
 def _home_tag(home: Home) -> bytes:
-    """b"" for a home that has no id yet: nobody can carry it."""
-    try:
-        with open(home.id_path, "rb") as file:
-            return HOME_TAG.encode() + b"=" + file.read(64).strip()
-    except OSError:
-        return b""
+    """b"" for a home that has no id of its own yet: nobody can carry it."""
+    found = home.known_id()
+    return f"{HOME_TAG}={found}".encode() if found else b""
 
 
 def _living(pid: int) -> Stat | None:
@@ -209,7 +220,8 @@ def _environ_of_newborn(pid: int) -> bytes:
 def _read(path: str) -> bytes:
     try:
         return proc.slurp(path)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return b""
 
 

@@ -14,7 +14,7 @@ from graced.home import stop_command
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
-from graced.posix.scan import HOME_TAG
+from graced.posix.scan import HOME_TAG, Spare
 from graced.posix.tree import STUCK_S, TreeKill
 from graced.spec.config import Kernel
 
@@ -48,9 +48,11 @@ class KernelEnd:
         mains: Mapping[str, Identity],
         environ: dict[str, str],
         report: Report,
+        spare: Spare | None = None,
     ) -> None:
         self._census, self._home_id = census, home_id
         self._specs, self._mains, self._environ, self._report = specs, mains, environ, report
+        self._spare = spare
         self._deaths = Deaths()
         self._main_of: dict[str, Identity] = {}
         self._courses: dict[str, Course] = {}
@@ -128,7 +130,8 @@ class KernelEnd:
         for identity in processes:
             self._deaths.send(identity, signal.SIGKILL)
         # A tree that forks faster than it can be listed needs more than a list.
-        kill = self._kills.setdefault(name, TreeKill(None, {HOME_TAG: self._home_id, "GRACED_KERNEL": name}))
+        tags = {HOME_TAG: self._home_id, "GRACED_KERNEL": name}
+        kill = self._kills.setdefault(name, TreeKill(None, tags, spare=self._spare))
         kill.step(monotonic())
 
     def _command(self, name: str, main: Identity) -> bool:

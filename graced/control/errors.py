@@ -10,6 +10,7 @@ EX_USAGE: Final = 2
 EX_NOTHING_RUNS: Final = 3
 EX_NO_SUCH_NAME: Final = 4
 EX_DATAERR: Final = 65
+EX_TEMPFAIL: Final = 75
 EX_CONFIG: Final = 78
 EX_INTERRUPTED: Final = 130
 

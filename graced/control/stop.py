@@ -6,8 +6,6 @@ its announcement is void and healing goes on.
 """
 
 import contextlib
-import json
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -20,8 +18,9 @@ from graced.control.deaths import Deaths, end_all
 from graced.control.ending import KernelEnd, by_kernel
 from graced.control.errors import Refusal
 from graced.core.kernels import graph
-from graced.home.kept import kept_config, running_kernels
-from graced.home.locks import LockRecord, RestartLock, holder, read_record, take_now
+from graced.home.foreign import Foreign
+from graced.home.kept import kept_config, kept_environ, running_kernels
+from graced.home.locks import LockRecord, RestartLock, holder, take_now
 from graced.home.log_files import lock_path
 from graced.home.paths import Home
 from graced.home.presence import presences
@@ -98,14 +97,15 @@ class _Stop:
         self.home, self._progress, self._beside = home, progress, beside
         self.specs: dict[str, Kernel] = running_kernels(kept_config(home))
         here = presences(home)
-        members = [presence.record.identity for presence in here.values() if presence.record is not None]
+        members = [found.record.identity for found in here.values() if found.record is not None and found.alive]
         slots = stored_slots(home)
         kernels = {name: identity_of(slot.run) for name, slot in slots.items() if slot.run.pid > 0}
         pipes = {slot.log: name for name, slot in slots.items() if slot.log and slot.run.boot_id == proc.boot_id()}
         kernels = {**disk.stored(home, self.specs).identities, **kernels}  # a second source: slots may be deleted
         self._mains = kernels
         self.census = Census(home, members, kernels, beside, pipes)
-        self._id = home.id() if os.path.exists(home.id_path) else "none"  # nobody ever carried it
+        self._id = home.known_id() or "none"  # nobody ever carried it
+        self._foreign = Foreign(home)
 
     def run(self, everyone: Sequence[Found]) -> None:
         with contextlib.suppress(OSError):
@@ -166,16 +166,9 @@ class _Stop:
             self._progress(done, len(names), "kernels")
 
         self._progress(0, len(names), "kernels")
-        environ = self._kept_environ()
+        environ = kept_environ(self.home) or {}
         for wave in graph.stop_waves(self.specs, names):
-            KernelEnd(self.census, self._id, self.specs, self._mains, environ, ended).run(wave)
-
-    def _kept_environ(self) -> dict[str, str]:
-        try:
-            with open(self.home.environ, "rb") as file:
-                return {str(key): str(value) for key, value in json.load(file).items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
+            KernelEnd(self.census, self._id, self.specs, self._mains, environ, ended, self._foreign).run(wave)
 
     def _end_spawner(self) -> None:
         here = presences(self.home, ("spawner",))["spawner"]
@@ -188,7 +181,7 @@ class _Stop:
 
     def _end_log_writer(self) -> None:
         """It writes what the kernels said last, and ends."""
-        record = read_record(lock_path(self.home))
+        record = holder(lock_path(self.home))
         awake = record is not None and proc.status(record.identity) not in ("stopped", "gone", "zombie")
         if record is not None and awake and self._ours(record.identity):
             end_all([record.identity], signal.SIGTERM, POLITE_S)
@@ -214,7 +207,7 @@ class _Stop:
             deaths.wait(DEATH_S / 4)
             deaths.close()
         waits = 0 if self._beside is None else self._beside.pid
-        rest = TreeKill(None, {HOME_TAG: self._id}, spare=lambda pid: pid == waits)
+        rest = TreeKill(None, {HOME_TAG: self._id}, spare=lambda pid: pid == waits or self._foreign(pid))
         while not rest.step(monotonic()):
             if rest.stuck(monotonic()) or monotonic() >= deadline + SWEEP_S:
                 raise Refusal(f"cannot be ended: {_told([Found(identity) for identity in rest.survivors()])}")

@@ -117,7 +117,7 @@ def react(restart: Restart, event: Event, peer: Peer, timing: Timing, now: float
             locked, actions = _locked(restart, event, peer, timing, now)
             return replace(locked, deadline=now + max(BIRTH_FLOOR_S, BIRTH_INTERVALS * timing.interval)), actions
         case LockBusy() if restart.phase == "locking":
-            return replace(restart, again_at=now + _pause(timing)), ()
+            return replace(restart, again_at=now + _pause(timing), text=event.reason), ()
         case TreeDead() if restart.phase == "killing" and event.pid == restart.pid:
             return replace(restart, phase="birthing", pid=0), (_birth(restart, peer),)
         case Born() if restart.phase in ("birthing", "awaiting"):

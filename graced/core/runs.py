@@ -12,7 +12,7 @@ from graced.core import approvals, asking, duty, engine, powers
 from graced.core.ends import finish, verified
 from graced.core.engine import Run
 from graced.core.state import State, Stepped, incarnation, with_run
-from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, refusal
+from graced.core.steps import CORE_STEPS, RESTARTED, SUCCEEDED, recovery_record, refusal, target_of
 from graced.core.vocabulary import Bump, MemberAction, NoteStep, Perform, Record, RunContext, SaveRun, StepDone
 from graced.spec import expression
 from graced.spec.actions import performer
@@ -143,6 +143,13 @@ def _forget_restart(state: State, run: Run, step: Step) -> State:
 # --- a step ends
 
 
+def _late(state: State, run: Run, step: Step, limit_s: float) -> str:
+    """Why there is no result yet, as far as the attempt to restart knows."""
+    attempt = state.restarts.get(target_of(run, step))
+    why = f": {attempt.text}" if attempt is not None and attempt.text else ""
+    return f"no result within {limit_s:g} s{why}"
+
+
 def _poll(state: State, run: Run, index: int, now: float) -> Stepped:
     step, progress = run.playbook.steps[index], run.steps[index]
     verdict = None
@@ -151,7 +158,7 @@ def _poll(state: State, run: Run, index: int, now: float) -> Stepped:
     if verdict is not None:
         return _ended(state, run, index, *verdict, NOTHING, now)
     if now >= progress.deadline:
-        text = f"no result within {progress.deadline - progress.at:g} s"
+        text = _late(state, run, _filled(state, run, step), progress.deadline - progress.at)
         return _settle(state, run.id, index, False, text, now)
     return state, ()
 

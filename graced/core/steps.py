@@ -39,7 +39,7 @@ def _yes(state: State, run: Run, step: Step, now: float) -> Verdict:
     return True, "recorded"
 
 
-def _target(run: Run, step: Step) -> str:
+def target_of(run: Run, step: Step) -> str:
     return str(step.with_.get("target") or run.target)
 
 
@@ -51,7 +51,7 @@ def refusal(state: State, run: Run, step: Step) -> str:
     """Why this process may not perform a step of its own here; empty when it may."""
     if step.uses in WATCHDOG_ONLY and state.me != "watchdog":
         return "only the watchdog does this"
-    target = _target(run, step)
+    target = target_of(run, step)
     if step.uses in TARGETED and target not in MEMBERS:
         return f"{target or 'nothing'} is no member"
     return ""
@@ -95,7 +95,7 @@ def begun(state: State, run: Run) -> Stepped:
 
 
 def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
-    target = _target(run, step)
+    target = target_of(run, step)
     actions: list[MemberAction] = []
     if run.tier == 3:
         state, told = begun(state, run)
@@ -112,7 +112,7 @@ def _restart_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
 
 
 def _restart_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
-    target = _target(run, step)
+    target = target_of(run, step)
     if target == state.me or _back(state, run, target):
         return True, f"{target} is back as incarnation {incarnation(state, target)}"
     if healthy(state, target) and target not in state.restarts:
@@ -126,14 +126,14 @@ def _restart_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
 
 
 def _verify_begin(state: State, run: Run, step: Step, now: float) -> Stepped:
-    target = _target(run, step)
+    target = target_of(run, step)
     if down(state, target) and target not in state.restarts:  # it died again: bring it back, this is one of the tries
         return _restart_begin(state, run, step, now)
     return state, ()
 
 
 def _verify_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
-    target = _target(run, step)
+    target = target_of(run, step)
     if healthy(state, target):
         return True, f"{target} is healthy, incarnation {incarnation(state, target)}"
     attempt = state.restarts.get(target)
@@ -153,7 +153,7 @@ def _hears(state: State, listener: str, speaker: str) -> bool:
 
 
 def _mutual_poll(state: State, run: Run, step: Step, now: float) -> Verdict:
-    target = _target(run, step)
+    target = target_of(run, step)
     if target == state.me or _hears(state, target, state.me):
         return True, f"{target} watches {state.me} back"
     if down(state, target) or _waited(state, run, step, now):

@@ -148,9 +148,10 @@ class LockTaken(Event, frozen=True):
 
 
 class LockBusy(Event, frozen=True):
-    """Somebody else holds the restart lock of `target`."""
+    """The restart lock of `target` is another's, or cannot be taken, and then `reason` says why."""
 
     target: str
+    reason: str = ""
 
 
 class TreeDead(Event, frozen=True):

@@ -19,10 +19,10 @@ from graced.control.stop import stop_all
 from graced.demo.kernels import FILES, configuration
 from graced.home.locks import read_record
 from graced.home.paths import Home
+from graced.home.presence import presences
 from graced.posix import proc
 from graced.posix.padded_record import read_slot
 from graced.posix.proc import Identity
-from graced.spec.roles import MEMBERS
 from graced.status.now import status
 from graced.status.structs import Status
 
@@ -129,8 +129,8 @@ class Stage:
         return sorted(identity.pid for identity in alive)
 
     def _marked(self) -> list[Identity]:
-        records = [read_record(self.home.lock(member)) for member in MEMBERS]
-        members = [record.identity for record in records if record is not None]
+        here = presences(self.home).values()
+        members = [found.record.identity for found in here if found.record is not None and found.alive]
         return [found.identity for found in Census(self.home, members, {}).look()]
 
     def remove(self) -> None:

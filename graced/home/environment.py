@@ -26,7 +26,4 @@ def for_kernels(environ: Mapping[str, str]) -> dict[str, str]:
 def for_spawner(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment, marked with the home, so that `graced stop` finds it in its first milliseconds."""
     kept = {name: value for name, value in environ.items() if name not in (*KERNEL_TAGS, HOME_TAG)}
-    try:
-        return {**kept, HOME_TAG: home.id()}
-    except OSError:  # the id was deleted and the disk is full: a spawner without a mark is better than none
-        return kept
+    return {**kept, HOME_TAG: home.id()}

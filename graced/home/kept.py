@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from graced.home.paths import Home
+from graced.posix.files import read_small
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config, Kernel, from_json
 from graced.spec.replicas import expand_replicas
@@ -17,10 +18,17 @@ KEY_MAX_BYTES: Final = 64
 def kept_config(home: Home) -> Config:
     """The configuration that was loaded by the last start; defaults without kernels when there is none to be read."""
     try:
-        with open(home.config, "rb") as file:
-            return from_json(file.read())
+        return from_json(read_small(home.config))
     except (OSError, *UNDECODABLE):
         return Config(home=home.root)
+
+
+def kept_environ(home: Home) -> dict[str, str] | None:
+    """The environment of the `graced start` that started the home; None when there is none to be read."""
+    try:
+        return msgspec.json.decode(read_small(home.environ), type=dict[str, str])
+    except (OSError, *UNDECODABLE):
+        return None
 
 
 def running_kernels(config: Config) -> dict[str, Kernel]:
@@ -34,8 +42,7 @@ def running_kernels(config: Config) -> dict[str, Kernel]:
 def read_base(home: Home) -> dict[str, int]:
     """Each member's incarnation before the last start from nothing; {} where that is not known."""
     try:
-        with open(base_path(home), "rb") as file:
-            return msgspec.json.decode(file.read(), type=dict[str, int])
+        return msgspec.json.decode(read_small(base_path(home)), type=dict[str, int])
     except (OSError, *UNDECODABLE):
         return {}
 

@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from graced.posix import proc
 from graced.posix.flock import open_locked, same_file
 from graced.posix.padded_record import read_slot, write_slot
 from graced.posix.proc import Identity
@@ -42,10 +43,20 @@ class LockRecord(msgspec.Struct, frozen=True):
         return Identity(self.pid, self.start_ticks, self.boot_id)
 
 
+def is_held_by(path: str, record: LockRecord) -> bool:
+    """Is the process of a record alive, with this very lock file open?
+
+    A copied file holds the record of a process that never saw the copy, and no record outlives its flock. Where it may
+    not be looked at (another user's process) the record is believed.
+    """
+    return proc.alive(record.identity) and proc.has_open(record.pid, path) is not False
+
+
 def read_record(path: str) -> LockRecord | None:
     """The record in a lock file; None when it is missing, blank or garbage.
 
-    It stays after a role's holder died (the next incarnation is counted from it): ask `proc.status` of its identity.
+    It stays after a role's holder died (the next incarnation is counted from it), and is copied with the home: who
+    holds the lock is told by `is_held_by`.
     """
     for _ in range(READ_TRIES):
         data = read_slot(path)
@@ -98,7 +109,7 @@ class RoleLock(HeldLock):
     def take(cls, path: str, patience_s: float = 0.2) -> "RoleLock | None":
         """Tries for `patience_s` seconds (this blocks: newborns only), as a predecessor may be dying still.
 
-        None when another holds it; OSError when run/ is missing or may not be written.
+        None when another holds it; OSError when run/ is missing, or the file can be neither opened nor made.
         """
         give_up = time.monotonic() + patience_s
         while True:
@@ -133,5 +144,6 @@ def take_now(path: str, record: LockRecord) -> RestartLock | None:
 
 
 def holder(path: str) -> LockRecord | None:
-    """Who holds a restart lock; None when nobody does or its holder has not written yet."""
-    return read_record(path)
+    """Who holds a restart lock; None when nobody does, its holder has not written yet, or may not write."""
+    record = read_record(path)
+    return record if record is not None and is_held_by(path, record) else None

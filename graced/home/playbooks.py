@@ -8,20 +8,19 @@ from collections.abc import Iterable
 import msgspec
 
 from graced.home.paths import Home
-from graced.posix.files import write_whole
+from graced.posix.files import read_small, write_over
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.playbook import Playbook
 
 
 def write(home: Home, playbooks: Iterable[Playbook]) -> None:
     """Keeps the playbooks in the home. Raises OSError."""
-    write_whole(home.playbooks, msgspec.json.encode(list(playbooks)))
+    write_over(home.playbooks, msgspec.json.encode(list(playbooks)))
 
 
 def read(home: Home) -> dict[str, Playbook]:
     """The playbooks that were kept, by name; {} when the file is gone, or of another version."""
     try:
-        with open(home.playbooks, "rb") as file:
-            return {p.name: p for p in msgspec.json.decode(file.read(), type=list[Playbook])}
+        return {p.name: p for p in msgspec.json.decode(read_small(home.playbooks), type=list[Playbook])}
     except (OSError, *UNDECODABLE):
         return {}

@@ -1,14 +1,21 @@
-"""Who holds the roles, by the lock files and /proc. To look is to read: nothing here locks, asks or writes."""
+"""Who holds the roles, by the lock files and /proc. To look is to read: nothing here locks, asks or writes.
+
+A record alone is no presence: it counts while the process that it names lives and has that very lock file open, and in
+the home alone whose members wrote it (see `graced.home.identity`).
+"""
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
-from graced.home.locks import LockRecord, read_record
+from graced.home.locks import LockRecord, is_held_by, read_record
 from graced.home.paths import Home
 from graced.posix import proc
 from graced.posix.proc import Status
 from graced.spec.roles import MEMBERS
+
+DEAD: Final = frozenset({"gone", "zombie"})
 
 
 class Presence(Struct, frozen=True):
@@ -20,7 +27,7 @@ class Presence(Struct, frozen=True):
 
     @property
     def alive(self) -> bool:
-        return self.status not in ("gone", "zombie")
+        return self.status not in DEAD
 
     @property
     def awake(self) -> bool:
@@ -38,8 +45,12 @@ class Presence(Struct, frozen=True):
 
 
 def presence(home: Home, member: str) -> Presence:
-    record = read_record(home.lock(member))
-    return Presence(member, record, "gone" if record is None else proc.status(record.identity))
+    path = home.lock(member)
+    record = read_record(path)
+    status: Status = "gone" if record is None else proc.status(record.identity)
+    if record is not None and status not in DEAD and not (is_held_by(path, record) and home.is_ours()):
+        status = "gone"
+    return Presence(member, record, status)
 
 
 def presences(home: Home, members: Iterable[str] = MEMBERS) -> dict[str, Presence]:

@@ -25,11 +25,10 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class KernelSlots:
-    """home/kernels/NAME.slot, each open from its first write on."""
+    """home/kernels/NAME.slot. None is kept open: a kernel more costs no descriptor more."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._fds: dict[str, int] = {}
 
     def stored(self) -> list[Slot]:
         """Those that can be read, and a folder for more."""
@@ -43,10 +42,22 @@ class KernelSlots:
 
     def store(self, slot: Slot) -> None:
         with contextlib.suppress(OSError):  # a full disk stops no birth: identity is then by environment
-            fd = self._fds.get(slot.run.kernel)
-            if fd is None:
-                fd = self._fds[slot.run.kernel] = open_slot(self._home.slot(slot.run.kernel))
-            write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+            fd = open_slot(self._home.slot(slot.run.kernel))
+            try:
+                write_slot(fd, msgspec.json.encode(slot), SLOT_BYTES)
+            finally:
+                os.close(fd)
+
+
+def forget_processes(home: Home) -> None:
+    """Keeps the number of each kernel's newest run, and nothing of its process."""
+    slots = KernelSlots(home)
+    for slot in slots.stored():
+        slots.store(without_process(slot))
+
+
+def without_process(slot: Slot) -> Slot:
+    return Slot(Run(slot.run.kernel, slot.run.run))
 
 
 def identity_of(run: Run) -> Identity:
@@ -66,10 +77,14 @@ def read(path: str) -> Slot | None:
 
 
 def stored_slots(home: Home) -> dict[str, Slot]:
-    """The newest run of every kernel that ever was, by name; what cannot be read is left out."""
+    """The newest run of every kernel that ever was, by name; what cannot be read is left out.
+
+    In a copy of a home they are runs of the other: only their numbers are told.
+    """
+    ours = home.is_ours()
     try:
         names = sorted(name for name in os.listdir(home.kernels) if name.endswith(".slot"))
     except OSError:
         return {}
     found = (read(os.path.join(home.kernels, name)) for name in names)
-    return {slot.run.kernel: slot for slot in found if slot is not None}
+    return {slot.run.kernel: slot if ours else without_process(slot) for slot in found if slot is not None}

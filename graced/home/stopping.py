@@ -12,12 +12,13 @@ import msgspec
 
 from graced.home.paths import Home
 from graced.posix import proc
-from graced.posix.files import write_whole
+from graced.posix.files import read_small, write_over
 from graced.posix.padded_record import open_slot, write_slot
 from graced.posix.undecodable import UNDECODABLE
 
 SPARE: Final = "stopping.spare"
 SLOT_BYTES: Final = 256
+ANNOUNCEMENT_BYTES: Final = 4096
 
 
 class Announcement(msgspec.Struct, frozen=True):
@@ -32,8 +33,7 @@ class Announcement(msgspec.Struct, frozen=True):
 def read(home: Home) -> Announcement | None:
     """The announcement as it stands; None without one or when it cannot be read."""
     try:
-        with open(home.stopping, "rb") as file:
-            return msgspec.json.decode(file.read(4096), type=Announcement)
+        return msgspec.json.decode(read_small(home.stopping, ANNOUNCEMENT_BYTES), type=Announcement)
     except (OSError, *UNDECODABLE):
         return None
 
@@ -85,7 +85,7 @@ def retract(home: Home) -> proc.Identity | None:
 def other_stop(home: Home) -> proc.Identity | None:
     """The process of a stop that is at work now, if it is not this one."""
     found = read(home)
-    if found is None or found.done or found.pid == os.getpid():
+    if found is None or found.done or found.pid == os.getpid() or not home.is_ours():  # in a copy: a stop of the other
         return None
     identity = proc.Identity(found.pid, found.start_ticks, found.boot_id)
     return identity if proc.alive(identity) else None
@@ -95,7 +95,7 @@ def _write(home: Home, done: bool) -> bool:
     me = proc.me()
     data = msgspec.json.encode(Announcement(me.pid, me.start_ticks, me.boot_id, done))
     with contextlib.suppress(OSError):
-        write_whole(home.stopping, data, durable=False)
+        write_over(home.stopping, data, durable=False)
         return True
     spare = os.path.join(home.run, SPARE)
     for path in (spare, home.stopping):  # the second: it was written in place of the first before

@@ -9,7 +9,8 @@ from graced.spec.playbook import Playbook
 class Newborn(Struct, frozen=True):
     """`floor`: its incarnation is above; `fresh`: it is born in a first start.
 
-    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all.
+    `config` is the spawner's, which is the one kept in the home: it is read and decoded once for all; `home_id`
+    likewise.
     """
 
     role: str
@@ -17,3 +18,4 @@ class Newborn(Struct, frozen=True):
     fresh: bool
     playbooks: dict[str, Playbook]
     config: Config
+    home_id: str

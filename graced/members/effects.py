@@ -44,6 +44,8 @@ from graced.core.vocabulary import (
     Watch,
 )
 from graced.members import leasing, notifying
+from graced.members.step_workers import StepOutcome
+from graced.members.troubles import words
 from graced.posix.proc import Identity
 from graced.spec.roles import DELEGATES
 from graced.store import tables
@@ -137,6 +139,21 @@ class Effects:
             case _:
                 assert_never(action)
 
+    def failed(self, action: MemberAction, why: str) -> None:
+        """It could not be done, for what passes: the core is told, or it is done again."""
+        shell = self._shell
+        match action:
+            case TakeLock():
+                shell.take(LockBusy(action.target, why))
+            case Birth():
+                shell.take(Unborn(action.target, why, shell.now() + shell.interval))
+            case Perform():
+                shell.step_done(action, StepOutcome(False, why))
+            case Look() | Probe() | SendBeat() | AskVote():
+                pass  # it comes again by itself, as long as there is need
+            case _:  # it has no answer that could say that it failed
+                shell.after(shell.interval, lambda: shell.attempt(action))
+
     def _identity(self, pid: int, start_ticks: int) -> Identity:
         return Identity(pid, start_ticks, self._shell.identity.boot_id)
 
@@ -146,9 +163,10 @@ class Effects:
         shell = self._shell
         try:
             taken = shell.locks.take(target)
-        except OSError:  # run/ is gone: it is made again with the next heartbeat
-            shell.take(LockBusy(target))
+        except OSError as error:  # run/ is gone: it is made again with the next heartbeat
+            shell.take(LockBusy(target, shell.troubles.meet(f"lock of {target}", error)))
             return
+        shell.troubles.over(f"lock of {target}")
         if not taken:
             self._look_at_holder(target)
             shell.take(LockBusy(target))
@@ -245,7 +263,7 @@ class Effects:
         try:
             pid = shell.processes.launch_spawner(as_child)
         except OSError as error:
-            shell.take(Unborn("spawner", f"cannot be started: {error.strerror}", shell.now() + shell.interval))
+            shell.take(Unborn("spawner", f"cannot be started: {words(error)}", shell.now() + shell.interval))
             return
         self._born("spawner", pid)
 

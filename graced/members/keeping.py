@@ -73,8 +73,8 @@ class Keeper:
         self._told = 0
 
     def _take_from(self, runs: Iterable[proc.Identity]) -> None:
-        record = self._shell.locks.record("watchdog")
-        holders = [*([record.identity] if record is not None else []), *runs]
+        here = self._shell.locks.presence("watchdog")
+        holders = [*([here.record.identity] if here.record is not None and here.alive else []), *runs]
         for identity in holders:
             for number in passing.sockets_of(identity.pid):
                 missing = self._missing()

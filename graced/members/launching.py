@@ -1,11 +1,11 @@
 """What a kernel is started with: its environment, its folder, its log."""
 
-import json
 import os
 from collections.abc import Callable
 from typing import Final
 
 from graced.config.environment import environment_of
+from graced.home.kept import kept_environ
 from graced.home.paths import Home
 from graced.posix.spawn import Launch, launch
 from graced.posix.users import login_environment
@@ -31,12 +31,8 @@ Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
 
 def inherited(home: Home) -> dict[str, str]:
     """The environment of the `graced start` that started the home."""
-    try:
-        with open(home.environ, "rb") as file:
-            kept = json.load(file)
-        base = {str(k): str(v) for k, v in kept.items()}
-    except (OSError, ValueError, AttributeError):
-        base = dict(os.environ)
+    kept = kept_environ(home)
+    base = dict(os.environ) if kept is None else kept
     for name in STRIPPED:
         base.pop(name, None)
     return base

@@ -37,6 +37,8 @@ TREE_STEP_S: Final = 0.002
 LOOK_S: Final = 0.02  # between two looks for what a first process that ended has left
 FEW: Final = 4  # so many trees are each looked for by themselves, which is quickest
 LOOKS: Final = 2
+RUN_DIGITS: Final = 15
+"""So many digits a run has at most: more is no number of ours."""
 DAEMONS_SHOWN: Final = 3
 WANTS: Final = frozenset({
     errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EADDRINUSE, errno.EADDRNOTAVAIL,
@@ -95,11 +97,11 @@ class Nursery:
         """
         self._seen_runs = self._trees.look().runs
         slots = {slot.run.kernel: slot for slot in self._slots.stored()}
-        for kernel, run in sorted(self._seen_runs):  # whose slot was lost, or is of an older run
-            known = slots.get(kernel)
-            if kernel in self._specs and run.isdigit() and int(run) > (known.run.run if known else 0):
+        for kernel, run in sorted(self._seen_runs):  # whose slot was lost, or is of the run before
+            known, number = slots.get(kernel), run_number(run)
+            if kernel in self._specs and self._may_be(number, known):
                 log = known.log if known else 0
-                slots[kernel] = Slot(Run(kernel, int(run), boot_id=self.shell.identity.boot_id), log)
+                slots[kernel] = Slot(Run(kernel, number, boot_id=self.shell.identity.boot_id), log)
         self._outputs.adopt(slots.values())
         for slot in slots.values():
             self._adopt_one(slot)
@@ -107,6 +109,13 @@ class Nursery:
         for each in alive:
             self._outputs.adopt_of(each.kernel, each.run.pid)
         self.keeper.gather(given, [identity_of(r.run) for r in alive])
+
+    def _may_be(self, run: int, known: Slot | None) -> bool:
+        """May a mark in an environment be believed? Any process can write one: never against a slot whose process
+        lives, and where there is a slot only of the run that comes next."""
+        if known is None:
+            return run > 0
+        return run == known.run.run + 1 and not self._processes.alive(identity_of(known.run))
 
     def _adopt_one(self, slot: Slot) -> None:
         run, kernel = slot.run, slot.run.kernel
@@ -117,7 +126,7 @@ class Nursery:
         born = Run(kernel, run.run, identity.pid, identity.start_ticks, identity.boot_id, started)
         running = Running(born, adopted=True)
         died = partial(self._adopted_died, kernel)
-        watch = self._processes.watch(identity, died) if identity.pid else None
+        watch = self._processes.watch(identity, died, spare=True) if identity.pid else None
         if watch is None:  # it died while nobody was its parent: what it left must go before the next run
             self.runs[kernel] = running = msgspec.structs.replace(running, exit=Exit())
             if run.boot_id == self.shell.identity.boot_id and (kernel, str(run.run)) in self._seen_runs:
@@ -448,6 +457,12 @@ class Nursery:
 
     def wake_at(self) -> float:
         return self._outputs.wake_at()
+
+
+def run_number(text: str) -> int:
+    """The run that a mark names; 0 for what is none (`isdigit` holds for `²` as well, and int() refuses 5,000
+    digits)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= RUN_DIGITS else 0
 
 
 def _is_want(error: OSError | ValueError) -> bool:

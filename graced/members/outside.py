@@ -14,6 +14,7 @@ from graced.core.trees import Facts
 from graced.core.vocabulary import Beat
 from graced.home.locks import LockRecord
 from graced.home.paths import Home
+from graced.home.presence import Presence
 from graced.home.slots import Slot
 from graced.members.birth import Newborn
 from graced.members.step_workers import StepWork
@@ -91,8 +92,11 @@ class Processes(Protocol):
 
     def alive(self, identity: Identity) -> bool: ...
 
-    def watch(self, identity: Identity, died: Call) -> Watch | None:
-        """`died` is called once, in the loop; the watch is closed by then. None when the process is dead already."""
+    def watch(self, identity: Identity, died: Call, spare: bool = False) -> Watch | None:
+        """`died` is called once, in the loop; the watch is closed by then. None when the process is dead already.
+
+        spare: where descriptors are scarce, it is looked at every interval instead.
+        """
 
     def signal(self, identity: Identity, number: int) -> bool:
         """Never a process with a reused pid. False when there is none."""
@@ -213,8 +217,8 @@ class Locks(Protocol):
     def retake(self, incarnation: int) -> bool:
         """run/ was deleted: make it and hold the role in it. False when another does. Raises OSError."""
 
-    def record(self, role: str) -> LockRecord | None:
-        """Who holds, or held, a role."""
+    def presence(self, role: str) -> Presence:
+        """Who holds, or held, a role, and how that process is."""
 
     def take(self, target: str) -> bool:
         """A restart lock, at once. Raises OSError when run/ is gone."""
@@ -384,6 +388,25 @@ class Supervisor(Protocol):
         """A context in which what is started becomes the supervisor's child and not ours."""
 
 
+class Reserve(Protocol):
+    """Descriptors that are open for nothing, so that there are some when the table is full."""
+
+    def hold(self) -> bool:
+        """Fills it up; False when that cannot be done now."""
+
+    def release(self) -> None: ...
+
+
+class Saying(Protocol):
+    """Lines for a person, on the standard output of a spawner in the foreground."""
+
+    @property
+    def due(self) -> float: ...
+
+    def tend(self, now: float) -> None:
+        """Say what is new in the audit log."""
+
+
 class Shelf(Protocol):
     """Descriptors that outlive the spawner; see graced.members.linux.shelf."""
 
@@ -464,5 +487,13 @@ class Outside(Protocol):
 
     def say(self, text: str) -> None:
         """A line to the member's own log."""
+
+    def pause(self) -> None:
+        """After a trouble that the loop would meet again at once."""
+
+    def reserve(self) -> Reserve: ...
+
+    def saying(self) -> Saying | None:
+        """From now on; None where the journal has the same as entries of its own."""
 
     def shelf(self, taken: Callable[[str, int], None] | None = None) -> Shelf: ...

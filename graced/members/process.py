@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Never
 from graced.core.intensity import Policy
 from graced.core.state import new_state
 from graced.core.vocabulary import Fired, Ready, Resumed, RunNote, Timing
+from graced.home import titles
 from graced.home.locks import LockRecord, RoleLock, read_record
 from graced.home.paths import Home
 from graced.members import leasing, recorded
@@ -29,8 +30,7 @@ from graced.members.shell import LOST_EXIT, Shell
 from graced.members.told import emergency_left, triggered_lately
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
-from graced.posix.undecodable import UNDECODABLE
-from graced.spec.config import Config, Restarts, from_json
+from graced.spec.config import Config, Restarts
 from graced.spec.roles import HEALERS, others
 from graced.store import tables
 from graced.store.db import Store
@@ -55,6 +55,12 @@ DUTIES: Final[dict[str, tuple[str, str]]] = {
 """The class that does a role's work; the spawner's own is graced.members.spawner.Spawner."""
 
 
+LATE: Final = (
+    "ctypes", "array", "traceback", "setproctitle", "graced.members.linux.shelf", "graced.members.succession",
+)  # fmt: skip
+"""Imported inside of functions, because a command or the first milliseconds of a spawner have no need of them."""
+
+
 def load_duty(role: str) -> DutyFor:
     """Import the class that does the role's work. Raises whatever the import raises."""
     module, name = DUTIES[role]
@@ -63,7 +69,13 @@ def load_duty(role: str) -> DutyFor:
 
 
 def preload() -> None:
-    """Import all members, so that a fork has them; one that cannot be imported is left to its own child."""
+    """Import all members, so that a fork has them; one that cannot be imported is left to its own child.
+
+    And whatever a recovery imports late, so that it needs no file of the installation: that may be gone by then.
+    """
+    for module in LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     for role, (module, _) in DUTIES.items():
         try:
             load_duty(role)
@@ -86,15 +98,6 @@ def policy_of(restarts: Restarts) -> Policy:
     )  # fmt: skip
 
 
-def kept_config(home: Home) -> Config:
-    """The configuration that `graced start` left in the home; the defaults when it is gone."""
-    try:
-        with open(home.config, "rb") as file:
-            return from_json(file.read())
-    except (OSError, *UNDECODABLE):
-        return Config(home=home.root)
-
-
 def open_output(home: Home, name: str) -> None:
     """Standard output and error to logs/NAME.log; on a full disk what is there is kept."""
     with contextlib.suppress(OSError):
@@ -105,6 +108,8 @@ def open_output(home: Home, name: str) -> None:
             os.close(fd)
 
 
+HELD_ELSEWHERE: Final = "the role of the {role} of {home} is held by another process: nothing was started"
+
 Taken = tuple[RoleLock, int]
 
 
@@ -114,6 +119,8 @@ def take_role(home: Home, role: str, floor: int, fd: int | None = None) -> Taken
     fd: the lock, where it is held already.
     """
     try:
+        if fd is not None:
+            os.set_inheritable(fd, False)  # it came through an exec
         lock = RoleLock.take(home.lock(role)) if fd is None else RoleLock(home.lock(role), fd)
     except FileNotFoundError:  # run/ was deleted, and nobody has made it again yet
         home.ensure()
@@ -136,12 +143,12 @@ def newborn(home_root: str, birth: Newborn) -> Never:
     """Everything after the fork of a member, to its end. Its module is imported here if it could not be before."""
     code = CRASH_EXIT
     try:
-        proc.set_title(f"graced {birth.role} (starting)")
+        proc.set_title(titles.of_newborn(home_root, birth.role))
         gc.freeze()  # garbage of the spawner's, a socket say, must not be closed here by a number that is ours by then
         close_all_but(())
         os.setsid()  # a Ctrl-C for a spawner in the foreground is the spawner's alone
         signal.set_wakeup_fd(-1)
-        home = Home(home_root)
+        home = Home(home_root, birth.home_id)
         open_output(home, birth.role)
         code = be(home, birth, load_duty(birth.role))
     except BaseException:
@@ -158,9 +165,10 @@ def be(home: Home, birth: Newborn, duty_for: DutyFor, taken: Taken | None = None
     role = birth.role
     taken = taken or take_role(home, role, birth.floor)
     if taken is None:
+        print(HELD_ELSEWHERE.format(role=role, home=home.root), file=sys.stderr, flush=True)
         return LOST_EXIT
     lock, incarnation = taken
-    proc.set_title(f"graced: {role}")
+    proc.set_title(titles.of_member(home.root, role))
     proc.set_subreaper()
     shell = begin(
         Linux(home, role, lock, incarnation, birth.config, partial(newborn, home.root)), incarnation, birth, duty_for

@@ -21,6 +21,7 @@ from graced.members.effects import Effects
 from graced.members.playbooks import Playbooks
 from graced.members.step_workers import StepOutcome
 from graced.members.timers import Timers
+from graced.members.troubles import PASSING, Troubles
 from graced.posix.clock import wall_iso
 from graced.posix.proc import Identity
 from graced.posix.undecodable import UNDECODABLE
@@ -73,6 +74,7 @@ class Shell:
         self._retrying = self._resending = False
         self._behind = 0.0  # when the audit log had last taken everything
         self._stopping = False
+        self.troubles = Troubles(self._tell_trouble, 2 * self.interval, self.now, outside.reserve())
         outside.on_signals(self._signalled)
 
     def begin(self, duty: Duty) -> None:
@@ -105,9 +107,17 @@ class Shell:
 
     def run(self) -> int:
         while self.exit_code is None:
-            due = self.due()
-            self.turn(due, self.outside.wait(0.0 if self._events else due))
+            try:
+                due = self.due()
+                self.turn(due, self.outside.wait(0.0 if self._events else due))
+            except PASSING as error:  # of no action in particular; whatever was to be done is due still
+                self.troubles.meet("loop", error)
+                self.outside.pause()
         return self.exit_code
+
+    def _tell_trouble(self, text: str) -> None:
+        self.outside.say(f"{self.me}: {text}")
+        self.audit.append("escalated", {"incident": "home", "subject": self.home.root, "text": f"{self.me}: {text}"})
 
     def due(self) -> float:
         """When the next turn is due, if nothing comes before."""
@@ -157,9 +167,21 @@ class Shell:
         while self._events:
             event = self._events[0]
             self.state, actions = self.step(self.state, event, self.now())
-            for action in actions:
-                self.act(action)
-            self._events.popleft()
+            try:
+                for action in actions:
+                    self.attempt(action)
+            finally:
+                self._events.popleft()
+
+    def attempt(self, action: MemberAction) -> None:
+        """A trouble that passes ends no member: the core is told, or the action is done again."""
+        what = type(action).__name__
+        try:
+            self.act(action)
+        except PASSING as error:
+            self.effects.failed(action, self.troubles.meet(what, error))
+        else:
+            self.troubles.over(what)
 
     def act(self, action: MemberAction) -> None:
         self.effects.do(action)
@@ -189,6 +211,7 @@ class Shell:
             self._keep_place()
             self.bus.tend(now)
             self._look_for_stop()
+            self.troubles.tend()
             if not newborn:
                 self._look_at_files()
         self._beat_wanted = False
@@ -282,11 +305,11 @@ class Shell:
 
     def found(self, name: str) -> Found:
         """What a role's lock file and /proc say of it now."""
-        record = self.locks.record(name)
+        here = self.locks.presence(name)
+        record = here.record
         if record is None:
             return Found(name, 0, 0, 0, "gone")
-        status = self.processes.status(record.identity)
-        return Found(name, record.pid, record.start_ticks, record.incarnation, status)
+        return Found(name, record.pid, record.start_ticks, record.incarnation, here.status)
 
     # --- commands
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
@@ -21,8 +21,11 @@ from graced.core.births import Answer, Fork, KillNewborn, Starts
 from graced.core.duty import heard_elsewhere
 from graced.core.outer import Wish
 from graced.core.vocabulary import Beat, Birth, Born, Died, Event, Unborn
-from graced.home.locks import read_record
+from graced.home import titles
+from graced.home.claim import claim
+from graced.home.kept import kept_config
 from graced.home.paths import Home
+from graced.home.presence import presence
 from graced.members import process
 from graced.members.birth import Newborn
 from graced.members.duty import Duty, Handler
@@ -33,7 +36,11 @@ from graced.members.shell import LOST_EXIT, Shell
 from graced.playbooks import at_birth
 from graced.posix import notify, proc
 from graced.posix.clock import monotonic
+from graced.posix.limits import raise_open_files
 from graced.spec.roles import MEMBERS, START_ORDER
+
+if TYPE_CHECKING:
+    from graced.members.outside import Saying
 
 USAGE_EXIT: Final = 64  # EX_USAGE
 STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there
@@ -53,6 +60,7 @@ class Spawner(Duty):
         self._stopper = 0
         self.given: dict[str, list[int]] = {}  # descriptors that systemd kept
         self.outer = Outer(shell)
+        self.saying: Saying | None = None
         self.starts: Starts = {}
         self.roles: dict[int, str] = {}
         self.nursery = Nursery(shell, self._known)
@@ -60,6 +68,8 @@ class Spawner(Duty):
         self._policy = shell.state.policy
 
     def setup(self) -> None:
+        if self.foreground:
+            self.saying = self.shell.outside.saying()
         self.nursery.adopt(self.given)
         self.outer.setup(self.shell.now(), self.fresh and not self.took_over)
         if self.shell.supervisor.first_process:
@@ -126,7 +136,8 @@ class Spawner(Duty):
         role, shell = fork.role, self.shell
         shell.store.release()
         try:
-            pid = shell.processes.fork(Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config))
+            birth = Newborn(role, fork.floor, fresh, shell.state.playbooks, shell.config, shell.home.id())
+            pid = shell.processes.fork(birth)
         except OSError as error:
             self._answer(Answer(fork.request, Unborn(role, f"fork: {error.strerror}", 0.0)))
             return
@@ -196,13 +207,16 @@ class Spawner(Duty):
 
     def tend(self, now: float) -> None:
         self.outer.tend(now)
+        if self.saying is not None:
+            self.saying.tend(now)
         heard = partial(heard_elsewhere, self.shell.state)
         self.starts, actions = births.overdue(self.starts, self.shell.interval, now, heard)
         self._do(actions)
         self.nursery.tend(now)
 
     def wake_at(self) -> float:
-        return min(self.nursery.wake_at(), self.outer.wake_at())
+        said = self.saying.due if self.saying is not None else float("inf")
+        return min(self.nursery.wake_at(), self.outer.wake_at(), said)
 
     def detail(self) -> dict[str, Any]:
         return {"failing": births.failing(self.starts)} if self.starts else {}
@@ -224,20 +238,34 @@ def _words(wait_status: int) -> str:
     return f"exit code {os.waitstatus_to_exitcode(wait_status)}"
 
 
-def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_fd: int | None = None) -> int:
+def main(
+    home_root: str,
+    *,
+    fresh: bool | None,
+    foreground: bool = False,
+    role_fd: int | None = None,
+    home_id: str | None = None,
+    ready_said: bool = False,
+) -> int:
     """Be the spawner of a home until the end. Returns its exit code; LOST_EXIT when the role is held.
 
-    fresh: start everyone; None: if nobody is there. role_fd: the role lock, where it is held already, and READY said.
+    fresh: start everyone; None: if nobody is there. role_fd: the role lock, where it is held already. home_id: as the
+    home's members know it. ready_said: the outer supervisor has been told READY.
     """
-    home = Home(home_root)
+    home = Home(home_root, home_id)
     began = monotonic()
-    taken = None if role_fd is None else process.take_role(home, "spawner", 0, role_fd)
+    raise_open_files()
+    taken = process.take_role(home, "spawner", 0, role_fd)
+    if taken is None:
+        print(f"graced: {process.HELD_ELSEWHERE.format(role='spawner', home=home.root)}", file=sys.stderr, flush=True)
+        return _ended(LOST_EXIT, began)
+    claim(home)
     given = notify.received()
     for name in STRIPPED_AT_ONCE:  # of this process alone, not of those it starts
         os.environ.pop(name, None)
-    proc.set_title("graced spawner (starting)")
+    proc.set_title(titles.of_newborn(home.root, "spawner"))
     if fresh is None:
-        fresh = not any(_lives(home, role) for role in DUTIES)
+        fresh = not any(presence(home, role).alive for role in DUTIES)
     process.preload()
     playbooks = at_birth.read(home)
     gc.collect()
@@ -247,10 +275,14 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     def duty(shell: Shell) -> Duty:
         spawner = Spawner(shell)
         spawner.fresh, spawner.foreground = fresh, foreground or spawner.foreground
-        spawner.given, spawner.took_over = given, taken is not None
+        spawner.given, spawner.took_over = given, ready_said
         return spawner
 
-    code = process.be(home, Newborn("spawner", 0, fresh, playbooks, process.kept_config(home)), duty, taken)
+    birth = Newborn("spawner", 0, fresh, playbooks, kept_config(home), home.id())
+    return _ended(process.be(home, birth, duty, taken), began)
+
+
+def _ended(code: int, began: float) -> int:
     if code and notify.outer():
         from graced.members.succession import slow_down
 
@@ -258,17 +290,14 @@ def main(home_root: str, *, fresh: bool | None, foreground: bool = False, role_f
     return code
 
 
-def _lives(home: Home, role: str) -> bool:
-    record = read_record(home.lock(role))
-    return record is not None and proc.alive(record.identity)
-
-
 def _command_line(words: list[str]) -> int:
-    """--home ROOT [--fresh]; argparse would cost a tenth of the cold start."""
-    if len(words) < 2 or words[0] != "--home":
-        print("usage: python -m graced.members.spawner --home ROOT [--fresh]", file=sys.stderr)
+    """As `graced.home.launch` writes it; argparse would cost a tenth of the cold start."""
+    given = {option: words[n + 1] for n, option in enumerate(words[:-1]) if option in ("--home", "--id", "--role-fd")}
+    if "--home" not in given:
+        print("usage: python -m graced.members.spawner --home ROOT [--id ID] [--role-fd N] [--fresh]", file=sys.stderr)
         return USAGE_EXIT
-    return main(words[1], fresh="--fresh" in words[2:])
+    role_fd = int(given["--role-fd"]) if "--role-fd" in given else None
+    return main(given["--home"], fresh="--fresh" in words, role_fd=role_fd, home_id=given.get("--id"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 import time
 
 from graced.posix import notify
+from graced.posix.files import read_small
 from graced.posix.flock import open_locked
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ SLOW_S = 1.0
 """systemd starts us again at once and for ever: whoever fails takes this long, so that it is no storm."""
 
 LOST_EXIT = 75
+RECORD_BYTES = 4096
 
 
 def succeed(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> int | None:
@@ -52,7 +54,7 @@ def take_over(root: str) -> int:
         notify.say("READY=1", f"MAINPID={os.getpid()}", "STATUS=taking over")
         from graced.members import spawner
 
-        return spawner.main(root, fresh=None, foreground=True, role_fd=fd)
+        return spawner.main(root, fresh=None, foreground=True, role_fd=fd, ready_said=True)
     except OSError as error:
         print(f"graced: {error.filename or root}: {error.strerror}", file=sys.stderr, flush=True)
         slow_down(began)
@@ -81,8 +83,7 @@ def _home(words: Sequence[str], environ: Mapping[str, str]) -> str | None:
 def _of_this_boot(root: str) -> bool:
     """Did a spawner of this boot hold the role? After a reboot nothing of it can live."""
     try:
-        with open(os.path.join(root, "run", "spawner.lock"), "rb") as file:
-            record = file.read(4096)
+        record = read_small(os.path.join(root, "run", "spawner.lock"), RECORD_BYTES)
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             return file.read().strip() in record
     except OSError:
@@ -100,14 +101,15 @@ def _take(path: str) -> int | None:
 
 def _yield(root: str) -> int:
     """Somebody else is the spawner."""
-    from graced.home.locks import read_record
     from graced.home.paths import Home
+    from graced.home.presence import presence
     from graced.members.linux import shelf
     from graced.posix import proc
 
     home = Home(root)
-    record = read_record(home.lock("spawner"))
-    if record is None or not proc.alive(record.identity):
+    here = presence(home, "spawner")
+    record = here.record
+    if record is None or not here.alive:
         slow_down(time.monotonic())
         return LOST_EXIT
     try:

@@ -82,9 +82,13 @@ class ChildFds:
         if self.above > MAX_TARGET_FD:
             raise OSError(errno.EBADF, f"descriptors: {self.above - 1} is too large a number")
         self._moved: list[int] = []
+        self._null = -1
 
     def __enter__(self) -> "ChildFds":
         try:
+            self._moved.append(null := os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            # Nothing is opened in the newborn itself: its limit may be lower than what this process has open.
+            self._null = self._out_of_the_way(null, 0) if null in self._targets else null
             self.moves = [(self._out_of_the_way(source, target), target) for source, target in self.moves]
         except BaseException:
             self.__exit__()
@@ -109,7 +113,7 @@ class ChildFds:
     def actions(self) -> list[Action]:
         """As file actions of posix_spawn(3), which clears O_CLOEXEC also where both numbers are equal."""
         return [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, self._null, 0),
             *((os.POSIX_SPAWN_DUP2, source, target) for source, target in self.moves),
         ]
 

@@ -7,6 +7,8 @@ new one. The rare reader that catches a write half way sees text that does not p
 import errno
 import os
 
+from graced.posix.shortage import unless_short
+
 SLOT_BYTES = 128
 """Default size of a slot. A lock record at its longest takes 120."""
 
@@ -27,10 +29,14 @@ def write_slot(fd: int, data: bytes, size_bytes: int = SLOT_BYTES) -> None:
 
 
 def read_slot(path: str) -> bytes | None:
-    """The record without its padding; None when the file is missing, unreadable or blank."""
+    """The record without its padding; None when the file is missing, unreadable or blank.
+
+    Raises OSError only for a shortage of ours: then there is no telling.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return None
     try:
         data = os.pread(fd, MAX_SLOT_BYTES, 0)
@@ -42,5 +48,8 @@ def read_slot(path: str) -> bytes | None:
 
 
 def open_slot(path: str) -> int:
-    """A descriptor (O_CLOEXEC) to write the slot by; the file is made 0600 when missing. Raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor (O_CLOEXEC) to write the slot by; the file is made 0600 when missing. Raises OSError.
+
+    A FIFO in its place does not make it wait.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)

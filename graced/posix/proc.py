@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from graced.posix.shortage import unless_short
+
 Status = Literal["running", "stopped", "traced", "zombie", "blocked", "gone"]
 
 _STATUS_OF_STATE: dict[str, Status] = {
@@ -91,10 +93,11 @@ def boot_id() -> str:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """/proc/PID/stat, or None when there is no such process."""
+    """/proc/PID/stat, or None when there is no such process. Raises OSError only for a shortage of ours."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return None
     try:
         line = os.read(fd, 4096)
@@ -217,6 +220,31 @@ def _children_files() -> bool:
     return os.path.exists("/proc/thread-self/children")
 
 
+def has_open(pid: int, path: str) -> bool | None:
+    """Whether the process has the file open that `path` names now; None where that may not be looked at.
+
+    Raises OSError only for a shortage of ours.
+
+    The lowest descriptors are looked at first: a lock is among the first things that its holder opens.
+    """
+    try:
+        there = os.stat(path)
+        fds = sorted(map(int, os.listdir(f"/proc/{pid}/fd")))
+    except PermissionError:
+        return None
+    except OSError as error:
+        unless_short(error)
+        return False
+    for fd in fds:
+        try:
+            here = os.stat(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if (here.st_ino, here.st_dev) == (there.st_ino, there.st_dev):
+            return True
+    return False
+
+
 def all_pids() -> list[int]:
     """Every pid that /proc shows, zombies included."""
     return [int(name) for name in os.listdir("/proc") if name[0] in "123456789"]
@@ -233,12 +261,14 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return found
     for tid in tasks:
         try:
             found += map(int, slurp(f"/proc/{pid}/task/{tid}/children").split())
-        except OSError:
+        except OSError as error:
+            unless_short(error)
             continue
     return found
 
@@ -254,13 +284,16 @@ def own_children() -> list[int]:
     return [int(child) for child in slurp(f"/proc/{pid}/task/{pid}/children").split()]
 
 
-def descendants(pid: int) -> list[int]:
-    """Children, their children and so on, parents before children; `pid` itself is not in it."""
+def descendants(pid: int, spare: Callable[[int], bool] = lambda pid: False) -> list[int]:
+    """Children, their children and so on, parents before children; `pid` itself is not in it.
+
+    spare: of which pids neither they nor what hangs below them is wanted.
+    """
     found: list[int] = []
     seen = {pid}
     layer = [pid]
     while layer:
-        layer = [child for parent in layer for child in children(parent) if child not in seen]
+        layer = [c for parent in layer for c in children(parent) if c not in seen and not spare(c)]
         seen.update(layer)
         found += layer
     return found
@@ -270,7 +303,8 @@ def environ(pid: int) -> dict[str, str]:
     """The first environment of a process, as its last exec got it; {} when it may not be read or is gone."""
     try:
         block = slurp(f"/proc/{pid}/environ")
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return {}
     entries = (entry.partition(b"=") for entry in block.split(b"\0") if entry)
     return {os.fsdecode(key): os.fsdecode(value) for key, equals, value in entries if equals}

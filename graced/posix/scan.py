@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from graced.posix.proc import Identity, Stat, all_pids, boot_id, read_stat, slurp, stat_of
+from graced.posix.shortage import unless_short
 
 HOME_TAG = "GRACED_HOME_ID"
 """Of the tags, the one that says whose numbering of kernels and runs the others are in."""
@@ -56,7 +57,7 @@ class Belonging:
             if mine:
                 members.add(pid)
             unsure = unsure or mine is None
-        _add_children(members, young)
+        _add_children(members, young, self.another_home)
         here = boot_id()
         return Scan([Identity(pid, stat.start_ticks, here) for pid, stat in young.items() if pid in members], unsure)
 
@@ -72,10 +73,19 @@ class Belonging:
         return pid <= 1 or pid == os.getpid() or (self._spare is not None and self._spare(pid))
 
     def another_run(self, pid: int) -> bool:
-        """Whether its environment names another run of the same home: an orphan of another kernel."""
+        """Whether its environment names another run of the same home (an orphan of another kernel), or another home."""
         return self._names_another(_environment(pid))
 
+    def another_home(self, pid: int) -> bool:
+        """Whether its environment names another home: nothing of ours, whoever its parent is."""
+        return self._names_another_home(_environment(pid))
+
+    def _names_another_home(self, block: bytes) -> bool:
+        return self._home is not None and _HOME_KEY in block and self._home not in block
+
     def _names_another(self, block: bytes) -> bool:
+        if self._names_another_home(block):
+            return True
         if self._home is None or self._home not in block:
             return False
         return all(key in block for key in self._keys) and not all(tag in block for tag in self._tags)
@@ -106,6 +116,7 @@ class Belonging:
         return root is None or root.pid != self._sid or stat_of(root) is not None or read_stat(root.pid) is None
 
 
+_HOME_KEY = f"\0{HOME_TAG}=".encode()
 _NO_ENVIRONMENT = b"\0\0"
 
 
@@ -121,18 +132,20 @@ def _environment(pid: int) -> bytes:
     """The first environment with a NUL on both sides of every entry; b"" when it may not be read."""
     try:
         return b"\0" + slurp(f"/proc/{pid}/environ") + b"\0"
-    except OSError:
+    except OSError as error:
+        unless_short(error)
         return b""
 
 
-def _add_children(members: set[int], stats: Mapping[int, Stat]) -> None:
-    """A child of a member is one, also when it has washed off every mark."""
+def _add_children(members: set[int], stats: Mapping[int, Stat], foreign: Callable[[int], bool]) -> None:
+    """A child of a member is one, also when it has washed off every mark; not one that bears another home's."""
     below: dict[int, list[int]] = {}
     for pid, stat in stats.items():
         below.setdefault(stat.ppid, []).append(pid)
     layer = list(members)
     while layer:
-        layer = [child for parent in layer for child in below.get(parent, ()) if child not in members]
+        children = [child for parent in layer for child in below.get(parent, ()) if child not in members]
+        layer = [child for child in children if not foreign(child)]
         members.update(layer)
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from graced.posix.descriptors import Action, ChildFds, close_all_but, seal_fds
 from graced.posix.forkexec import ALL_SIGNALS, Image, Step, failed, fork_exec
+from graced.posix.limits import as_given, given_open_files
 from graced.posix.shebang import fault
 from graced.posix.users import Credentials, credentials
 
@@ -170,7 +171,10 @@ class _Inside:
 
 def _posix_spawn(path: str, argv: list[str], env: Mapping[str, str], actions: list[Action]) -> int:
     try:
-        return os.posix_spawn(path, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=ALL_SIGNALS)
+        with as_given():
+            return os.posix_spawn(
+                path, argv, env, file_actions=actions, setsid=True, setsigmask=(), setsigdef=ALL_SIGNALS
+            )
     except OSError as error:
         raise failed(f"command {argv[0]}", error.errno) from None
     except ValueError:  # a NUL byte in a word, or = in the name of a variable
@@ -221,7 +225,7 @@ def _steps(wish: Launch, who: Credentials | None) -> list[Step]:
     def add(words: str, act: Callable[[], object]) -> None:
         steps.append(Step(words, act))
 
-    if (limit := wish.open_files) is not None:
+    if (limit := wish.open_files if wish.open_files is not None else given_open_files()) is not None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         add(f"open_files {limit}", lambda: _limit_files(limit, max(limit, hard)))
     if (score := wish.oom_score_adj) is not None:

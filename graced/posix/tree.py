@@ -133,7 +133,7 @@ class TreeKill:
         while self._look_at_own(found) and not found:
             pass
         here = boot_id()
-        for pid in [below for top in found for below in descendants(top)]:
+        for pid in [below for top in found for below in descendants(top, self._is_another_s)]:
             stat = read_stat(pid)
             if stat is not None and not stat.dead:
                 found.setdefault(pid, Identity(pid, stat.start_ticks, here))
@@ -156,6 +156,9 @@ class TreeKill:
             elif is_root or not self._belonging.another_run(pid):
                 found[pid] = Identity(pid, stat.start_ticks, boot_id())
         return died
+
+    def _is_another_s(self, pid: int) -> bool:
+        return self._belonging.spares(pid) or self._belonging.another_home(pid)
 
     def _is_root(self, pid: int, start_ticks: int) -> bool:
         root = self._belonging.root

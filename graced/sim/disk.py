@@ -22,6 +22,7 @@ from graced.store.schema import migrate
 if TYPE_CHECKING:
     from graced.sim.member import Member
 
+HOME_ID: Final = "simulated"
 RECORD_BYTES: Final = 300  # of the log, on average
 BUSY: Final = ("database is locked", sqlite3.SQLITE_BUSY)
 FULL: Final = ("database or disk is full", sqlite3.SQLITE_FULL)
@@ -166,7 +167,7 @@ class Files:
         return b"k" * 32
 
     def home_id(self) -> str:
-        return "simulated"
+        return HOME_ID
 
     def digest(self, path: str) -> str:
         return self._world.sources.digest(path)

@@ -12,6 +12,7 @@ from graced.bus.protocol import Ask, Reply
 from graced.core.vocabulary import Beat
 from graced.home.locks import LockRecord
 from graced.home.paths import Home
+from graced.home.presence import Presence
 from graced.members.birth import Newborn
 from graced.members.timers import Timers
 from graced.posix.proc import Identity, Status
@@ -149,7 +150,7 @@ class Processes:
     def alive(self, identity: Identity) -> bool:
         return self._machine.find(identity) is not None
 
-    def watch(self, identity: Identity, died: Call) -> Watch | None:
+    def watch(self, identity: Identity, died: Call, spare: bool = False) -> Watch | None:
         process = self._machine.find(identity)
         return None if process is None else Watch(self._member, process, died)
 
@@ -197,8 +198,9 @@ class Locks:
     def retake(self, incarnation: int) -> bool:
         return True
 
-    def record(self, role: str) -> LockRecord | None:
-        return self._machine.records.get(role)
+    def presence(self, role: str) -> Presence:
+        record = self._machine.records.get(role)
+        return Presence(role, record, "gone" if record is None else self._machine.status(record.identity))
 
     def _take(self, locks: dict[str, int], name: str) -> bool:
         self._member.touch()
@@ -269,6 +271,15 @@ class Syncer:
     def reaped(self, pid: int) -> None: ...
 
 
+class Reserve:
+    """No descriptor is scarce here."""
+
+    def hold(self) -> bool:
+        return True
+
+    def release(self) -> None: ...
+
+
 class Shelf:
     """No kernel here has sockets."""
 
@@ -322,6 +333,15 @@ class Simulated:
 
     def say(self, text: str) -> None:
         self._member.last_words = text
+
+    def pause(self) -> None:
+        raise AssertionError("the world waits for its members")
+
+    def reserve(self) -> Reserve:
+        return Reserve()
+
+    def saying(self) -> None:
+        """There is no foreground."""
 
     def shelf(self, taken: Callable[[str, int], None] | None = None) -> Shelf:
         return Shelf()

@@ -15,7 +15,7 @@ from graced.members.shell import LOST_EXIT
 from graced.sim.attempts import Kept, Key
 from graced.sim.checks.base import Check
 from graced.sim.clock import Clock
-from graced.sim.disk import Books, Disk, Entry
+from graced.sim.disk import HOME_ID, Books, Disk, Entry
 from graced.sim.home import KERNELS, TIMINGS, config_of, policy_of
 from graced.sim.machine import Machine, Process
 from graced.sim.member import Member
@@ -133,7 +133,7 @@ class World:
     # --- members
 
     def birth(self, role: str, floor: int = 0, *, fresh: bool = False) -> Newborn:
-        return Newborn(role, floor, fresh, self.playbooks, self.config)
+        return Newborn(role, floor, fresh, self.playbooks, self.config, HOME_ID)
 
     def newborn(self, birth: Newborn, parent: Process | None) -> Member:
         newborn = Member(self, self.machine.fork(birth.role, parent), birth)

@@ -238,7 +238,11 @@ class Audit(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """`source`: the file, None without one; `folder`: what relative paths were relative to. Both absolute."""
+    """`source`: the file, None without one; `folder`: what relative paths were relative to. Both absolute.
+
+    `left_out`: kernels that start by themselves, but were not among those that the start was for; in `kernels` they
+    do not.
+    """
 
     home: str
     version: int = 1
@@ -251,6 +255,7 @@ class Config(Struct, frozen=True):
     kernels: dict[str, Kernel] = {}
     source: str | None = None
     folder: str = "/"
+    left_out: tuple[str, ...] = ()
 
 
 def to_json(config: Config) -> bytes:

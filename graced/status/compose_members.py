@@ -19,6 +19,9 @@ OBSERVERS: Final = ("watchdog", *SURVIVORS, "spawner")
 TICKS_PER_S: Final = 100
 """Of start times in /proc: USER_HZ, the same on every Linux that Python runs on."""
 
+STARTING_S: Final = 10.0
+"""A member that is older and does not answer is not starting any more."""
+
 NOT_FOR_PEOPLE: Final = frozenset({"hears"})
 AGE_PLACES: Final = 3
 LAG_PLACES: Final = 6
@@ -69,9 +72,15 @@ def member_state(g: Gathered, name: str) -> MemberState:
             seen = "healthy"
         elif seen == "healthy" and not view.healthy:
             seen = "starting"
+    if seen == "starting" and view is None and _age_s(g, presence) > STARTING_S:
+        seen = "suspect"  # nobody tells of it, nor does it answer itself: frozen, as by `docker pause`
     if not presence.awake and seen in ("healthy", "starting"):
         seen = "suspect"
     return "restarting" if seen == "down" and targeted else cast(MemberState, seen)
+
+
+def _age_s(g: Gathered, presence: Presence) -> float:
+    return since_ticks(presence.record.start_ticks if presence.record else 0, g.clocks)[1] or 0.0
 
 
 def failing(g: Gathered) -> dict[str, str]:

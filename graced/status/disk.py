@@ -58,13 +58,14 @@ def stored(home: Home, specs: dict[str, Kernel]) -> Stored:
         runs = tables.open_runs(store)
     finally:
         store.close()
+    ours = home.is_ours()
     unfinished: dict[str, tuple[str, ...]] = {}
     for run in runs:
         if run.playbook in RECOVERY_PLAYBOOKS:
             unfinished[run.executor] = (*unfinished.get(run.executor, ()), *run.target.split())
     return Stored(
         {name: _view(row, specs.get(name)) for name, row in rows.items()},
-        {name: identity_of(row.run) for name, row in rows.items() if row.run.pid > 0},
+        {name: identity_of(row.run) for name, row in rows.items() if ours and row.run.pid > 0},
         unfinished,
         Recoveries(*(counts.get(f"recoveries.{kind}", 0) for kind in ("mutual", "emergency", "kernel"))),
         Code(files, broken),

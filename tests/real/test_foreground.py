@@ -1,8 +1,11 @@
 """`graced start --foreground`, and what a polite signal to a member means."""
 
+import fcntl
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.deadlines import until
@@ -64,3 +67,60 @@ def test_a_polite_signal_to_a_member_has_it_replaced(graced: Graced) -> None:
         dead = graced.signal(signal.SIGTERM, role)
         graced.await_healthy(newer={role: before[role]})
         assert_whole(graced, kernels, dead.values())
+
+
+def said(lines: list[str], kind: str, *words: str) -> list[str]:
+    return [line for line in lines if f": {kind} " in f"{line} " and all(word in line for word in words)]
+
+
+def test_it_says_one_line_for_each_change_of_state(make: Make) -> None:
+    graced = make()
+    graced.write({"kernels": {"one": graced.counter("one"), "bad": {"command": ["sh", "-c", "exit 3"]}}})
+    graced.witness.start()
+    output = graced.folder / "output"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            graced.command("start", "--foreground"), stdout=file, stderr=file, env=graced.environ
+        )
+    try:
+        until(lambda: said(lines(output), "kernel.exited", "kernel=bad"), 10.0, "the end of a kernel is said", 0.05)
+        until(lambda: said(lines(output), "kernel.started", "kernel=one"), 10.0, "the start of a kernel is said", 0.05)
+        until(lambda: said(lines(output), "escalated", "bad"), 20.0, "what a person must know is said", 0.05)
+        pid = graced.kill("trigger")["trigger"].pid
+        until(lambda: said(lines(output), "member.down", "target=trigger"), 10.0, "the death of a member is said", 0.05)
+        until(lambda: said(lines(output), "recovery.succeeded", "trigger"), 10.0, "its return is said", 0.05)
+        until(
+            lambda: len(said(lines(output), "member.started", "member=trigger")) == 2, 5.0, "both births are said", 0.05
+        )
+        assert len(said(lines(output), "member.down", f"pid={pid}")) == 1
+        assert not [line for line in lines(output) if "playbook" in line or "vote" in line]
+    finally:
+        graced.run("stop")
+        process.wait(10)
+
+
+def test_a_reader_that_takes_nothing_holds_up_nobody(make: Make) -> None:
+    graced = make()
+    graced.write({"kernels": {"one": graced.counter("one")}})
+    graced.witness.start()
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    process = subprocess.Popen(graced.command("start", "--foreground"), stdout=writer, env=graced.environ)
+    try:
+        graced.await_healthy(10.0)
+        for _ in range(8):
+            before = graced.incarnations()
+            graced.kill("trigger", "architect")
+            graced.await_healthy(5.0, newer={"trigger": before["trigger"]})
+        os.close(reader)
+        graced.kill("trigger")
+        graced.await_healthy(5.0)
+        assert graced.member("spawner").pid == process.pid
+    finally:
+        graced.run("stop")
+        process.wait(10)
+        os.close(writer)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()

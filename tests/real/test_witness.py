@@ -64,12 +64,12 @@ def stage(folder: Path) -> Iterator[Stage]:
 
 
 def test_two_of_a_role_are_a_breach_and_one_is_none(stage: Stage) -> None:
-    one = stage.titled("graced: watchdog")
-    stage.titled("graced: watchdog worker")
-    stage.titled("graced: parliament")
+    one = stage.titled("graced: watchdog [/h]")
+    stage.titled("graced: watchdog worker [/h]")
+    stage.titled("graced: parliament [/h]")
     assert [identity.pid for identity in stage.witness.alive_of("watchdog")] == [one]
     assert not stage.witness.breaches
-    two = stage.titled("graced: watchdog")
+    two = stage.titled("graced: watchdog [/h]")
     stage.witness.look()
     assert str(one) in stage.witness.breaches[0]
     assert str(two) in stage.witness.breaches[0]
@@ -78,7 +78,7 @@ def test_two_of_a_role_are_a_breach_and_one_is_none(stage: Stage) -> None:
 def test_the_same_title_in_another_home_is_nobody_of_this_one(stage: Stage, folder: Path) -> None:
     other = Stage(folder / "other")
     try:
-        other.titled("graced: watchdog")
+        other.titled("graced: watchdog [/h]")
         assert not stage.witness.look()
         assert len(other.witness.look()) == 1
     finally:
@@ -97,7 +97,7 @@ def test_two_runs_of_a_kernel_are_a_breach_and_two_processes_of_one_are_none(sta
 
 
 def test_a_zombie_that_stays_is_a_breach(stage: Stage) -> None:
-    parent = stage.titled("graced: spawner", "with a zombie")
+    parent = stage.titled("graced: spawner [/h]", "with a zombie")
     zombie = int(procs.slurp(f"/proc/{parent}/task/{parent}/children"))
     stage.witness.start()
     until(lambda: stage.witness.breaches, 2 * ZOMBIE_S, "the zombie is told of")

@@ -20,13 +20,13 @@ from support.procs import Identity, Stat
 ROLES: Final = ("spawner", "watchdog", "self_healing", "coding_agent", "trigger", "parliament", "architect")
 LOOK_S: Final = 0.05
 ZOMBIE_S: Final = 3.0
-YOUNG_S: Final = 5.0
+YOUNG_S: Final = 30.0
 """What a process is may change by exec or a new title while it is so young; then it is taken as known."""
 
 AGAIN_S: Final = 0.3
 """Before two of a role count as two: the fork of a member carries its title until it sets its own."""
 
-_ROLE: Final = re.compile(r"graced: (\w+)$")
+_ROLE: Final = re.compile(r"graced: (\w+) \[.*\]$")
 _OURS: Final = re.compile(r"graced[: ]|.*-m graced\.members\.spawner")
 
 
@@ -104,7 +104,7 @@ class Witness:
             role = _ROLE.match(title)
             if role is not None:
                 return Mark(role.group(1))
-            return Mark("worker" if title.endswith(" worker") else "starting")
+            return Mark("worker" if " worker [" in title else "starting")
         environ = procs.environ(pid)
         if environ.get("GRACED_HOME_ID", "") == self._id() != "":
             kernel = environ.get("GRACED_KERNEL")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final, Never
 
 from graced.audit.log import AuditLog
+from graced.home import titles
 from graced.home.locks import read_record
 from graced.home.log_files import lock_path
 from graced.home.paths import Home
@@ -177,7 +178,7 @@ class Outputs:
     def _be(self, channel: _socket.socket) -> Never:
         """In the child: nothing of the spawner's but the channel."""
         try:
-            proc.set_title("graced: spawner worker")
+            proc.set_title(titles.of_worker(self._home.root, "spawner"))
             os.setsid()  # a Ctrl-C in the foreground is the spawner's
             signal.set_wakeup_fd(-1)
             for number in SIGNALS:

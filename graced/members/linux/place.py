@@ -3,8 +3,9 @@
 import hashlib
 import os
 
-from graced.home.locks import LockRecord, RestartLock, RoleLock, holder, read_record, take_now
+from graced.home.locks import LockRecord, RestartLock, RoleLock, holder, take_now
 from graced.home.paths import Home
+from graced.home.presence import Presence, presence
 from graced.home.stopping import announced
 from graced.posix.proc import Identity
 
@@ -29,8 +30,8 @@ class Locks:
         self._home.reopen_run()
         return True
 
-    def record(self, role: str) -> LockRecord | None:
-        return read_record(self._home.lock(role))
+    def presence(self, role: str) -> Presence:
+        return presence(self._home, role)
 
     def take(self, target: str) -> bool:
         lock = take_now(self._home.restart_lock(target), LockRecord.of(self._identity))

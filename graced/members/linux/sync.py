@@ -27,10 +27,10 @@ CHECKPOINT_EVERY_S: Final = 10.0
 
 
 class Syncer:
-    """One worker at a time, forked by whoever wrote."""
+    """One worker at a time, forked by whoever wrote. `title`: of its process."""
 
-    def __init__(self, member: str, audit: AuditLog, store: Store) -> None:
-        self._member, self._audit, self._store = member, audit, store
+    def __init__(self, title: str, audit: AuditLog, store: Store) -> None:
+        self._title, self._audit, self._store = title, audit, store
         self.worker = 0
         self._last = 0.0
         self._due = float("inf")
@@ -65,7 +65,7 @@ class Syncer:
         tell = self.tell_head if now >= self._tell_at else None
         if tell is not None:
             self._tell_at = now + TELL_EVERY_S
-        self.worker = _fork_sync(self._member, paths, database, audit.folder, audit.sync_head(), tell)
+        self.worker = _fork_sync(self._title, paths, database, audit.folder, audit.sync_head(), tell)
 
     def reaped(self, pid: int) -> None:
         if pid == self.worker:
@@ -73,7 +73,7 @@ class Syncer:
 
 
 def _fork_sync(
-    member: str,
+    title: str,
     paths: list[str],
     database: str,
     folder: str,
@@ -87,7 +87,7 @@ def _fork_sync(
     if pid:
         return pid
     try:
-        set_title(f"graced: {member} worker")
+        set_title(title)
         gc.disable()  # as in any worker: garbage of the parent's is not closed here
         close_all_but(())
         make_durable(paths, database)

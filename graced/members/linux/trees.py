@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from graced.core.trees import Facts
 from graced.home import stop_command
+from graced.home.foreign import Foreign
 from graced.home.paths import Home
 from graced.members.launching import Give, Launcher
 from graced.members.linux.looking import Look, look
@@ -25,7 +26,15 @@ class Trees:
         self._launcher: Launcher | None = None
         self._leaves: Leaves | None = None
         self.children = proc.own_children
-        self.below = proc.descendants
+        self._foreign_known: Foreign | None = None
+
+    def _foreign(self, pid: int) -> bool:
+        if self._foreign_known is None:
+            self._foreign_known = Foreign(self._home)
+        return self._foreign_known(pid)
+
+    def below(self, pid: int) -> list[int]:
+        return proc.descendants(pid, self._foreign)
 
     def launch(self, kernel: str, run: int, give: Give) -> int:
         pid = self._launcher_of().launch(kernel, run, give)
@@ -66,6 +75,8 @@ class Trees:
         stat = proc.read_stat(pid)
         if stat is None or (stat.exiting and stat.threads <= 1):
             return Facts(exiting=True)
+        if self._foreign(pid):
+            return Facts(foreign=True)
         environ = proc.environ(pid)
         if environ.get("GRACED_HOME_ID") == self._home.id():
             return Facts(marks=(environ.get("GRACED_KERNEL", ""), environ.get("GRACED_RUN", "")))
@@ -78,7 +89,7 @@ class Trees:
         return "" if stat is None or stat.dead or stat.exiting else proc.name(pid)
 
     def left(self, kernel: str, run: int, session: int) -> bool:
-        return bool(members_of(self._tags(kernel, run), session))
+        return bool(members_of(self._tags(kernel, run), session, spare=self._foreign))
 
     def tree(
         self, root: Identity, kernel: str, run: int, session: int | None, subreaper: bool, spare: Callable[[int], bool]

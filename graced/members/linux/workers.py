@@ -1,4 +1,4 @@
-"""Long work of a member in a process of its own: titled `graced: MEMBER worker`, no role, ends with its member
+"""Long work of a member in a process of its own: titled `graced: MEMBER worker [HOME]`, no role, ends with its member
 unless it is told to outlive it."""
 
 import contextlib
@@ -10,6 +10,7 @@ from typing import Final
 
 from graced.members.linux.loop import Loop
 from graced.members.timers import Timers
+from graced.members.troubles import PASSING, words
 from graced.members.work import Stream, Work
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
@@ -18,10 +19,10 @@ READ_BYTES: Final = 1 << 20
 
 
 class Workers:
-    """`member`: whose they are."""
+    """`title`: of their processes."""
 
-    def __init__(self, member: str, loop: Loop, timers: Timers) -> None:
-        self._member, self._loop, self._timers = member, loop, timers
+    def __init__(self, title: str, loop: Loop, timers: Timers) -> None:
+        self._title, self._loop, self._timers = title, loop, timers
 
     def run(self, work: Work, timeout: float, done: Callable[[bytes], None]) -> bool:
         return self.start(lambda fd: answer(fd, work.do()), timeout, done)
@@ -32,7 +33,7 @@ class Workers:
     ) -> bool:  # fmt: skip
         """`done` gets what `work` writes to its descriptor. False when no worker can be forked."""
         try:
-            pid, fd = start(self._member, work, keep, outlives)
+            pid, fd = start(self._title, work, keep, outlives)
         except OSError:
             return False
         self.collect(pid, fd, timeout, done)
@@ -71,7 +72,7 @@ class Workers:
 
     def follow(self, stream: Stream, told: Callable[[], None], ended: Callable[[], None]) -> bool:
         try:
-            _, fd = start(self._member, stream.follow)
+            _, fd = start(self._title, stream.follow)
         except OSError:
             return False
 
@@ -89,7 +90,7 @@ class Workers:
 
 
 def start(
-    member: str, work: Callable[[int], None], keep: tuple[int, ...] = (), outlives: bool = False
+    title: str, work: Callable[[int], None], keep: tuple[int, ...] = (), outlives: bool = False
 ) -> tuple[int, int]:
     """Fork a worker that calls `work(fd)` and ends; what it writes to fd is read from the descriptor returned.
 
@@ -109,7 +110,7 @@ def start(
         os.set_blocking(reader, False)
         return pid, reader
     try:
-        proc.set_title(f"graced: {member} worker")
+        proc.set_title(title)
         gc.disable()  # garbage of the parent's, a socket say, must not close numbers that are others' by now
         signal.set_wakeup_fd(-1)
         close_all_but((writer, *keep))
@@ -118,6 +119,8 @@ def start(
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         work(writer)
+    except PASSING as error:
+        os.write(2, f"{title}: {words(error)}\n".encode(errors="replace"))
     except BaseException:
         import traceback
 

@@ -22,6 +22,8 @@ from graced.spec.run import Run
 
 DEADLINE_S = 20.0
 
+_held: list[int] = []
+
 
 def wait_for(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
     give_up = time.monotonic() + deadline_s
@@ -38,12 +40,24 @@ class Ward:
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
     def python(
-        self, code: str, *args: str, env: dict[str, str] | None = None, log_fd: int | None = None
+        self,
+        code: str,
+        *args: str,
+        env: dict[str, str] | None = None,
+        log_fd: int | None = None,
+        holds: str | None = None,
     ) -> proc.Identity:
+        """holds: the path of a lock file that it has open, as the holder of a role does."""
         argv = [sys.executable, "-c", code, *args]
         environ = {**os.environ, **(env or {})}
-        pid = spawn.launch(spawn.Launch("kernel", argv, environ, self._null if log_fd is None else log_fd))
-        return self.adopt(pid)
+        lock_fd = None if holds is None else os.open(holds, os.O_RDWR | os.O_CREAT, 0o600)
+        keep = () if lock_fd is None else ((lock_fd, 9),)
+        try:
+            wish = spawn.Launch("kernel", argv, environ, self._null if log_fd is None else log_fd, keep_fd=keep)
+            return self.adopt(spawn.launch(wish))
+        finally:
+            if lock_fd is not None:
+                os.close(lock_fd)
 
     def kernel(self, home: Home, name: str, code: str, run: int = 1, slot: bool = True) -> proc.Identity:
         """A kernel of a home, as its spawner would have started it."""
@@ -76,10 +90,13 @@ def write_run(home: Home, name: str, run: int, identity: proc.Identity) -> None:
 
 
 def write_role(home: Home, member: str, identity: proc.Identity, incarnation: int = 1) -> None:
-    """A role's lock file that names this process (the lock itself is not held)."""
+    """A role's lock file that names this process; the calling one keeps it open, as a holder does."""
     fd = open_slot(home.lock(member))
     write_slot(fd, msgspec.json.encode(LockRecord.of(identity, incarnation)))
-    os.close(fd)
+    if identity == proc.me():
+        _held.append(fd)
+    else:
+        os.close(fd)
 
 
 class FakeMember:

@@ -64,7 +64,7 @@ def test_one_that_hangs_costs_the_limit_once_and_no_other_answer(home: Home) -> 
 
 
 def test_the_dead_and_the_stopped_are_not_waited_for(home: Home, ward: Ward) -> None:
-    stopped = ward.python("import time; time.sleep(600)")
+    stopped = ward.python("import time; time.sleep(600)", holds=home.lock("watchdog"))
     proc.signal_identity(stopped, signal.SIGSTOP)
     wait_for(lambda: proc.status(stopped) == "stopped")
     write_role(home, "watchdog", stopped)

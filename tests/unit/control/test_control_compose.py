@@ -154,6 +154,20 @@ def test_a_dead_member_is_down_whatever_old_views_say(member: str, status: str) 
     assert (found["mode"], found["healthy"]) == ("recovering", False)
 
 
+@pytest.mark.parametrize("status", ["running", "blocked"])
+@pytest.mark.parametrize(("age_s", "state"), [(3.0, "starting"), (60.0, "suspect"), (900.0, "suspect")])
+def test_of_frozen_members_only_the_young_are_starting(status: str, age_s: float, state: str) -> None:
+    """As `docker pause` or a cgroup freezer leaves them: alive, and nobody answers."""
+    g = gathered(clocks=replace(NOW, boottime=1000.0 + age_s))
+    for member in MEMBERS:
+        g = lost(g, member, status)
+    found = compose(g)
+    assert {row["state"] for row in found["members"].values()} == {state}
+    assert not found["healthy"]
+    if state == "suspect":
+        assert found["members"]["watchdog"]["detail"] == {"evidence": "heartbeat"}
+
+
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_stopped_member_is_suspect_before_anyone_has_noticed(member: str) -> None:
     row = compose(lost(gathered(), member, "stopped"))["members"][member]

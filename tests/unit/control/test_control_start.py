@@ -95,7 +95,7 @@ def test_an_unknown_name_makes_no_home(tmp_path: Path) -> None:
 
 
 def test_while_a_member_lives_nothing_is_prepared(home: Home, ward: Ward) -> None:
-    write_role(home, "trigger", ward.python(SLEEP))
+    write_role(home, "trigger", ward.python(SLEEP, holds=home.lock("trigger")))
     assert not prepared(home)
     assert not os.path.exists(home.config)
 

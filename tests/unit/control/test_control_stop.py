@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_a_stopped_kernel_gets_to_see_its_signal(home: Home, ward: Ward, tmp_pat
 
 
 def test_stopped_members_are_ended_too(home: Home, ward: Ward) -> None:
-    members = {name: ward.python(SLEEP) for name in ("spawner", "watchdog", "trigger")}
+    members = {name: ward.python(SLEEP, holds=home.lock(name)) for name in ("spawner", "watchdog", "trigger")}
     for name, identity in members.items():
         write_role(home, name, identity)
         proc.signal_identity(identity, signal.SIGSTOP)
@@ -148,7 +149,7 @@ def test_a_slot_whose_pid_was_reused_kills_nobody(home: Home, ward: Ward) -> Non
 
 def test_a_deleted_run_folder_is_no_obstacle(home: Home, ward: Ward) -> None:
     kernel = ward.kernel(home, "web", SLEEP)
-    os.rmdir(home.run)
+    shutil.rmtree(home.run)
     stop_all(home)
     assert dead(kernel) and announced(home)
 
@@ -180,7 +181,7 @@ def test_a_full_disk_is_no_obstacle(home: Home, ward: Ward, monkeypatch: pytest.
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(stopping, "write_whole", full)
+    monkeypatch.setattr(stopping, "write_over", full)
     stop_all(home)
     assert dead(kernel) and announced(home)
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -130,7 +131,7 @@ def test_a_role_taken_over_a_garbage_lock_leaves_no_database_open(tmp_path: Path
 def test_a_newborn_makes_run_again_where_somebody_deleted_it(tmp_path: Path) -> None:
     home = Home(str(tmp_path / "home"))
     home.ensure()
-    os.rmdir(home.run)
+    shutil.rmtree(home.run)
     taken = take_role(home, "trigger", 3)
     assert taken is not None
     assert taken[1] == 4

@@ -113,7 +113,8 @@ def grown(nursery, until, tags, trail):
         assert root is not None
         until(lambda: len(scan.members_of(tags, pid, root)) >= count)
         for member in scan.members_of(tags, pid, root):
-            nursery.adopt(member.pid)
+            if proc.alive(member):  # a process in the middle of a double fork ends by itself
+                nursery.adopt(member.pid)
         return root
 
     return grow

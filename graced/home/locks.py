@@ -62,6 +62,8 @@ def read_record(path: str) -> LockRecord | None:
         data = read_slot(path)
         if data is None:
             return None
+        if read_slot(path) != data:  # a look in the middle of a write may see a mixture that parses
+            continue
         try:
             return msgspec.json.decode(data, type=LockRecord)
         except UNDECODABLE:

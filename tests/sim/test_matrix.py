@@ -8,6 +8,7 @@ import pytest
 
 from graced.core.vocabulary import Timing
 from graced.sim.checks import all_checks
+from graced.sim.rest import unsettled
 from graced.sim.run import playbooks
 from graced.sim.world import World
 from graced.spec.roles import DELEGATES, HEALERS, MEMBERS
@@ -27,7 +28,7 @@ def world() -> Iterator[World]:
     made.keep_rounds()
     made.start()
     made.clock.run_until(made.clock.now + 3.0)
-    assert made.unsettled() == ""
+    assert unsettled(made) == ""
     yield made
     for check in made.checks:
         check.settled()
@@ -43,9 +44,9 @@ def kill(world: World, *roles: str) -> None:
 def rest(world: World) -> float:
     """Seconds until everything is as it should be."""
     began = world.clock.now
-    while world.unsettled() and world.clock.now < began + 2 * BOUND_S:
+    while unsettled(world) and world.clock.now < began + 2 * BOUND_S:
         world.clock.run_until(world.clock.now + 0.001)
-    assert world.unsettled() == ""
+    assert unsettled(world) == ""
     return world.clock.now - began
 
 

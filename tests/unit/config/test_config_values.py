@@ -48,7 +48,7 @@ def test_every_field_of_the_structs_is_in_the_table() -> None:
     made = {"name", "replica_of"}
     assert {key.field for key in KERNEL.keys.values()} == set(Kernel.__struct_fields__) - made
     fields = {key.field for key in FILE.keys.values()} - {"include", "defaults"}
-    assert fields == set(Config.__struct_fields__) - {"source", "folder"}
+    assert fields == set(Config.__struct_fields__) - {"source", "folder", "left_out"}
 
 
 def test_without_a_file_there_are_defaults_and_no_kernels(

@@ -145,7 +145,7 @@ def test_kept_descriptors_arrive_under_their_numbers_whatever_the_order(nursery,
     """Permutations among the same numbers, so that every source is another's target somewhere."""
     dice = random.Random(7)
     for round_, wish in enumerate([{}, FORKED] * 6):
-        numbers = list(range(40, 45))
+        numbers = list(range(140, 145))
         for number in numbers:
             fd = os.open(tmp_path / f"file{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
             os.dup2(fd, number, inheritable=bool(dice.randrange(2)))
@@ -209,7 +209,7 @@ def test_a_file_that_cannot_be_executed_is_an_error_of_exec(tmp_path, wish) -> N
     script = tmp_path / "script"
     script.write_text("no interpreter line\n")
     script.chmod(0o755)
-    with pytest.raises(OSError, match="Exec format") as caught:
+    with pytest.raises(OSError, match="it has no #! line") as caught:
         spawn.launch(spawn.Launch(name="k", argv=["./script"], env={}, log_fd=1, cwd=str(tmp_path), **wish))
     assert caught.value.errno == errno.ENOEXEC
     assert caught.value.strerror == (
@@ -330,7 +330,7 @@ def test_a_cold_start_that_fails_says_so(tmp_path, as_child) -> None:
     bad.chmod(0o755)
     fds = descriptors.open_fds()
     for argv in (["no-such-word"], [str(bad)]):
-        with pytest.raises(OSError, match=r"not found on PATH|Exec format"):
+        with pytest.raises(OSError, match=r"not found on PATH|it has no #! line"):
             spawn.cold_start(argv, os.environ, str(tmp_path / "x.log"), as_child=as_child)
     assert descriptors.open_fds() == fds
     with contextlib.suppress(ChildProcessError):

@@ -28,7 +28,7 @@ def _named(site: Site) -> Iterator[Candidate]:
         if a.kind == NAME and b.kind == NAME and a.text not in KEYWORDS and b.text not in KEYWORDS
     }
     code = [t for t in site.src.tokens if t.kind not in (COMMENT, NEWLINE)]
-    for pair in pairs:
+    for pair in sorted(pairs):
         uses = [
             (a, b)
             for a, b in itertools.pairwise(code)

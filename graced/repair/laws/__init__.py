@@ -37,7 +37,7 @@ def broken_law(raw: str, before: str, text: str, steps: Sequence[Candidate]) -> 
     for names, name, why in _BY_RULE:
         if rules & names:
             return Law(name, why)
-    for rule in rules & MADE_UP.keys():
+    for rule in sorted(rules & MADE_UP.keys()):
         return Law("made_up", MADE_UP[rule])
     base = before
     todo = list(steps)

@@ -1,6 +1,9 @@
 """The search is limited by what it checks; the clock is a far backstop, past which nothing is fixed."""
 
+import os
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -43,3 +46,19 @@ def test_the_budget_counts_what_is_compiled() -> None:
     assert budget.spent
     with pytest.raises(OutOfTime):
         Budget(time.monotonic() - 1).compiled(1)
+
+
+def test_the_same_in_every_process() -> None:
+    code = "import sys; from graced.repair import repair; f = repair(sys.stdin.buffer.read())\n"
+    code += "print(f.state, f.fixed, f.confidence, f.notes, f.why, f.law, f.other)"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=BROKEN.encode(),
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1

@@ -184,7 +184,7 @@ def test_tasks(home: Home) -> None:
         "created_at": "2026-01-01T00:00:00.000Z", "finished_at": None,
     }  # fmt: skip
     assert [task["state"] for task in found] == ["queued", "done"]
-    assert as_json("tasks", "t2")["tasks"] == found[1:]
+    assert as_json("tasks", "t2")["tasks"] == [{**found[1], "diff": None}]
     assert "/srv/a.py" in run("tasks").stdout
     assert "unexpected indent" in run("tasks", "t2").stdout
     assert "did you mean t1?" in run("tasks", "t11", code=4).stderr

@@ -1,6 +1,5 @@
 """The temporary home of the tour: made, started, looked at, and cleared away whatever happened."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,11 +16,11 @@ from graced.control.census import Census
 from graced.control.errors import Refusal
 from graced.control.stop import stop_all
 from graced.demo.kernels import FILES, configuration
+from graced.home import slots
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.home.presence import presences
 from graced.posix import proc
-from graced.posix.padded_record import read_slot
 from graced.posix.proc import Identity
 from graced.status.now import status
 from graced.status.structs import Status
@@ -96,10 +95,8 @@ class Stage:
 
     def kernel_pid(self, name: str) -> int:
         """Of the newest run, as the spawner noted it at the birth; 0 while it is being born."""
-        data = read_slot(self.home.slot(name))
-        with contextlib.suppress(ValueError):
-            return int(json.loads(data)["pid"]) if data else 0
-        return 0
+        slot = slots.read(self.home.slot(name))
+        return slot.run.pid if slot is not None else 0
 
     def number(self, file: str, index: int = 0) -> int:
         """What a kernel counted, from the file it keeps; 0 before it wrote any."""

@@ -13,3 +13,5 @@ takers  # bus/verbs.py: the table, which test_frame_plugs.py holds to the handle
 PHASES, EVENTS  # core/kernels: the table, which test_core_kernels.py holds to be complete
 Outside  # members/outside.py: a type
 patch  # mending/apply.py: of an answer
+probation_s  # a key: test_frame_plugs.py holds it to the table of inert keys
+MAX_PUT_BACK, BY_COMMAND, thawed  # repair/search.py, sim/home.py, sim/member.py: left to be plugged or removed

@@ -14,9 +14,9 @@ from graced.home import playbooks as kept
 from graced.home.environment import for_kernels
 from graced.home.kept import base_path, running_kernels
 from graced.home.kept_files import KEY_BYTES
+from graced.home.log_files import lock_path
 from graced.home.paths import Home
 from graced.home.stopping import make_spare
-from graced.members.logwriter import lock_path
 from graced.playbooks.actions import all_actions
 from graced.playbooks.load import PlaybookError, load_all
 from graced.posix.files import create_once, write_over

@@ -5,8 +5,8 @@ import os
 import time
 from datetime import UTC, datetime
 
+from graced.home.log_files import gap_note
 from graced.home.paths import Home
-from graced.members.logwriter import gap_note
 
 MAX_BYTES = 4096
 

@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from graced.config.environment import environment_of
 from graced.config.load import Loaded
-from graced.members.launching import surroundings
 from graced.posix.shebang import fault
 from graced.posix.spawn import SHELL_HINT, SHELL_WORDS, resolve
 from graced.posix.users import credentials
@@ -76,7 +76,7 @@ def _of_kernel(spec: Kernel, node: Node, environ: Mapping[str, str]) -> Iterator
     except OSError as error:
         yield ("user" if "user" in str(error.strerror) else "group"), _text(error), ""
     try:
-        env = surroundings(dict(environ), spec)
+        env = environment_of(environ, spec)
     except (OSError, ValueError):
         return  # told by the reading of `env_file`
     written = node.get("command")

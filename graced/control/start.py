@@ -140,7 +140,7 @@ def launch(home: Home, turn: Turn) -> None:
 
 
 def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
-    """After a start from nothing: until all is well, a kernel has failed for good, or the time is over."""
+    """After a start from nothing: until all is well, a kernel has failed, or the time is over."""
     deadline = monotonic() + limit_s
     first: dict[str, int] = {}
     while True:
@@ -152,7 +152,7 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         # Before self_healing speaks, `failed` is what an earlier life left on the disk.
         failed = [n for n, k in found.kernels.items() if k.state == "failed"] if "self_healing" in g.views else []
         if failed:
-            return Outcome(found, False, f"{', '.join(failed)}: failed for good")
+            return Outcome(found, False, f"{', '.join(failed)}: failed")
         if found.mode == "stopped":
             stopped = os.path.exists(home.stopping)
             why = "it was stopped meanwhile" if stopped else "all of it has ended" + _log_end(home)

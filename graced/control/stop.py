@@ -21,11 +21,11 @@ from graced.core.kernels import graph
 from graced.home.foreign import Foreign
 from graced.home.kept import kept_config, kept_environ, running_kernels
 from graced.home.locks import LockRecord, RestartLock, holder, take_now
+from graced.home.log_files import lock_path
 from graced.home.paths import Home
 from graced.home.presence import presences
 from graced.home.slots import identity_of, stored_slots
 from graced.home.stopping import announce, conclude, other_stop
-from graced.members import logwriter
 from graced.posix import proc
 from graced.posix.clock import monotonic
 from graced.posix.proc import Identity
@@ -181,7 +181,7 @@ class _Stop:
 
     def _end_log_writer(self) -> None:
         """It writes what the kernels said last, and ends."""
-        record = holder(logwriter.lock_path(self.home))
+        record = holder(lock_path(self.home))
         awake = record is not None and proc.status(record.identity) not in ("stopped", "gone", "zombie")
         if record is not None and awake and self._ours(record.identity):
             end_all([record.identity], signal.SIGTERM, POLITE_S)

@@ -112,7 +112,9 @@ class CodingAgent(Duty):
             return Reply(asked.id, True, {"id": "", "state": "failed", "text": f"{path}: {problem.strerror}"})
         task = tables.task_of(self.shell.store, path)
         if task is not None:
-            over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == task.sha256_after)
+            # Done with no fix of ours: it compiled as it was found, and does so now.
+            fine = task.sha256_before if task.original is None else task.sha256_after
+            over = self._left_alone(task, sha256) or (task.state == "done" and sha256 == fine)
             if task.state in ("queued", "running"):
                 self._mender.crashed(task.id, kernel, at)
                 why = self._mender.held_by_tool(task.id)

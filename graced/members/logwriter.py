@@ -20,6 +20,7 @@ import signal
 from typing import Final
 
 from graced.home.locks import LockRecord, RoleLock, holder
+from graced.home.log_files import gap_note, lock_path
 from graced.home.paths import Home
 from graced.posix import logpipe, passing, proc
 from graced.posix.clock import wall_iso
@@ -113,16 +114,6 @@ class Log:
         os.close(self.pipe)
         if self.file >= 0:
             os.close(self.file)
-
-
-def gap_note(path: str) -> str:
-    """Beside a log: JSON {at, bytes, inode} about what was in the file of that name before somebody took it away."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.moved")
-
-
-def lock_path(home: Home) -> str:
-    return os.path.join(home.run, "logwriter.lock")
 
 
 class LogWriter:

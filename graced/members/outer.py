@@ -83,7 +83,7 @@ class Outer:
         meant = {name: row.state for name, row in rows.items() if row.wanted and not row.stopped_by_person}
         failed = sorted(name for name, state in meant.items() if state == "failed")
         if failed:
-            self._say_ready(f"{', '.join(failed)}: failed for good")
+            self._say_ready(f"{', '.join(failed)}: failed")
         elif all(state in WELL for state in meant.values()):
             self._say_ready(f"healthy, {len(meant)} kernel{'s' if len(meant) != 1 else ''}")
 

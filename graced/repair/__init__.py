@@ -27,6 +27,7 @@ class Repair(msgspec.Struct, frozen=True):
     `intact`: it compiles as it is. `fixed`: `fixed` compiles and is good enough to apply. `suggested`: `fixed`
     compiles, but its confidence is below the threshold. `not_fixed`: nothing was found, `fixed` is None.
     `why` says in words why nothing is applied: a law, a file of a kind that is left alone, too little confidence.
+    `law` is the name of the law that it would break, if any; `other` the next best reading, if there is one.
     `errors` is what the interpreter said, in the order the faults were met; `edits` the number of changed places.
     """
 
@@ -38,6 +39,8 @@ class Repair(msgspec.Struct, frozen=True):
     ms: float
     notes: tuple[str, ...]
     why: str = ""
+    law: str = ""
+    other: bytes | None = None
 
 
 def repair(

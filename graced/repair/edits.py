@@ -10,7 +10,7 @@ Edit = tuple[int, int, str]
 class Candidate(NamedTuple):
     """A possible mend.
 
-    `rule` is the name of the kind of slip (`confidence.TRUST` has one line for each). `cost` is what the rule itself
+    `rule` is the name of the kind of slip, which the confidence is learned by. `cost` is what the rule itself
     costs, in nats: the rarer such a slip, the more. `delta` is how much less usual the text becomes (nats of the token
     model), None to have it computed.
     """

@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from graced.repair import MAX_BYTES, Outcome, Repair, conflict, pasted
 from graced.repair import past as file_past
 from graced.repair.aside import why_left
@@ -13,7 +15,7 @@ from graced.repair.chars import ascii_code, without_invisible
 from graced.repair.check import Fault, fault_of, is_mendable, is_tame
 from graced.repair.confidence import confidence_of
 from graced.repair.edits import applied
-from graced.repair.features import features_of
+from graced.repair.features import features_of, without_past
 from graced.repair.laws import Law, broken_law
 from graced.repair.newer import F_STRING, newer_syntax
 from graced.repair.past import Hints, Past, past_of
@@ -125,12 +127,16 @@ def explained(
         law = ENCODING_LAW
     features = features_of(plain, best, law, fault, earlier, _characters(decoded, plain))
     confidence = confidence_of(features)
+    if features.get("past:inside"):  # to know where the fault must lie makes no mend less likely that lies there
+        confidence = max(confidence, confidence_of(without_past(features)))
     edits = int(plain != decoded.text) + bool(decoded.note) + sum(len(step.edits) for step in best.steps)
+    other = _other(best, decoded, check)
     if law is not None:
-        return result("suggested", fixed, edits, confidence, law.why), features
+        return replace(result("suggested", fixed, edits, confidence, law.why), law=law.name, other=other), features
     if confidence < min_confidence:
-        return result("suggested", fixed, edits, confidence, "it is not sure enough"), features
-    return result("fixed", fixed, edits, confidence), features
+        low = f"its confidence {confidence:.2f} is below {min_confidence:g}"
+        return replace(result("suggested", fixed, edits, confidence, low), other=other), features
+    return replace(result("fixed", fixed, edits, confidence), other=other), features
 
 
 def _searched(plain: str, check: Check, budget: Budget, earlier: Past | None, errors: list[str]) -> State | None:
@@ -178,6 +184,16 @@ def _plain(decoded: Decoded, check: Check, notes: list[str]) -> str:
     if plain != text:
         notes.append("look-alikes of ASCII")
     return plain
+
+
+def _other(best: State, decoded: Decoded, check: Check) -> bytes | None:
+    """The next best reading, if there is one that compiles and is another."""
+    if not best.other or best.other == best.text:
+        return None
+    try:
+        return decoded.encode(best.other) if check(best.other) is None else None
+    except (OutOfTime, UnicodeEncodeError):
+        return None
 
 
 def _characters(decoded: Decoded, plain: str) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from graced.repair.check import Fault
@@ -262,6 +262,11 @@ def _kind(kind: int, text: str) -> str:
     if kind == NAME:
         return "word" if text in KEYWORDS else "name"
     return "number" if kind == NUMBER else "string" if kind == STRING else "bracket" if text in "()[]{}" else "sign"
+
+
+def without_past(features: Mapping[str, float]) -> dict[str, float]:
+    """The features as they are where nothing is known of the file's past."""
+    return {name: value for name, value in features.items() if not name.startswith("past")}
 
 
 def _of_past(before: str, state: State, past: Past | None) -> Iterable[tuple[str, float]]:

@@ -68,7 +68,10 @@ DISTANT = frozenset(("async_def", "declared_late", "reserved_word", "future_impo
 
 
 class State(NamedTuple):
-    """A text on the way to compiling. `steps` are the candidates taken, `rivals` the cost to the next best choice."""
+    """A text on the way to compiling. `steps` are the candidates taken, `rivals` the cost to the next best choice.
+
+    `other` is the next best text that compiles, as far as one was met.
+    """
 
     text: str
     fault: Fault | None
@@ -76,6 +79,7 @@ class State(NamedTuple):
     steps: tuple[Candidate, ...]
     rivals: float
     stuck: int = 0
+    other: str = ""
 
 
 Check = Callable[[str], Fault | None]
@@ -111,8 +115,11 @@ def search(beam: list[State], check: Check, budget: Budget, hints: Hints = NO_HI
         if done:
             first = min(done, key=lambda state: state.cost)
             if best is None or first.cost < best.cost:
-                others = [s.cost for s in done if s.text != first.text and not _alike(s, first)]
-                best = first._replace(rivals=min([first.rivals, *(cost - first.cost for cost in others)]))
+                others = [s for s in done if s.text != first.text and not _alike(s, first)]
+                best = first
+                if others:
+                    second = min(others, key=lambda state: state.cost)
+                    best = first._replace(rivals=min(first.rivals, second.cost - first.cost), other=second.text)
         grown = [s for s in grown if s.fault is not None and (best is None or s.cost < best.cost)]
         grown.sort(key=lambda state: state.cost)
         beam = grown[:1] if grown and len(grown) > 1 and grown[1].cost - grown[0].cost > MARGIN else grown[:BEAM]
@@ -174,7 +181,8 @@ def _grown(
             if not index and len(out) > 1:
                 other = next((rival for rival in out[1:] if not _alike(new, rival)), None)
                 if other is not None:
-                    new = new._replace(rivals=min(new.rivals, other.cost - new.cost))
+                    second = other.text if other.fault is None else new.other
+                    new = new._replace(rivals=min(new.rivals, other.cost - new.cost), other=second)
             elif index:
                 new = new._replace(rivals=0.0)
             yield new

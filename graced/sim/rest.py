@@ -91,6 +91,9 @@ def unsettled_tasks(world: "World") -> str:
 
 
 def unsettled_runs(world: "World") -> str:
+    for member in world.wires.bound.values():
+        if member.outside.audit.pending or member.outside.store.pending:
+            return f"{member} has not written everything"
     left = tables.open_runs(world.reader)
     if left:
         return f"runs are left in the store: {[run.id for run in left]}"

@@ -1,5 +1,6 @@
 """One seed from its start to its end, and many seeds on all cores."""
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -25,7 +26,9 @@ START_S: Final = 5.0  # a first start is over by then
 EXTRA_S: Final = 1.5  # for births, a cold spawner among them
 FACT_INTERVALS: Final = 12.0  # a stopped member takes four to be known, its watcher may be stopped too, and so on
 
-WORK_S: Final = 120.0  # for kernels' backoff and ladders, tasks with their trials, playbooks
+WORK_S: Final = 660.0  # for kernels' ladders, tasks with their trials, playbooks: a rung may take its ten minutes
+
+COLLECT_EVERY: Final = 100_000  # objects that are made and kept
 
 STOPS_SHARE: Final = 0.2  # of the seeds end in a `graced stop` in the midst of the recoveries
 
@@ -139,10 +142,17 @@ def simulate_many(
     jobs = jobs or os.cpu_count() or 1
     work = [(seed, faults, profile) for seed in seeds]
     if jobs == 1:
+        _collect_seldom()
         yield from map(_one, work)
         return
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+    with multiprocessing.get_context("fork").Pool(jobs, _collect_seldom) as pool:
         yield from pool.imap_unordered(_one, work, chunksize=4)
+
+
+def _collect_seldom() -> None:
+    """A world is garbage in one piece, at its end: looking for it all the time costs a tenth of everything."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 20, 20)
 
 
 def _one(work: tuple[int, int, str]) -> Outcome:

@@ -1,4 +1,4 @@
-"""Seeded faults against the pure core of all members: no invariant of DESIGN.md's section 7 is broken."""
+"""Seeded faults against the members that ship, in a simulated world: no invariant of DESIGN.md section 7 breaks."""
 
 import time
 from statistics import median
@@ -10,7 +10,7 @@ from graced.sim.faults import FAULTS, PROFILES
 from graced.sim.run import FAULTS_A_SEED, Outcome, simulate, simulate_many
 
 WHOLE_SEEDS = 1000
-WHOLE_BOUND_S = 120.0
+WHOLE_BOUND_S = 150.0
 
 
 def breaches(outcomes: list[Outcome]) -> list[str]:
@@ -81,7 +81,7 @@ def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_faults_break_nothing_within_two_minutes() -> None:
+def test_a_hundred_thousand_faults_break_nothing_within_150_s() -> None:
     began = time.monotonic()
     outcomes = list(simulate_many(range(1, WHOLE_SEEDS + 1)))
     took = time.monotonic() - began

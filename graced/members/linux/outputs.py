@@ -16,6 +16,7 @@ from typing import Final, Never
 from graced.audit.log import AuditLog
 from graced.home import titles
 from graced.home.locks import read_record
+from graced.home.log_files import lock_path
 from graced.home.paths import Home
 from graced.home.slots import Slot
 from graced.members import logwriter
@@ -80,7 +81,7 @@ class Outputs:
     def _of_writer(self) -> dict[int, str]:
         """The pipes of a log writer that an earlier spawner left. A record counts while its lock is held: a copy of a
         home has the record of another's."""
-        path = logwriter.lock_path(self._home)
+        path = lock_path(self._home)
         with contextlib.suppress(OSError):
             fd = open_locked(path)
             if fd is not None:

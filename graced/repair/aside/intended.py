@@ -68,6 +68,8 @@ _GENERATED: Final = re.compile(
     re.IGNORECASE,
 )
 _GENERATED_NAME: Final = re.compile(r"_pb2(?:_grpc)?\.pyi?$|\.min\.py$|_generated\.py$|\.g\.py$")
+NEAR_FOLDERS: Final = 6
+"""Folders above a file that tell what it is for; what is further up is where somebody keeps their projects."""
 HEAD_LINES: Final = 12
 """The lines of a file that tell who wrote it."""
 DENSE: Final = 4
@@ -82,9 +84,9 @@ def is_broken_on_purpose(path: str, text: str) -> str | None:
     """Inputs of parsers' and linters' tests, by their folder, their name, or what they say."""
     parts = [part.lower() for part in PurePosixPath(path).parts]
     name, folders = parts[-1] if parts else "", parts[:-1]
-    in_tests = any(part in _TESTS for part in folders)
-    inputs = _INPUTS | _INPUTS_OF_TESTS if in_tests else _INPUTS
-    if any(part in inputs for part in folders):
+    folders = folders[-NEAR_FOLDERS:]
+    tests = next((at for at, part in enumerate(folders) if part in _TESTS), len(folders))
+    if any(part in _INPUTS for part in folders) or any(part in _INPUTS_OF_TESTS for part in folders[tests:]):
         return "it is an input of tests, by its folder"
     if _BROKEN_NAME.search(name):
         return "its name says that it is broken on purpose"

@@ -43,6 +43,7 @@ MADE_UP: Final = {
     "clause_order": "clauses changed their order",
     "triple": "a text has no end",
     "torn_operator": "what an operator was to be followed by is missing",
+    "import_inside": "where an import goes was guessed",
     "lost_try": "what is tried was guessed",
     "orphan_elif": "a clause became a statement of its own",
     "repeated_argument": "one of two values of an argument was taken out",

@@ -67,6 +67,8 @@ def of_lines(before: str, after: str, steps: Sequence[Candidate]) -> Law | None:
                 return Law("made_up", "where a bracket of arithmetic ends, nobody knows")
             if step.rule == "wrong_token" and (base[start:end] == ":" or (base[start:end], new.strip()) == (",", ".")):
                 return Law("operator", f"`{base[start:end]}` was changed")
+            if step.rule == "reserved_word" and word in ("import", "from"):
+                return Law("made_up", "how a module is called now, nobody knows")
             if step.rule == "restored" and _NAME.search(base[start:end]) and not _NAME.search(new):
                 return Law("word", "what the last change put in would be lost")
             if step.rule == "missing_operator" and _TWO_WORDS.fullmatch(line.split("#")[0].strip()):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from graced.members.logwriter import CHUNK_BYTES, Log, gap_note
+from graced.home.log_files import gap_note
+from graced.members.logwriter import CHUNK_BYTES, Log
 from graced.members.news import LOG_S, News
 from graced.posix import logpipe
 

@@ -130,7 +130,9 @@ def test_what_an_editor_leaves_beside_a_file_names_it(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize(
-    ("pid", "host", "who"), [(os.getpid(), HERE, "emacs"), (DEAD, HERE, ""), (DEAD, "far", "emacs")]
+    ("pid", "host", "who"),
+    [(os.getpid(), HERE, "emacs"), (DEAD, HERE, ""), (DEAD, "far", "emacs")],
+    ids=["alive", "dead", "elsewhere"],
 )
 def test_the_lock_of_emacs_is_a_link_that_names_its_process(tmp_path: Path, pid: int, host: str, who: str) -> None:
     (tmp_path / "a.py").write_text("x(\n")

@@ -124,12 +124,14 @@ LEFTOVERS = [
     (
         "lost try",
         "def f(p):\n    with open(p) as g:\n        return g\n    except OSError:\n        return 1\n",
-        "def f(p):\n    try:\n        with open(p) as g:\n            return g\n    except OSError:\n        return 1\n",
+        "def f(p):\n    try:\n        with open(p) as g:\n            return g\n"
+        "    except OSError:\n        return 1\n",
     ),
     (
         "margin",
         "def f(s):\n    try:\nx = g(s)\nh(x)\n        return x\n    except OSError:\n        return 1\n",
-        "def f(s):\n    try:\n        x = g(s)\n        h(x)\n        return x\n    except OSError:\n        return 1\n",
+        "def f(s):\n    try:\n        x = g(s)\n        h(x)\n        return x\n"
+        "    except OSError:\n        return 1\n",
     ),
     ("letters before a word", "import os\n\njjdef f():\n    return os\n", "import os\n\ndef f():\n    return os\n"),
     ("a letter behind", "x = f()Y\nprint(x)\n", "x = f()\nprint(x)\n"),

@@ -16,10 +16,10 @@ from graced.control.census import Census
 from graced.control.errors import Refusal
 from graced.control.stop import stop_all
 from graced.demo.kernels import FILES, configuration
+from graced.home import slots
 from graced.home.locks import read_record
 from graced.home.paths import Home
 from graced.home.presence import presences
-from graced.home.slots import read
 from graced.posix import proc
 from graced.posix.proc import Identity
 from graced.status.now import status
@@ -95,7 +95,7 @@ class Stage:
 
     def kernel_pid(self, name: str) -> int:
         """Of the newest run, as the spawner noted it at the birth; 0 while it is being born."""
-        slot = read(self.home.slot(name))
+        slot = slots.read(self.home.slot(name))
         return slot.run.pid if slot is not None else 0
 
     def number(self, file: str, index: int = 0) -> int:

@@ -49,8 +49,7 @@ def read_base(home: Home) -> dict[str, int]:
 
 def read_key(home: Home) -> bytes:
     """What leases are signed with. Raises OSError."""
-    with open(home.key, "rb") as file:
-        return file.read(KEY_MAX_BYTES)
+    return read_small(home.key)[:KEY_MAX_BYTES]
 
 
 def base_path(home: Home) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from graced.home.paths import Home
 from graced.posix.clock import wall_iso
-from graced.posix.files import write_whole
+from graced.posix.files import read_small, write_over
 from graced.spec.config import PLACES
 
 FILE_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -25,14 +25,13 @@ def note(home: Home, files: Iterable[str]) -> None:
     """Before a start. `files`: all that were merged; without any, where one is looked for. Raises OSError."""
     named = [os.path.abspath(file) for file in files] or [os.path.abspath(place) for place in PLACES]
     told = {"at": wall_iso(), "files": {path: _digest(path) for path in named}}
-    write_whole(_path(home), json.dumps(told).encode(), durable=False)
+    write_over(_path(home), json.dumps(told).encode(), durable=False)
 
 
 def changed(home: Home) -> tuple[list[str], str]:
     """(the files that are not as they were loaded, when that was); ([], "") where nothing is known."""
     try:
-        with open(_path(home), "rb") as file:
-            told = json.loads(file.read(FILE_MAX_BYTES))
+        told = json.loads(read_small(_path(home), FILE_MAX_BYTES))
         files, at = dict(told["files"]), str(told["at"])
         return [path for path, digest in files.items() if _digest(str(path)) != digest], at
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -19,7 +19,7 @@ import select
 import signal
 from typing import Final
 
-from graced.home.locks import LockRecord, RoleLock, read_record
+from graced.home.locks import LockRecord, RoleLock, holder
 from graced.home.log_files import gap_note, lock_path
 from graced.home.paths import Home
 from graced.posix import logpipe, passing, proc
@@ -212,7 +212,7 @@ def _take_over(home: Home) -> RoleLock | None:
     with contextlib.suppress(OSError):
         lock = RoleLock.take(path, 0)
         if lock is None:
-            record = read_record(path)
+            record = holder(path)
             if record is not None:
                 proc.signal_identity(record.identity, signal.SIGKILL)
             lock = RoleLock.take(path, TAKE_S)

@@ -80,6 +80,7 @@ def started_inside(make: Make, *words: str) -> tuple[Graced, Graced]:
     outer.write({"kernels": {"agent": agent, "plain": outer.counter("plain")}})
     outer.start()
     inner.await_healthy(ASKED_S)
+    until(lambda: procs.slurp(f"/proc/{outer.pid('agent')}/cmdline").startswith(b"sleep"), ASKED_S, "its start ends")
     return outer, inner
 
 

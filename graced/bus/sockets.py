@@ -61,8 +61,12 @@ class Bus:
         return socket
 
     def _bind(self) -> None:
-        self._router.bind(self.home.endpoint(self.me, "cmd"))
-        self._xpub.bind(self.home.endpoint(self.me, "hb"))
+        """Raises OSError: libzmq cannot replace the file of a dead socket where nothing may be written, for one."""
+        try:
+            self._router.bind(self.home.endpoint(self.me, "cmd"))
+            self._xpub.bind(self.home.endpoint(self.me, "hb"))
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, error.strerror, self.home.run) from None
 
     def poll(self, wait_ms: int) -> dict[Any, int]:
         """Wait for something to be readable; `asks`, `replies`, `beats` and `subscribers` take what is."""

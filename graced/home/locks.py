@@ -22,7 +22,7 @@ from graced.posix.undecodable import UNDECODABLE
 RETRY_S = 0.004
 """Wait of a newborn between two tries for its role."""
 
-READ_TRIES = 3
+READ_TRIES = 16
 """Looks at a record that does not parse, in case a write was caught half way."""
 
 

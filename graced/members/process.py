@@ -28,6 +28,7 @@ from graced.members.duty import Duty
 from graced.members.linux.outside import Linux
 from graced.members.shell import LOST_EXIT, Shell
 from graced.members.told import emergency_left, triggered_lately
+from graced.members.troubles import words
 from graced.posix import proc
 from graced.posix.descriptors import close_all_but
 from graced.spec.config import Config, Restarts
@@ -151,6 +152,8 @@ def newborn(home_root: str, birth: Newborn) -> Never:
         home = Home(home_root, birth.home_id)
         open_output(home, birth.role)
         code = be(home, birth, load_duty(birth.role))
+    except OSError as error:  # it passes, or the spawner's backoff and its words remain
+        sys.stderr.write(f"{birth.role}: cannot be born: {words(error)}\n")
     except BaseException:
         traceback.print_exc()
     finally:

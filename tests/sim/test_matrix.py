@@ -8,6 +8,7 @@ import pytest
 
 from graced.core.vocabulary import Timing
 from graced.sim.checks import all_checks
+from graced.sim.home import config_of
 from graced.sim.rest import unsettled
 from graced.sim.run import playbooks
 from graced.sim.world import World
@@ -26,6 +27,7 @@ def world() -> Iterator[World]:
     """A home at rest; afterwards the checkers have the last word."""
     made = World(7, playbooks(), all_checks())
     made.timing = TIMING
+    made.config = config_of(TIMING, made.policy, made.kernel_policy)
     made.keep_rounds()
     made.start()
     made.clock.run_until(made.clock.now + 3.0)

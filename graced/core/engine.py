@@ -26,13 +26,17 @@ TAKEN_OVER: Final = "taken over"  # mark: an earlier executor died, and may have
 
 
 class Progress(Struct, frozen=True):
-    """Where one step of a run is. `at`: when it may begin, or began; `deadline` of the running attempt."""
+    """Where one step of a run is. `at`: when it may begin, or began; `deadline` of the running attempt.
+
+    `interrupted`: the executor died during its next attempt, which a successor has yet to take up.
+    """
 
     state: StepState = "pending"
     attempt: int = 0
     at: float = 0.0
     deadline: float = 0.0
     text: str = ""
+    interrupted: bool = False
 
 
 class Run(Struct, frozen=True):
@@ -104,7 +108,7 @@ def resume(run: Run, note: RunNote) -> Run:
 def _resumed(note: StepNote) -> Progress:
     """An attempt that was under way begins again under its own number: whoever performs it finds what became of it."""
     if note.state == "running":
-        return Progress("pending", note.attempt - 1, 0.0, 0.0, note.text)
+        return Progress("pending", note.attempt - 1, 0.0, 0.0, note.text, interrupted=True)
     state: StepState = note.state if note.state in ENDED else "pending"  # type: ignore[assignment]
     return Progress(state, note.attempt, note.at, note.deadline, note.text)
 
@@ -114,14 +118,18 @@ def saved(run: Run) -> RunNote:
     note = note_of(run)
     if run.dead:
         return note
-    steps = tuple(
-        StepNote(s.name, p.state, p.attempt, p.at, p.deadline, p.text[:TEXT_KEPT_CHARS])
-        for s, p in zip(run.playbook.steps, run.steps, strict=True)
-    )
+    steps = tuple(_noted(s.name, p) for s, p in zip(run.playbook.steps, run.steps, strict=True))
     return replace(
         note, request=run.request, by=run.by, grant=run.grant, event=run.event, vars=run.vars, steps=steps,
         approvals=run.approvals,
     )  # fmt: skip
+
+
+def _noted(name: str, progress: Progress) -> StepNote:
+    state, attempt = progress.state, progress.attempt
+    if progress.interrupted and state == "pending":
+        state, attempt = "running", attempt + 1  # should this executor die as well
+    return StepNote(name, state, attempt, progress.at, progress.deadline, progress.text[:TEXT_KEPT_CHARS])
 
 
 def keep_outcome(run: Run, step: str, outcome: dict[str, Any]) -> Run:
@@ -174,12 +182,16 @@ def _group_end(run: Run, start: int) -> int:
 
 
 def due(run: Run, now: float) -> tuple[int, ...]:
-    """Indices of the steps that begin an attempt now; none once a step has failed that ends the run."""
+    """Indices of the steps that begin an attempt now.
+
+    Once a step has failed that ends the run, only an attempt that a dead executor had begun: what came of it is told as
+    if the executor lived. Then the steps that make up for the failure.
+    """
     if run.ok is not None or not run.locked:
         return ()
     if _ruined(run):
-        amends = _amends(run) if not running(run) else ()
-        return tuple(i for i in amends if run.steps[i].state == "pending" and now >= run.steps[i].at)
+        left = interrupted(run) or (_amends(run) if not running(run) else ())
+        return tuple(i for i in left if run.steps[i].state == "pending" and now >= run.steps[i].at)
     start = current(run)
     while start and start < len(run.steps) and run.playbook.steps[start].parallel:
         start -= 1
@@ -191,6 +203,11 @@ def due(run: Run, now: float) -> tuple[int, ...]:
 
 def running(run: Run) -> tuple[int, ...]:
     return tuple(i for i, p in enumerate(run.steps) if p.state == "running")
+
+
+def interrupted(run: Run) -> tuple[int, ...]:
+    """Attempts that a dead executor had begun and nobody has taken up."""
+    return tuple(i for i, p in enumerate(run.steps) if p.interrupted and p.state == "pending")
 
 
 def _put(run: Run, index: int, progress: Progress) -> Run:
@@ -255,7 +272,8 @@ def conclude(run: Run) -> Run:
     """Set `ok` once the outcome is known: a failed step that stops the run, or the end of all steps."""
     if run.ok is not None:
         return run
-    if _ruined(run) and not running(run) and not any(run.steps[i].state == "pending" for i in _amends(run)):
+    under_way = running(run) or interrupted(run)
+    if _ruined(run) and not under_way and not any(run.steps[i].state == "pending" for i in _amends(run)):
         return replace(run, ok=False)
     if all(p.state in ENDED for p in run.steps):
         return replace(run, ok=all(p.state != "failed" for p in run.steps))

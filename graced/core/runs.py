@@ -78,7 +78,7 @@ def _begin(state: State, run: Run, index: int, now: float) -> Stepped:
     step = run.playbook.steps[index]
     known = asking.variables(state, run)
     try:
-        if not expression.holds(step.when, known):
+        if index not in engine.interrupted(run) and not expression.holds(step.when, known):
             return _passed_over(state, run, index, f"when: {step.when}")
         args = expression.render(step.with_, known)
     except (ValueError, TypeError) as error:

@@ -7,7 +7,7 @@ a death loses the rows of its turn; an attempt is performed once, whoever asks (
 from typing import Any
 
 from core_kit import NOW, member, newborn, of, run
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -104,9 +104,22 @@ steps = st.lists(
     ),
     min_size=1, max_size=5,
 )  # fmt: skip
+
+
+def log(name: str, *, parallel: bool = False, on_failure: str = "stop") -> Step:
+    return Step(name, "log", {"message": "{{ who }}"}, retries=1, parallel=parallel, on_failure=on_failure)
+
+
+FAILS = {(0, 1): False}
+"""The first step does, at its only attempt."""
+
 lucks = st.dictionaries(st.tuples(st.integers(0, 4), st.integers(1, 3)), st.booleans())
 
 
+# Of a group, one step has failed; the executor dies before it is told what came of the other: once, and twice.
+@example([log("a"), log("b", parallel=True)], FAILS, [False, False, False, True])
+@example([log("a"), log("b", parallel=True)], FAILS, [False, False, False, True, False, True])
+@example([log("a", on_failure="c"), log("b", parallel=True), log("c")], FAILS, [False, False, False, True])
 @settings(max_examples=200)
 @given(steps, lucks, st.lists(st.booleans(), max_size=25))
 def test_a_run_ends_as_if_its_executor_had_never_died(

@@ -28,7 +28,7 @@ from graced.core.kernels.vocabulary import (
     Start,
     Told,
 )
-from graced.core.orders import Exit, Running
+from graced.core.orders import Exit, Order, Running
 from graced.core.vocabulary import Beat, Bump, CloseIncident, EndRun, NoteStep, OpenIncident, Perform, Record
 from graced.members import runs
 from graced.members.duty import Duty, Handler
@@ -224,7 +224,7 @@ class SelfHealing(Duty):
             case Start():
                 self._tell("kernel.start", {"kernel": action.kernel, "run": action.run})
             case GiveOrder():
-                self._tell("kernel.order", to_plain(action.order))
+                self._give(action.order)
             case End():
                 self._tell("kernel.end", {"kernel": action.kernel, "run": action.run})
             case Save():
@@ -257,6 +257,18 @@ class SelfHealing(Duty):
 
     def _tell(self, verb: str, args: dict[str, Any]) -> None:
         self.shell.send("spawner", verb, args, SEND_TIMEOUT_S)
+
+    def _give(self, order: Order) -> None:
+        """To the spawner, until it has the order or the order no longer holds; a new spawner's sync gives it anew."""
+        spawner = self._synced
+
+        def answered(reply: Reply | None) -> None:
+            kernel = self.kernels.get(order.kernel)
+            lost = reply is None and kernel is not None and kernel.order == order and self._synced == spawner
+            if lost and not self.shell.state.peers["spawner"].down:
+                self._give(order)
+
+        self.shell.send("spawner", "kernel.order", to_plain(order), SEND_TIMEOUT_S, answered)
 
     def _save(self, kernel: Kernel) -> None:
         run = kernel.run if kernel.alive else msgspec.structs.replace(kernel.run, pid=0, start_ticks=0)

@@ -43,6 +43,10 @@ class Manners(Struct):
     stubborn: bool = False
     leaves: bool = False
 
+    def wants(self, now: float) -> bool:
+        """Does a birth fail now for want of something?"""
+        return self.wanting and now < self.missing
+
 
 class World:
     """Everything that one seed makes. `checks` are told of all that happens; they raise Breach."""

@@ -73,7 +73,7 @@ def nothing(kernel: Kernel, event: KernelEvent, now: float) -> Step:
 
 def born(kernel: Kernel, event: RunBorn, now: float) -> Step:
     run = event.run
-    if run.run <= kernel.run.run and kernel.alive:
+    if run.run <= kernel.run.run:  # told before: by a sync's answer and by news that were under way, for one
         return kernel, ()
     kernel, missed = exits.missed(kernel, run, ending=isinstance(kernel.phase, Ending))
     actions: list[KernelAction] = [*missed, exits.started(run)]
@@ -97,7 +97,7 @@ def _holds(kernel: Kernel) -> Step:
 def ended(kernel: Kernel, event: RunEnded, now: float) -> Step:
     run, exit, phase = event.run, event.exit, kernel.phase
     known = kernel.run.run
-    if run.run < known or (run.run == known and not kernel.alive and not event.text):
+    if run.run < known or (run.run == known and not kernel.alive):
         return kernel, ()
     unseen = run.run > known > 0 and not event.text  # its birth was not told either
     kernel, missed = exits.missed(kernel, run, ending=isinstance(phase, Ending))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from graced.core.intensity import try_again
+from graced.core.kernels.exits import WANT_LEAST_S
 from graced.sim.breach import Breach
 from graced.sim.checks.base import Check
 
@@ -19,12 +20,21 @@ class Storms(Check):
     def begin(self, world: "World") -> None:
         super().begin(world)
         self.starts: dict[str, list[float]] = {}
+        self.wanted: dict[str, float] = {}  # kernel -> when its birth last failed for want of something
         self.last: dict[str, float] = {}
         self.births: dict[str, list[Member]] = {}
 
     def launched(self, kernel: str, run: int) -> None:
-        """A start that comes `backoff.max` after the one before is a try of what the ladder did not help: no storm."""
+        """A start that comes `backoff.max` after the one before is a try of what the ladder did not help: no storm.
+
+        A birth that fails for want of something has its own backoff, and is not counted.
+        """
         policy, now = self.world.kernel_policy, self.world.clock.now
+        if self.world.manners[kernel].wants(now):
+            before, self.wanted[kernel] = self.wanted.get(kernel, 0.0), now
+            if now - before < WANT_LEAST_S:
+                raise Breach("storm", f"{kernel}, which wants for something, was tried after {now - before:.3f} s")
+            return
         last, self.last[kernel] = self.last.get(kernel, 0.0), now
         if now - last >= try_again(policy):
             return
@@ -41,6 +51,7 @@ class Storms(Check):
         """
         for name in names if what in ("stop", "mended", "anew") else self.world.specs:
             self.starts[name] = []
+            self.wanted.pop(name, None)
 
     def forked(self, member: "Member") -> None:
         """Births that no fault cut short: at most the intensity, and what new spawners and emergencies allow again."""

@@ -279,6 +279,14 @@ def _kill_kernel_and(world: World) -> str:
     return text + ", " + _kill_roles(world, (world.random.choice(("self_healing", "spawner")),))
 
 
+def _kill_kernel_behind(world: World) -> str:
+    """A kernel and self_healing, and the spawner once it has carried out the order: nobody lives who could tell."""
+    text = _kill_kernel(world) + ", " + _kill_roles(world, ("self_healing",))
+    for process in _holders(world, ("spawner",)):
+        world.clock.after(world.random.uniform(0.001, 0.006), _later, world, process)
+    return text + ", and the spawner soon"
+
+
 def _crash_loop(world: World) -> str:
     name = _kernel(world)
     world.manners[name].crashing = world.clock.now + world.random.uniform(0.5, 5.0)
@@ -390,6 +398,7 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (6, _kill_kernel),
     (3, _exit_kernel),
     (3, _kill_kernel_and),
+    (1, _kill_kernel_behind),
     (1, _crash_loop),
     (1, _missing),
     (3, _person),
@@ -411,6 +420,7 @@ PROFILES: Final[dict[str, tuple[tuple[tuple[float, Fault], ...], float]]] = {
     "stops": (((6, _stop_for_good), (2, _stop_healers)), 60.0),
     "newborns": (((1, _stop_newborn),), 60.0),
     "deaf": (((1, deafen_spawner),), 250.0),
+    "kernels": (((4, _kill_kernel_behind), (2, _kill_kernel_and), (2, _kill_kernel), (1, _exit_kernel)), 30.0),
     "mends": (((4, _break_source), (3, _kill), (2, _kill_worker), (2, _kill_kernel), (1, _save_source)), 8.0),
     "runs": (((4, _run_playbook), (3, _kill), (2, _kill_worker), (1, kill_healers), (1, _fill), (1, _crash)), 2.0),
 }

@@ -17,6 +17,7 @@ SWEEP_S: Final = 0.02
 EMPTY_S: Final = 0.3  # nothing of graced seen for so long: it is over
 QUIET_S: Final = 2.0  # then nothing may come to life any more
 LIMIT_S: Final = 5.0
+KERNEL_S: Final = 0.02  # at most, from one kernel's end to the next one's
 PERSON: Final = -1  # pid of the process that stops, in the lock
 
 
@@ -33,8 +34,9 @@ class Stop:
         end = world.clock.now + LIMIT_S
         while not self._lock():
             self._pass(LOCK_RETRY_S, end)
-        for kernel in tuple(world.kernels.values()):
+        for kernel in tuple(world.kernels.values()):  # one after the other, with the spawner there
             world.machine.kill(kernel)
+            self._pass(world.random.uniform(0.0, KERNEL_S), end)
         for role in MEMBERS:  # the spawner first: no more births
             process = world.role_process(role)
             if process is not None:

@@ -150,6 +150,7 @@ def backoff_of_kernels(patch: Patch) -> None:
 
 
 @core
+@under("kernels", 10)
 def missed_runs_are_not_counted(patch: Patch) -> None:
     """What the standing orders did while self_healing was away is neither told nor counted."""
     from graced.core.kernels import exits

@@ -1,6 +1,6 @@
 """Invariant 1: one process a role, one run a kernel; incarnations and runs only grow.
 
-A run begins only when nothing of the one before is left, and when its slot says that it is about to.
+A run begins only when nothing of the one before is left, when its slot says that it is about to, and during no stop.
 """
 
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ class OneOfEach(Check):
         self.incarnations[role] = incarnation
 
     def launched(self, kernel: str, run: int) -> None:
+        if self.world.stopping:
+            raise Breach("stop", f"run {run} of {kernel} is born during a stop")
         if run <= self.runs.get(kernel, 0):
             raise Breach("one of each", f"run {run} of {kernel} is started again")
         left = [p for p in self.world.machine.processes.values() if p.marks is not None and p.marks[0] == kernel]

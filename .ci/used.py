@@ -8,10 +8,9 @@ train, simple_repairs  # scripts/build_ngram; what `graced.repair` offers beside
 bump  # the writer that tests of the store use; production counts by incident
 agents, overlap, catch_up, on_restart, silence_s, percent, for_s, memory_bytes  # keys: test_frame_plugs.py holds them
 before_start, after_ready, after_exit, max_size_bytes, max_age_s, health, hooks, reload  # to the table of inert keys
-restart_mode, when_done, when_failed, superseded, queued, undone, already  # fields of what is printed and stored
+restart_mode, when_done, when_failed, superseded, queued, undone  # fields of what is printed and stored
 takers  # bus/verbs.py: the table, which test_frame_plugs.py holds to the handlers
 PHASES, EVENTS  # core/kernels: the table, which test_core_kernels.py holds to be complete
 Outside  # members/outside.py: a type
 patch  # mending/apply.py: of an answer
 probation_s  # a key: test_frame_plugs.py holds it to the table of inert keys
-MAX_PUT_BACK, BY_COMMAND, thawed  # repair/search.py, sim/home.py, sim/member.py: left to be plugged or removed

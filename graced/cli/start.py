@@ -101,9 +101,9 @@ def _beside(home: Home, name: tuple[str, ...], foreground: bool, as_json: bool, 
         outcome = starting.await_recovery(home, lambda found: _advance(bar, found))
         late = start_kernels(home, specs, names) if names else []
     if late:
-        outcome = Outcome(status(home), True, f"not ready: {', '.join(late)}")
+        outcome = Outcome(status(home), f"not ready: {', '.join(late)}")
     elif names:
-        outcome = Outcome(status(home), True, outcome.why)
+        outcome = Outcome(status(home), outcome.why)
     _finish(outcome, as_json)
 
 

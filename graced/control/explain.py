@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from graced.bus.protocol import KernelView
+from graced.core.kernels.ladder import NOTIFY
 from graced.home.kept import kept_config, running_kernels
 from graced.home.paths import Home
 from graced.posix.clock import wall_iso
@@ -126,15 +127,16 @@ def _kernel(
         rung=kernel.rung,
         next_try=wall_iso(time.time() + due) if due > 0 else None,
         incident=incident.id if incident is not None else None,
-        told=_told(incident, config),
+        told=_told(incident, config, called=state == "failed" or kernel.rung == NOTIFY),
         commands=_commands(name, state, kernel, row),
     )
 
 
-def _told(incident: Incident | None, config: Config) -> str:
+def _told(incident: Incident | None, config: Config, *, called: bool) -> str:
+    """Whom an escalation reached. `called`: people were called, though the incident is still open."""
     if incident is None:
         return ""
-    if incident.state != "escalated":
+    if incident.state != "escalated" and not called:
         return "nobody yet: graced is at it"
     if not config.notify:
         return "nobody outside: `notify` in graced.yaml is empty"

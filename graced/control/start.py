@@ -69,10 +69,9 @@ class Turn:
 
 
 class Outcome(Struct, frozen=True):
-    """`why`: one line when it is not as it should be, else empty. `already`: it was running before."""
+    """`why`: one line when it is not as it should be, else empty."""
 
     status: Status
-    already: bool
     why: str = ""
 
 
@@ -148,17 +147,17 @@ def await_healthy(home: Home, limit_s: float, report: Report) -> Outcome:
         found = compose(g)
         report(found)
         if found.healthy and not _crash_looping(found, first):
-            return Outcome(found, False)
+            return Outcome(found)
         # Before self_healing speaks, `failed` is what an earlier life left on the disk.
         failed = [n for n, k in found.kernels.items() if k.state == "failed"] if "self_healing" in g.views else []
         if failed:
-            return Outcome(found, False, f"{', '.join(failed)}: failed")
+            return Outcome(found, f"{', '.join(failed)}: failed")
         if found.mode == "stopped":
             stopped = os.path.exists(home.stopping)
             why = "it was stopped meanwhile" if stopped else "all of it has ended" + _log_end(home)
-            return Outcome(found, False, why)
+            return Outcome(found, why)
         if monotonic() >= deadline:
-            return Outcome(found, False, f"not healthy within {limit_s:g} s")
+            return Outcome(found, f"not healthy within {limit_s:g} s")
         time.sleep(POLL_S)
 
 
@@ -176,11 +175,11 @@ def await_recovery(home: Home, report: Report) -> Outcome:
         found = compose(gather(home))
         report(found)
         if found.mode == "normal":
-            return Outcome(found, True)
+            return Outcome(found)
         if found.mode == "stopped":
-            return Outcome(found, True, "it has ended meanwhile")
+            return Outcome(found, "it has ended meanwhile")
         if monotonic() >= deadline:
-            return Outcome(found, True, f"the recovery has not ended within {limit_s:g} s")
+            return Outcome(found, f"the recovery has not ended within {limit_s:g} s")
         time.sleep(POLL_S)
 
 

@@ -2,28 +2,15 @@
 
 import os
 from collections.abc import Callable
-from typing import Final
 
 from graced.config.environment import environment_of
+from graced.home.environment import for_kernels
 from graced.home.kept import kept_environ
 from graced.home.paths import Home
 from graced.posix.spawn import Launch, launch
 from graced.posix.users import login_environment
 from graced.spec.config import Config, Kernel
 from graced.spec.replicas import expand_replicas
-
-# Set by an outer supervisor for graced itself; a kernel must not take them for its own.
-STRIPPED: Final = (
-    "NOTIFY_SOCKET",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-    "MAINPID",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-)
 
 Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
 """The sockets of a kernel: (environment, (our descriptor, its number there) each); see graced.members.keeping."""
@@ -32,10 +19,7 @@ Give = Callable[[Kernel], tuple[dict[str, str], tuple[tuple[int, int], ...]]]
 def inherited(home: Home) -> dict[str, str]:
     """The environment of the `graced start` that started the home."""
     kept = kept_environ(home)
-    base = dict(os.environ) if kept is None else kept
-    for name in STRIPPED:
-        base.pop(name, None)
-    return base
+    return for_kernels(os.environ if kept is None else kept)
 
 
 def surroundings(base: dict[str, str], kernel: Kernel) -> dict[str, str]:

@@ -7,12 +7,13 @@ log is done at once; whatever reads or writes sources is done in a worker.
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
 from graced.bus.protocol import Reply
-from graced.core.kernels.ladder import NOTIFY
+from graced.core.kernels.ladder import NOTIFY, inside
 from graced.core.kernels.machine import Kernels, Taken
 from graced.core.kernels.state import Evidence, Kernel
 from graced.core.kernels.vocabulary import (
@@ -44,6 +45,8 @@ SEND_TIMEOUT_S: Final = 5.0
 WORK_TIMEOUT_S: Final = 50.0
 ASK_AGAIN_S: Final = 0.5
 """The coding agent is asked how its task stands."""
+TRIAL_SHARE: Final = 0.5
+"""Of the time of a step that puts sources back: the most that it waits for the trial of a mend."""
 CLOCK_SLACK_S: Final = 1.0
 """A file's times are coarser than a clock's, and wall time may have been set."""
 
@@ -248,6 +251,29 @@ class Rungs:
         if self._failure(kernel).syntax or not kernel.spec.sources:
             self._passed_over(action, f"{kernel.name} has no sources, or fell over a mistake that can be mended")
             return
+        self._restore_after_trials(action, kernel, self._shell.now() + action.timeout * TRIAL_SHARE, frozenset())
+
+    def _restore_after_trials(self, action: Perform, kernel: Kernel, until: float, tried: frozenset[str]) -> None:
+        """A mend that is on trial is the coding agent's to take back; the snapshot's turn comes after that.
+
+        `tried`: the tasks of mends that were on trial so far.
+        """
+        if action.run not in self._shell.state.runs:
+            return
+        mends = [task for task in tables.tasks(self._shell.store) if self._is_of(task.path, kernel)]
+        running = frozenset(task.id for task in mends if task.state == "running")
+        if running and self._shell.now() < until:
+            later = partial(self._restore_after_trials, action, kernel, until, tried | running)
+            self._shell.after(ASK_AGAIN_S, later)
+        elif any(task.state == "undone" and task.id in tried for task in mends):
+            self._done(action, StepOutcome(True, "the mend with which it went down was taken back"))
+        else:
+            self._restore(action, kernel)
+
+    def _is_of(self, path: str, kernel: Kernel) -> bool:
+        return any(inside(p, kernel.spec.sources) for p in (path, self._shell.files.real(path)))
+
+    def _restore(self, action: Perform, kernel: Kernel) -> None:
         keep_in = os.path.join(self._shell.home.root, "kept", action.context.incident)
         work = Restore(self._snapshots, kernel.name, kernel.spec.sources, self._barred, keep_in)
 

@@ -23,6 +23,7 @@ from graced.core.outer import Wish
 from graced.core.vocabulary import Beat, Birth, Born, Died, Event, Unborn
 from graced.home import titles
 from graced.home.claim import claim
+from graced.home.environment import LISTEN_TAGS
 from graced.home.kept import kept_config
 from graced.home.paths import Home
 from graced.home.presence import presence
@@ -46,7 +47,6 @@ USAGE_EXIT: Final = 64  # EX_USAGE
 STOPPED_EXITS: Final = (0, 3)  # of `graced stop`: all ended, or nothing was there
 STOP_FAILED_EXIT: Final = 1
 FORWARDED: Final = frozenset({signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
-STRIPPED_AT_ONCE: Final = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 
 
 class Spawner(Duty):
@@ -261,7 +261,7 @@ def main(
         return _ended(LOST_EXIT, began)
     claim(home)
     given = notify.received()
-    for name in STRIPPED_AT_ONCE:  # of this process alone, not of those it starts
+    for name in LISTEN_TAGS:  # of this process alone, not of those it starts
         os.environ.pop(name, None)
     proc.set_title(titles.of_newborn(home.root, "spawner"))
     if fresh is None:

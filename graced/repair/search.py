@@ -54,8 +54,6 @@ WORTH_CUTTING = 40
 """With as many lines above the fault, candidates are first tried without them."""
 ELSEWHERE = 3.0
 """Nats added to a candidate that edits only lines which were the same when the file last compiled."""
-MAX_PUT_BACK = 40
-"""Characters of an edit that is looked at for what stood there."""
 PUT_BACK = 1.5
 """Nats off for a candidate all of whose tokens stood in the lines that changed since."""
 NO_HINTS = Hints()

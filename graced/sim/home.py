@@ -31,7 +31,6 @@ TIMINGS: Final = (  # interval, timeout, check, emergency_confirm: in seconds
 )
 
 STOP: Final = Stop(timeout_s=1.0)
-BY_COMMAND: Final = Stop(timeout_s=1.0, command=("bye",))
 KERNELS: Final = (
     Spec("web", ("web",), stop=STOP, sources=(f"{ROOT}/web.py",), cwd="/"),
     Spec(

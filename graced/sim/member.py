@@ -168,10 +168,6 @@ class Member:
         else:
             self._set_timer()
 
-    def thawed(self) -> None:
-        """It goes on: its timers are due, and so is what came meanwhile."""
-        self.wake()
-
     def touch(self) -> None:
         """It does something to the world: counts down to a death between two effects."""
         if self.crash_in >= 0:

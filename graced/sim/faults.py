@@ -398,7 +398,6 @@ FAULTS: Final[tuple[tuple[float, Fault], ...]] = (
     (6, _kill_kernel),
     (3, _exit_kernel),
     (3, _kill_kernel_and),
-    (1, _kill_kernel_behind),
     (1, _crash_loop),
     (1, _missing),
     (3, _person),

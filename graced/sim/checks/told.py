@@ -20,10 +20,13 @@ class Told(Check):
         super().begin(world)
         self.told: Counter[tuple[str, str, int]] = Counter()
         self.launched_runs: set[tuple[str, int]] = set()
+        self.unborn: set[tuple[str, int]] = set()
         self.fixes: set[str] = set()
 
     def launched(self, kernel: str, run: int) -> None:
         self.launched_runs.add((kernel, run))
+        if self.world.clock.now < self.world.manners[kernel].missing:
+            self.unborn.add((kernel, run))  # it ends without having started
 
     def recorded(self, entry: "Entry") -> None:
         if entry.kind == "fix.applied":
@@ -65,7 +68,8 @@ class Told(Check):
             (kind, kernel, run)
             for kernel, run in sorted(self.launched_runs)
             for kind in KINDS
-            if not self.told[kind, kernel, run] and (kind == "kernel.started" or (kernel, str(run)) not in alive)
+            if not self.told[kind, kernel, run]
+            and ((kernel, run) not in self.unborn if kind == "kernel.started" else (kernel, str(run)) not in alive)
         ]
         if len(missing) > self.world.crashes:
             raise Breach("told", f"nobody told of {missing}")

@@ -2,6 +2,7 @@
 # ruff: noqa
 SelfHealing, Architect, Parliament, Trigger, Watchdog  # members/spawner.py finds a role's Duty by its name
 format_commands, format_epilog, color  # click calls and reads them
+whitespace_split  # shlex reads it
 validate  # a command: click finds it by its decorator
 serve  # repair/bounded.py: by name, in the text of a program
 train, simple_repairs  # scripts/build_ngram; what `graced.repair` offers besides

@@ -190,6 +190,9 @@ VERBS: Final[dict[str, Verb]] = {
     "approve": Verb(Answer, HEALER | {"trigger"}, "{id, playbook, run}: a person's answer"),
     "grant": Verb(SignedLease, DELEGATE, "{held}"),
     "revoke": Verb(Incident, DELEGATE, "{held: false}"),
+    "task.crashed": Verb(
+        Crash, _of("coding_agent"), "{}: a kernel fell over it; if it is queued, its quiet time is over"
+    ),
     "task.mend": Verb(Crash, _of("coding_agent"), "{id, state, text}: a kernel crashes over it"),
     "task.add": Verb(File, _of("coding_agent"), "{id}"),
     "task.undo": Verb(TaskId, _of("coding_agent"), "{path}: the bytes from before the fix are back"),

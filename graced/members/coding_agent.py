@@ -4,10 +4,11 @@ The queue is durable (state.db); the scan and each repair run in a worker proces
 what it needs by the fork and answers through a pipe. A worker dies with its member; the task is taken up again.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from graced.bus.protocol import Asked, Reply
 from graced.bus.verbs import Crash, File, TaskId
@@ -25,6 +26,9 @@ from graced.store import tables
 from graced.store.tasks import TaskRecord
 from graced.store.text import path_in, path_out, words
 
+FALLEN_MAX: Final = 100
+"""Files over which a kernel fell before the scan had found them."""
+
 
 class CodingAgent(Duty):
     """What the scan finds and what others ask for becomes tasks; the Mender does them."""
@@ -36,10 +40,11 @@ class CodingAgent(Duty):
         self._suggestions = Suggestions(shell, self._mender)
         self._retrying = Retrying(shell, self._again)
         self._actions = KernelActions(shell)
+        self._fallen: dict[str, tuple[str, Crash]] = {}  # path -> the SHA-256 of what it held, how the kernel fell
 
     def handlers(self) -> Mapping[str, Handler]:
         mine: dict[str, Handler] = {
-            "task.add": self._add, "task.mend": self._mend, "task.undo": self._undo,
+            "task.add": self._add, "task.mend": self._mend, "task.crashed": self._crashed, "task.undo": self._undo,
             "task.accept": self._suggestions.accept, "task.decline": self._suggestions.decline,
         }  # fmt: skip
         return {**mine, **runs.handlers(self.shell)}
@@ -90,6 +95,9 @@ class CodingAgent(Duty):
         tables.add_task(self.shell.store, id, path, error or "does not compile", at, sha256)
         self.shell.act(OpenIncident(id, path, "code", error, 1))
         self._mender.soon(id)
+        of, crash = self._fallen.pop(path, ("", None))
+        if crash is not None and of == sha256:
+            self._mender.crashed(id, crash.kernel, crash.at)
         return id
 
     def _add(self, args: File, asked: Asked) -> Reply:
@@ -102,6 +110,19 @@ class CodingAgent(Duty):
         if task is not None and task.state in ("queued", "running"):
             return Reply(asked.id, True, {"id": task.id})
         return Reply(asked.id, True, {"id": self._queue(path, sha256, "added by a person")})
+
+    def _crashed(self, args: Crash, asked: Asked) -> Reply:
+        """A kernel fell over this file. Whether it is to be mended is for the scan to say, which may come after it."""
+        path = os.path.abspath(args.path)
+        task = tables.task_of(self.shell.store, path)
+        if task is not None and task.state == "queued":
+            self._mender.crashed(task.id, args.kernel, args.at)
+        else:
+            with contextlib.suppress(OSError, ValueError):
+                self._fallen[path] = (self.shell.files.digest(path), args)
+            while len(self._fallen) > FALLEN_MAX:
+                self._fallen.pop(next(iter(self._fallen)))
+        return Reply(asked.id, True, {})
 
     def _mend(self, args: Crash, asked: Asked) -> Reply:
         """A kernel crashes over this file: its task, made if need be, and how that stands."""

@@ -35,6 +35,7 @@ from graced.mending.failure import Failure, failure_of
 from graced.mending.snapshot import Restored, Snapshots
 from graced.mending.walk import is_python
 from graced.spec.config import Config
+from graced.spec.run import Run
 from graced.store import tables
 from graced.store.text import is_valid
 
@@ -137,6 +138,19 @@ class Rungs:
         started = kernel.run.started
         return self._shell.wall() - (self._shell.now() - started) if started else 0.0
 
+    def crashed(self, run: Run) -> None:
+        """Before any rung: a file over which a kernel fell is not left alone for `settle` any more."""
+        kernel = self._kernels().get(run.kernel)
+        if kernel is None or kernel.run.run != run.run or self._shell.config.coding_agent.apply != "fix":
+            return
+        failure = self._failure(kernel)
+        if failure.syntax and self._mendable(kernel, failure.path):
+            self._shell.send("coding_agent", "task.crashed", self._fell(kernel, failure), SEND_TIMEOUT_S)
+
+    def _fell(self, kernel: Kernel, failure: Failure) -> dict[str, Any]:
+        # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
+        return {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": self._run_began(kernel)}
+
     # --- a rung is a run of a playbook
 
     def _begin(self, action: BeginRung) -> None:
@@ -225,8 +239,7 @@ class Rungs:
 
     def _fix(self, action: Perform, kernel: Kernel, failure: Failure) -> None:
         """Asked again until it is over: neither agent nor message need live long."""
-        # What changed since that run began, it may not have read: a busy machine takes its time to print a traceback.
-        args = {"path": failure.path, "error": failure.error, "kernel": kernel.name, "at": self._run_began(kernel)}
+        args = self._fell(kernel, failure)
         until = self._shell.now() + action.timeout
 
         def ask() -> None:

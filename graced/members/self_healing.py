@@ -180,6 +180,8 @@ class SelfHealing(Duty):
                 case "born":
                     event = RunBorn(running.run)
                 case "exited":
+                    if running.exit is not None and running.exit.code and not item.by_order:
+                        self._rungs.crashed(running.run)
                     event = RunEnded(
                         running.run, running.exit or Exit(), item.by_order, self.shell.random.uniform(-1, 1),
                         self.shell.stopping, item.text, item.wanting,

@@ -9,7 +9,7 @@ from graced.repair.lex import BADSTR, NAME, STRING, tokens_of
 from graced.repair.site import Site
 
 MAX_PLACES = 40
-"""Places on one line tried for a missing quote."""
+"""Places on one line tried for a quote that is missing, too much, or the wrong one."""
 _BOUNDARY = re.compile(r"(?<=\b[bfru])(?=\w)|(?<=[\s,()\[\]{}:=+%.;])(?=\S)|(?<=\S)(?=[\s,()\[\]{}:=+%.;]|$)|^|$")
 _QUOTES = "'\""
 _DOUBLED = re.compile(
@@ -56,16 +56,16 @@ def _one_line(site: Site) -> Iterator[Candidate]:
     quotes = {bad.text.lstrip("rRbBuUfF")[0]} if bad is not None else set(_QUOTES)
     places = [line.start + match.start() for match in _BOUNDARY.finditer(whole)]
     places = [at for at in dict.fromkeys(places) if at >= line.start + len(line.indent)]
-    if len(places) > MAX_PLACES:
-        places = places[: MAX_PLACES // 2] + places[-MAX_PLACES // 2 :]
     for quote in sorted(quotes):
-        for at in places:
+        for at in _outermost(places):
             if text[at : at + 3] == 3 * quote or text[at - 3 : at] == 3 * quote:
                 continue
             yield from _checked(site, index, Candidate("missing_quote", 2.0, ((at, at, quote),)))
-        for at in range(line.start, line.end):
-            if text[at] != quote or text[at - 1 : at] == quote or text[at + 1 : at + 2] == quote:
-                continue
+        alone = (
+            at for at in range(line.start, line.end)
+            if text[at] == quote and text[at - 1 : at] != quote and text[at + 1 : at + 2] != quote
+        )  # fmt: skip
+        for at in _outermost(list(alone)):
             if quote == "'" and 0 < at < len(text) - 1 and text[at - 1].isalnum() and text[at + 1].isalnum():
                 yield from _checked(site, index, Candidate("unescaped_quote", 0.5, ((at, at, "\\"),)))
             yield from _checked(site, index, Candidate("unescaped_quote", 4.0, ((at, at, "\\"),)))
@@ -74,7 +74,7 @@ def _one_line(site: Site) -> Iterator[Candidate]:
                 lone = 2.5 * (text[line.start : at].rstrip("\\").endswith(quote))
                 yield from _checked(site, index, Candidate("escaped_end", 2.0 - lone, ((at, at, "\\"),)))
         other = _QUOTES[1 - _QUOTES.index(quote)]
-        for at in range(line.start, line.end):
+        for at in _outermost([at for at in range(line.start, line.end) if text[at] in _QUOTES]):
             if text[at] == other:
                 yield from _checked(site, index, Candidate("wrong_quote", 1.5, ((at, at + 1, quote),)))
             elif (
@@ -88,6 +88,11 @@ def _one_line(site: Site) -> Iterator[Candidate]:
         for prefix in ("'''", '"""'):
             if bad.text.startswith(prefix[0]):
                 yield Candidate("triple", 6.0, ((bad.start, bad.start + 1, prefix), (end, end, prefix)))
+
+
+def _outermost(places: list[int]) -> list[int]:
+    """The first and the last of them, MAX_PLACES at most: each costs a reading of its whole line."""
+    return places if len(places) <= MAX_PLACES else places[: MAX_PLACES // 2] + places[-MAX_PLACES // 2 :]
 
 
 def _checked(site: Site, index: int, candidate: Candidate) -> Iterator[Candidate]:

@@ -20,7 +20,10 @@ EVENTS: Final[dict[str, type[Event]]] = {
 def replay(data: bytes) -> tuple[int, str]:
     """(steps that were taken again, the first that answered otherwise; empty when none did)."""
     values = _values(data)
-    state = msgspec.convert(msgspec.msgpack.decode(next(values)), State)
+    header = next(values, None)
+    if header is None:  # killed before it had said from what it starts
+        return 0, ""
+    state = msgspec.convert(msgspec.msgpack.decode(header), State)
     count = 0
     for value in values:
         (name, plain), now, expected = msgspec.msgpack.decode(value)

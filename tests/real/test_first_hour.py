@@ -38,7 +38,11 @@ class Shell:
         script = bin_ / "graced"
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m graced "$@"\n')
         script.chmod(0o755)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GRACED_", "PYTEST_", "NOTIFY_"))}
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("GRACED_", "PYTEST_", "NOTIFY_", "COLUMNS", "LINES"))
+        }
         self.environ = {**kept, "PATH": f"{bin_}:{kept['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
 
     def types(self, line: str, limit_s: float = LIMIT_S) -> Typed:

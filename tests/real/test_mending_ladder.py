@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,19 @@ def test_a_ladder_without_rungs_for_sources_mends_nothing(make: Make) -> None:
     run_anyhow(one)
     one.await_kernel("app", lambda row: row["state"] == "failed", MEND_S)
     assert source.read_text() == BROKEN
+    one.stop_and_prove()
+
+
+def test_a_file_over_which_a_kernel_crashed_is_not_left_alone_for_the_quiet_time(make: Make) -> None:
+    patient = {"max_restarts": 1000, "backoff": {"initial": "50ms", "max": "200ms"}}
+    one, source = one_kernel(make, GOOD)
+    agent = {"watch": [str(source)], "settle": "1h"}
+    one.write({"coding_agent": agent, "kernels": app(source, ladder=["restart"], restarts=patient)})
+    one.start()
+    source.write_text(BROKEN)
+    os.kill(one.kernel("app").pid, signal.SIGKILL)
+    until(lambda: "while True:" in source.read_text(), MEND_S, one.story)
+    one.await_healthy(MEND_S)
     one.stop_and_prove()
 
 

@@ -135,7 +135,14 @@ class Graced:
         return identity
 
     def lock(self, role: str) -> dict[str, Any]:
-        return dict(json.loads((self.home / "run" / f"{role}.lock").read_bytes()))
+        path = self.home / "run" / f"{role}.lock"
+
+        def record() -> dict[str, Any] | None:
+            with contextlib.suppress(ValueError):  # blank, or half way in a write
+                return dict(json.loads(path.read_bytes()))
+            return None
+
+        return until(record, 2.0, f"a record in {path}")
 
     def slot(self, name: str) -> dict[str, Any]:
         """A kernel's newest run, as the spawner stored it."""

@@ -55,7 +55,7 @@ class Container:
                 continue
             with contextlib.suppress(OSError):
                 status = Path(f"/proc/{name}/status").read_text()
-                numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+                numbers = next((line for line in status.splitlines() if line.startswith("NSpid:")), "").split()[1:]
                 if len(numbers) > 1 and self._space(int(name), space):
                     found[int(numbers[-1])] = int(name)
         return found

@@ -57,9 +57,9 @@ def fate(kernel: Kernel, event: RunEnded, now: float) -> Fate:
     exit, reason = event.exit, event.text or str(event.exit)
     well = is_well(spec, exit)
     if event.wanting:
-        policy = kernel.policy
-        wait = max(WANT_LEAST_S, backoff(policy.immediate + kernel.tally.wants + 1, policy, event.noise))
-        return Again(wait, history, reason)
+        # It grows to `backoff.max` though `backoff.initial` is 0: a folder may stay away for a week.
+        policy = replace(kernel.policy, immediate=0, initial=max(kernel.policy.initial, WANT_LEAST_S))
+        return Again(max(WANT_LEAST_S, backoff(kernel.tally.wants + 1, policy, event.noise)), history, reason)
     if not event.by_order and not _restartable(spec, exit, well):
         return Over() if well else GiveUp(f"{reason}; restart: {spec.restart}")
     if kernel.tally.escalated:

@@ -40,7 +40,14 @@ def pid_of(member: str) -> int:
 
 def kernel(**changes: Any) -> KernelView:
     """One that runs well, as self_healing tells it."""
-    run = {"kernel": "web", "run": 3, "pid": 500, "start_ticks": 190_000, "boot_id": "boot", "started": 900.0}
+    run: dict[str, Any] = {
+        "kernel": "web",
+        "run": 3,
+        "pid": 500,
+        "start_ticks": 190_000,
+        "boot_id": "boot",
+        "started": 900.0,
+    }
     run |= {key: changes.pop(key) for key in tuple(changes) if key in run}
     fields: dict[str, Any] = {
         "run": Run(**run), "state": "ready", "reason": "", "restarts": 2, "exit": None, "critical": False,

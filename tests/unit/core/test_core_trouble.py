@@ -313,7 +313,7 @@ def test_a_birth_that_wants_for_something_is_no_crash_and_says_what_it_waits_for
 
 
 def test_its_waits_grow_to_the_longest_backoff_and_are_never_nothing() -> None:
-    for policy, expected in ((POLICY, [0.1, 0.2, 0.4, 0.8]), (replace(POLICY, initial=0.0), [0.1] * 4)):
+    for policy, expected in ((POLICY, [0.1, 0.2, 0.4, 0.8]), (replace(POLICY, initial=0.0), [0.1, 0.2, 0.4, 0.8])):
         world = World(WEB, policy)
         waits = []
         for _ in expected:

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_an_exit_is_not_told_before_the_kernels_last_words_are_in_its_log() -> N
     from graced.spec.run import Run
 
     unread, shell = {"k"}, FakeShell()
-    news = News(shell, lambda kernel: kernel in unread)
+    news = News(cast(Any, shell), lambda kernel: kernel in unread)
     news.synced(1)
     news.report(Report("exited", Running(Run("k", 1), exit=Exit(code=1)), 100.0, "", False))
     news.tend(100.0)

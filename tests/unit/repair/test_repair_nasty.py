@@ -87,5 +87,5 @@ def test_nasty_input_stays_within_a_small_budget(name: str) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_input_stays_within_the_limits(name: str) -> None:
     _, took, peak = _run(NASTY[name](), LIMIT_S)
-    assert took < LIMIT_S
+    assert took < LIMIT_S + SLOW_MACHINE_S
     assert peak < LIMIT_MIB

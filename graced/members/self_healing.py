@@ -36,8 +36,8 @@ from graced.members.kernel_actions import KernelActions
 from graced.members.process import policy_of
 from graced.members.rungs import Rungs
 from graced.members.shell import Shell
+from graced.members.told import FAR_LOOK_BYTES, runs_told, told_of
 from graced.members.told import Told as TellTale
-from graced.members.told import runs_told, told_of
 from graced.posix.undecodable import UNDECODABLE
 from graced.spec.config import Config
 from graced.spec.config import Kernel as Spec
@@ -69,6 +69,8 @@ class SelfHealing(Duty):
     def setup(self) -> None:
         config, shell = self.shell.config, self.shell
         rows = tables.kernels(shell.store)
+        if shell.store.degraded and not shell.state.fresh:  # no rows: the log is asked for all that it may know
+            self._told = runs_told(shell.audit.lately, FAR_LOOK_BYTES)
         specs = expand_replicas(config)
         known = [self._recalled(spec, config, rows.get(name)) for name, spec in specs.items()]
         self.kernels = Kernels(known, config.restarts.parallel)

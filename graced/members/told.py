@@ -19,8 +19,8 @@ from graced.spec.roles import EMERGENCY_PLAYBOOK
 LOOK_BYTES: Final = 128 * 1024
 """Of the log's end: some 400 records, and a millisecond. Between a death and the successor's birth there are fewer."""
 
-FIXES_LOOK_BYTES: Final = 8 * 1024 * 1024
-"""The same for tasks, which may wait in the queue for long: some 25,000 records, and 30 ms."""
+FAR_LOOK_BYTES: Final = 8 * 1024 * 1024
+"""The same for tasks, which may wait for long, and for runs without rows: some 25,000 records, and 30 ms."""
 
 OF_RUNS: Final = ("kernel.started", "kernel.exited")
 OF_EMERGENCIES: Final = (
@@ -46,15 +46,15 @@ def told_of(action: Action) -> Told | None:
     return Told(action.kind, str(action.data["kernel"]), int(action.data["run"]))
 
 
-def runs_told(lately: Lately) -> set[Told]:
-    """What stands in the last LOOK_BYTES of the log; what cannot be read was not told."""
-    found = ((r.kind, r.data.get("kernel"), r.data.get("run")) for r in lately(OF_RUNS, LOOK_BYTES))
+def runs_told(lately: Lately, look_bytes: int = LOOK_BYTES) -> set[Told]:
+    """What stands in the last `look_bytes` of the log; what cannot be read was not told."""
+    found = ((r.kind, r.data.get("kernel"), r.data.get("run")) for r in lately(OF_RUNS, look_bytes))
     return {Told(kind, kernel, run) for kind, kernel, run in found if isinstance(kernel, str) and isinstance(run, int)}
 
 
 def fixes_told(lately: Lately) -> set[str]:
-    """The tasks whose fix stands in the last FIXES_LOOK_BYTES of the log."""
-    return {str(r.data.get("task")) for r in lately(("fix.applied",), FIXES_LOOK_BYTES)}
+    """The tasks whose fix stands in the last FAR_LOOK_BYTES of the log."""
+    return {str(r.data.get("task")) for r in lately(("fix.applied",), FAR_LOOK_BYTES)}
 
 
 def emergency_left(lately: Lately, now: float, wall: float) -> RunNote | None:

@@ -180,7 +180,10 @@ def _freeze(one: Graced, dice: random.Random) -> None:
 
 
 def _settle(one: Graced, dice: random.Random | None = None) -> None:
-    """Until all is well, or nobody of its members is alive."""
+    """Until all is well, or nobody of its members is alive. A kernel that was frozen is its user's to go on with."""
+    for identity in everyone(one):
+        if not procs.title(identity.pid).startswith("graced"):
+            procs.send(identity, signal.SIGCONT)
     until(lambda: one.told()[0] in (0, 3), WELL_S, one.story, 0.2)
 
 

@@ -251,7 +251,9 @@ def _footer(found: Status, wide: int) -> list[str]:
     if found.approvals:
         lines.append(f"{found.approvals} wait for your word: `graced approvals`")
     if audit.degraded:
-        lines.append("the audit log cannot be written: make room on the disk of the home; records wait in memory")
+        lines.append(
+            "the audit log or state.db cannot be written: make room, or mend the file; until then all waits in memory"
+        )
     folded = [part for line in lines for part in wrapped(line, wide, "", "  ")]
     if any(row.critical for row in found.kernels.values()):
         folded.append(click.style("* critical: watched by trigger as well", dim=True))

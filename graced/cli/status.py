@@ -81,12 +81,15 @@ def _show(found: Status, names: list[str], as_json: bool, watch: bool, members: 
     from graced.cli.out import on_terminal, width
     from graced.control.drift import drift
     from graced.control.explain import explain
+    from graced.status.disk import trouble_of_store
 
     broken = [n for n, row in found.kernels.items() if row.state not in FINE and (not names or n in names)]
     home = Home(found.home)
     why = explain(home, broken) if broken else {}
     other = drift(home) if found.mode != "stopped" and not names else ""
-    text = board(found, width() if on_terminal() else 0, names, why, members, [other] if other else [])
+    away = trouble_of_store(home) if found.audit.degraded else ""
+    notes = [note for note in (other, away) if note]
+    text = board(found, width() if on_terminal() else 0, names, why, members, notes)
     click.echo((CLEAR if watch and on_terminal() else "") + text)
     if watch and not on_terminal():
         click.echo()

@@ -102,7 +102,8 @@ def policy_of(restarts: Restarts) -> Policy:
 def open_output(home: Home, name: str) -> None:
     """Standard output and error to logs/NAME.log; on a full disk what is there is kept."""
     with contextlib.suppress(OSError):
-        fd = os.open(home.log(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO in its place is no wait
+        fd = os.open(home.log(name), flags, 0o600)
         os.dup2(fd, 1)
         os.dup2(fd, 2)
         if fd > 2:

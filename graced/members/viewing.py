@@ -74,6 +74,6 @@ def view(shell: "Shell") -> View:
         state.emergency.incident if state.emergency else "",
         leases,
         shell.audit.pending + shell.store.pending,
-        shell.audit.degraded,
+        shell.audit.degraded or shell.store.degraded,
         {**shell.duty.detail(), "hears": hears(state)},
     )

@@ -40,6 +40,16 @@ def reader(home: Home) -> Store:
     return Store(home.db, readonly=True, patience_s=PATIENCE_S)
 
 
+def trouble_of_store(home: Home) -> str:
+    """Why state.db cannot be read, in a sentence; "" when it can."""
+    store = reader(home)
+    try:
+        tables.counters(store)
+        return store.trouble
+    finally:
+        store.close()
+
+
 def run_facts(found: dict[str, Slot]) -> dict[str, RunFact]:
     """The same runs, each with whether its process lives."""
     return {

@@ -95,7 +95,7 @@ class Tasks(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True):
-    """`head`: hash of the last record. `degraded`: some member cannot write its records now."""
+    """`head`: hash of the last record. `degraded`: a member cannot write the log or state.db now."""
 
     records: int
     head: str

@@ -15,6 +15,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
+from stat import S_ISREG
 from typing import Final, NamedTuple
 
 from graced.home.locks import LockRecord, take_now
@@ -56,6 +57,19 @@ def inode_of(path: str) -> Inode | None:
     return stat.st_dev, stat.st_ino
 
 
+def _file_at(path: str) -> Inode | None:
+    """`inode_of` what SQLite may open. Raises Unopenable for a folder, a FIFO (which it would wait for), a device."""
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unopenable(f"{path}: {error.strerror}") from None
+    if not S_ISREG(stat.st_mode):
+        raise Unopenable(f"{path} is no regular file: move it away")
+    return stat.st_dev, stat.st_ino
+
+
 def shared_of(path: str) -> Inode | None:
     return inode_of(f"{path}-shm")
 
@@ -66,7 +80,7 @@ def sides_of(path: str) -> Sides:
 
 def open_writer(path: str) -> Opened:
     """Opens the database, made and migrated if need be; to read only where it may not be written. Never waits."""
-    before = inode_of(path)
+    before = _file_at(path)
     created = before is None and _create(path)
     before = before or inode_of(path)
     try:
@@ -93,7 +107,7 @@ def open_reader(path: str) -> Opened | None:
 
     Where not even the -shm may be made, what stands in the WAL alone is not seen.
     """
-    before = inode_of(path)
+    before = _file_at(path)
     if before is None:
         return None
     return _same(path, _connect_reader(path, None), before, False)

@@ -234,6 +234,24 @@ def test_a_running_home_heals_whatever_stands_in_the_place_of_a_file(make: Make,
     assert not graced.witness.strays()
 
 
+@pytest.mark.parametrize("damage", ["a folder", "a FIFO", "a device"])
+def test_what_stands_in_the_place_of_the_database_is_named_and_nobody_waits_for_it(make: Make, damage: str) -> None:
+    graced = make()
+    graced.write({"kernels": {"one": {"command": ["sleep", "1000"]}}})
+    graced.ok("start")
+    graced.ok("stop")
+    for path in graced.home.glob("state.db*"):
+        path.unlink()
+    replace(graced.home / "state.db", damage)
+    done = graced.run("start")
+    assert (done.code, "state.db is no regular file: move it away" in done.out) == (0, True), done
+    last = graced.incarnations()
+    graced.kill("spawner", "self_healing")
+    graced.await_healthy(HEALED_S, newer={role: last[role] for role in ("spawner", "self_healing")})
+    assert graced.run("tasks").err.count("\n") == 1
+    graced.stop_and_prove()
+
+
 def test_a_member_that_reads_a_fifo_does_not_wait_for_its_writer(make: Make) -> None:
     """The quick one of the table above."""
     graced = make()

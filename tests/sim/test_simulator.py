@@ -1,6 +1,5 @@
 """Seeded faults against the members that ship, in a simulated world: no invariant of DESIGN.md section 7 breaks."""
 
-import time
 from statistics import median
 
 import pytest
@@ -8,9 +7,6 @@ import pytest
 from graced.sim.command import main
 from graced.sim.faults import FAULTS, PROFILES
 from graced.sim.run import FAULTS_A_SEED, Outcome, simulate, simulate_many
-
-WHOLE_SEEDS = 1000
-WHOLE_BOUND_S = 150.0
 
 
 def breaches(outcomes: list[Outcome]) -> list[str]:
@@ -78,13 +74,3 @@ def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) 
         main(words)
     assert stop.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_faults_break_nothing_within_150_s() -> None:
-    began = time.monotonic()
-    outcomes = list(simulate_many(range(1, WHOLE_SEEDS + 1)))
-    took = time.monotonic() - began
-    assert breaches(outcomes) == []
-    assert sum(o.faults for o in outcomes) >= 100_000
-    assert took < WHOLE_BOUND_S, f"{took:.0f} s"

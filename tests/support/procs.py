@@ -110,10 +110,13 @@ def open_paths(pid: int) -> list[str]:
     return paths
 
 
+SLURP_BYTES: Final = 64 * 1024 * 1024
+
+
 def slurp(path: str) -> bytes:
-    """What stands in a file; empty where there is none, and at once for a FIFO that a test has put in its place."""
+    """What stands in a file; empty where there is none. A FIFO or an endless device in its place holds nobody up."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            return file.read() or b""
+            return file.read(SLURP_BYTES) or b""
     except OSError:
         return b""

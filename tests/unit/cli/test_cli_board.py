@@ -239,7 +239,7 @@ def test_delegations_and_a_degraded_audit_are_told() -> None:
     found = status(delegations=[lease], audit={"records": 1, "head": "", "degraded": True}, approvals=2)
     shown = text(found)
     assert f"architect may deploy_fix until {local('2026-01-01T00:00:05.000Z')}" in shown
-    assert "make room on the disk" in shown
+    assert "make room, or mend the file" in shown
     assert "2 wait for your word" in shown
 
 
